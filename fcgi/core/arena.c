@@ -1,0 +1,166 @@
+#include "core/arena.h"
+
+#include <sanitizer/asan_interface.h>
+#include <unistd.h>
+
+#include "core/log.h"
+
+enum {
+    ALIGNMENT = 16,
+    FIRST_CHUNK_BYTES = 16 * 1024,
+    LARGEST_CHUNK_BYTES = 1024 * 1024,
+    EXIT_EXHAUSTED = 70, /* EX_SOFTWARE; the supervisor starts another process */
+};
+
+/* Under AddressSanitizer a poisoned gap follows each piece, so that running
+ * past its end is caught although the next piece belongs to us as well. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { GAP_BYTES = 16 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { GAP_BYTES = 16 };
+#else
+enum { GAP_BYTES = 0 };
+#endif
+#else
+enum { GAP_BYTES = 0 };
+#endif
+
+struct chunk {
+    struct chunk *older;
+    size_t capacity, taken;
+    _Alignas(ALIGNMENT) char bytes[];
+};
+
+struct deferred {
+    struct deferred *earlier;
+    void (*close)(void *);
+    void *thing;
+};
+
+struct arena {
+    size_t ceiling, used;
+    struct chunk *first;   /* kept over resets */
+    struct chunk *current; /* small pieces come from here */
+    struct chunk *later;   /* every chunk but the first */
+    struct deferred *deferred;
+};
+
+static _Noreturn void give_up(size_t used, size_t wanted, size_t ceiling)
+{
+    log_error("arena.exhausted", KV("used_bytes", used), KV("wanted_bytes", wanted),
+              KV("ceiling_bytes", ceiling));
+    _exit(EXIT_EXHAUSTED);
+}
+
+static struct chunk *chunk_new(const struct arena *a, size_t capacity)
+{
+    struct chunk *chunk = malloc(sizeof *chunk + capacity);
+    if (!chunk)
+        give_up(a->used, capacity, a->ceiling);
+    chunk->older = NULL;
+    chunk->capacity = capacity;
+    chunk->taken = 0;
+    ASAN_POISON_MEMORY_REGION(chunk->bytes, capacity);
+    return chunk;
+}
+
+static void chunk_free(struct chunk *chunk)
+{
+    ASAN_UNPOISON_MEMORY_REGION(chunk->bytes, chunk->capacity);
+    free(chunk);
+}
+
+struct arena *arena_new(size_t ceiling_bytes)
+{
+    struct arena *a = malloc(sizeof *a);
+    if (!a)
+        give_up(0, sizeof *a, ceiling_bytes);
+    *a = (struct arena){.ceiling = ceiling_bytes};
+    a->first = a->current = chunk_new(a, FIRST_CHUNK_BYTES);
+    return a;
+}
+
+/* A closer may still use the arena, so each is taken off before it runs. */
+static void close_deferred(struct arena *a)
+{
+    while (a->deferred) {
+        struct deferred *last = a->deferred;
+        a->deferred = last->earlier;
+        last->close(last->thing);
+    }
+}
+
+void arena_reset(struct arena *a)
+{
+    close_deferred(a);
+    while (a->later) {
+        struct chunk *chunk = a->later;
+        a->later = chunk->older;
+        chunk_free(chunk);
+    }
+    ASAN_POISON_MEMORY_REGION(a->first->bytes, a->first->capacity);
+    a->first->taken = 0;
+    a->current = a->first;
+    a->used = 0;
+}
+
+void arena_free(struct arena *a)
+{
+    if (!a)
+        return;
+    arena_reset(a);
+    chunk_free(a->first);
+    free(a);
+}
+
+/* A large piece gets a chunk of its own and the current one stays in use;
+ * otherwise a chunk twice as large takes its place. */
+static struct chunk *chunk_for(struct arena *a, size_t bytes)
+{
+    size_t next = a->current->capacity * 2;
+    if (next > LARGEST_CHUNK_BYTES)
+        next = LARGEST_CHUNK_BYTES;
+
+    bool is_large = bytes > next / 4;
+    struct chunk *chunk = chunk_new(a, is_large ? bytes : next);
+    chunk->older = a->later;
+    a->later = chunk;
+    if (!is_large)
+        a->current = chunk;
+    return chunk;
+}
+
+/* Pieces are cleared when they are handed out: what nobody asks for is never
+ * touched, and what is touched is in the processor's cache already. */
+void *arena_alloc(struct arena *a, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        give_up(a->used, SIZE_MAX, a->ceiling);
+    size_t padded = (bytes + GAP_BYTES + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    if (padded < bytes || bytes > a->ceiling - a->used)
+        give_up(a->used, bytes, a->ceiling);
+
+    struct chunk *chunk = a->current;
+    if (padded > chunk->capacity - chunk->taken)
+        chunk = chunk_for(a, padded);
+
+    char *piece = chunk->bytes + chunk->taken;
+    chunk->taken += padded;
+    a->used += bytes;
+    ASAN_UNPOISON_MEMORY_REGION(piece, bytes);
+    return memset(piece, 0, bytes);
+}
+
+void arena_defer(struct arena *a, void (*close)(void *), void *thing)
+{
+    struct deferred *deferred = NEW(a, struct deferred);
+    *deferred = (struct deferred){.earlier = a->deferred, .close = close, .thing = thing};
+    a->deferred = deferred;
+}
+
+size_t arena_used(const struct arena *a)
+{
+    return a->used;
+}
