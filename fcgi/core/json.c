@@ -9,10 +9,28 @@ enum { MOST_LEVELS = 32 };
 
 /* -- reading -- */
 
+static bool is_digit_at(str text, size_t at)
+{
+    return at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9';
+}
+
+/* A sign has a number behind it that does not begin with a needless zero; a
+ * point has a digit on both sides. What json-c checks itself is left to it. */
+static bool is_number_mark_right(str text, size_t at)
+{
+    switch (text.ptr[at]) {
+    case '-':
+        return is_digit_at(text, at + 1) && !(text.ptr[at + 1] == '0' && is_digit_at(text, at + 2) &&
+                                              (at == 0 || (text.ptr[at - 1] | 0x20) != 'e'));
+    case '.': return at > 0 && is_digit_at(text, at - 1) && is_digit_at(text, at + 1);
+    default: return true;
+    }
+}
+
 /* What json-c lets pass even when it is strict: single quotes, NaN, Infinity,
- * raw control characters, odd white space, names that come twice. One look at
- * the bytes finds all but the last; for that the members are counted, each of
- * which has one colon outside of the strings. */
+ * "2." and "-.5", raw control characters, odd white space, names that come
+ * twice. One look at the bytes finds all but the last; for that the members
+ * are counted, each of which has one colon outside of the strings. */
 static bool scan(str text, size_t *members, const char **wrong)
 {
     static const bool is_outside[256] = {
@@ -36,7 +54,7 @@ static bool scan(str text, size_t *members, const char **wrong)
             }
             i += byte == '\\';
         } else {
-            if (!is_outside[byte]) {
+            if (!is_outside[byte] || !is_number_mark_right(text, i)) {
                 *wrong = "unexpected character";
                 return false;
             }

@@ -1,0 +1,896 @@
+#include "core/conf.h"
+
+#include <unistd.h>
+
+/* -- the table -- */
+
+enum form {
+    FORM_TEXT,
+    FORM_SWITCH,
+    FORM_NUMBER,
+    FORM_COINS,
+    FORM_BYTES,
+    FORM_SECONDS,
+    FORM_IDS,
+    FORM_HOSTS,
+    FORM_CHOICE,
+    FORM_URL,
+    FORM_POSTGRES,
+    FORM_REDIS,
+    FORM_ENDPOINT,
+    FORM_BUCKET,
+    FORM_FILE,
+    FORM_BOT_TOKEN,
+    FORM_BOT_NAME,
+    FORM_HEADER_SECRETS,
+    FORM_COUNT
+};
+
+enum { REQUIRED = 1, SECRET = 2 };
+
+struct setting {
+    const char *name, *alias;
+    enum form form;
+    size_t field;
+    const char *fallback; /* written as in the environment; NULL: none */
+    unsigned flags;
+    int64_t least, most;  /* of a number; of a text, its length in bytes */
+    const char *choices;
+    const char *help;
+};
+
+#define AT(field_name) offsetof(struct conf, field_name)
+#define ANY_LENGTH 0, 4096
+#define ANY_PRICE 0, 1000000
+#define ANY_TIMEOUT 1, 7 * 86400
+
+/* clang-format off */
+static const struct setting settings[] = {
+    {"TELEGRAM_TOKEN", "TELEGRAM_BOT_TOKEN", FORM_BOT_TOKEN, AT(telegram_token), NULL, REQUIRED | SECRET, ANY_LENGTH, NULL,
+     "The bot's token, as BotFather gave it."},
+    {"TELEGRAM_API_URL", NULL, FORM_URL, AT(telegram_api_url), "https://api.telegram.org", 0, ANY_LENGTH, NULL,
+     "Where the Bot API is called."},
+    {"TELEGRAM_WEBHOOK_SECRET", NULL, FORM_HEADER_SECRETS, AT(telegram_webhook_secret), NULL, SECRET, ANY_LENGTH, NULL,
+     "What Telegram sends in its secret header; two of them while one replaces the other."},
+    {"TELEGRAM_ADMIN_IDS", NULL, FORM_IDS, AT(telegram_admin_ids), NULL, 0, ANY_LENGTH, NULL,
+     "Telegram ids of the people who may use the admin commands."},
+    {"BOT_USERNAME", NULL, FORM_BOT_NAME, AT(bot_username), NULL, 0, ANY_LENGTH, NULL,
+     "The bot's name in links; asked from Telegram when it is not set."},
+    {"TAKE_OVER", NULL, FORM_SWITCH, AT(take_over), "false", 0, ANY_LENGTH, NULL,
+     "Whether long polling may remove a webhook that someone else has set."},
+
+    {"PUBLIC_URL", NULL, FORM_URL, AT(public_url), NULL, 0, ANY_LENGTH, NULL,
+     "Address under which Telegram and FAL reach us; without one both are polled."},
+    {"HTTPS_PORT", NULL, FORM_NUMBER, AT(https_port), "8443", 0, 1, 65535, NULL,
+     "Port on which nginx listens."},
+    {"LOOPBACK_URL", NULL, FORM_URL, AT(loopback_url), NULL, 0, ANY_LENGTH, NULL,
+     "Where our own nginx is reached on this host; https://127.0.0.1:HTTPS_PORT when not set."},
+    {"SUPPORT_URL", NULL, FORM_URL, AT(support_url), NULL, 0, ANY_LENGTH, NULL,
+     "Where the support button leads."},
+    {"OFFER_URL", NULL, FORM_URL, AT(offer_url), NULL, 0, ANY_LENGTH, NULL,
+     "The offer that a buyer agrees to."},
+    {"PRIVACY_URL", NULL, FORM_URL, AT(privacy_url), NULL, 0, ANY_LENGTH, NULL,
+     "The privacy policy."},
+
+    {"FAL_KEY", "FAL_API_KEY", FORM_TEXT, AT(fal_key), NULL, SECRET, 1, 512, NULL,
+     "Key of the FAL account that trains avatars and makes images."},
+    {"FAL_QUEUE_URL", NULL, FORM_URL, AT(fal_queue_url), "https://queue.fal.run", 0, ANY_LENGTH, NULL,
+     "Where requests to FAL are queued."},
+    {"FAL_REST_URL", NULL, FORM_URL, AT(fal_rest_url), "https://rest.fal.ai", 0, ANY_LENGTH, NULL,
+     "FAL's own interface, for its storage."},
+    {"FAL_JWKS_URL", NULL, FORM_URL, AT(fal_jwks_url), "https://rest.fal.ai/.well-known/jwks.json", 0, ANY_LENGTH, NULL,
+     "The keys that sign FAL's callbacks."},
+    {"FAL_FILE_HOSTS", NULL, FORM_HOSTS, AT(fal_file_hosts), "fal.media", 0, ANY_LENGTH, NULL,
+     "Hosts, with all below them, from which results of FAL are fetched."},
+    {"FAL_DEFAULT_QUALITY_PRESET", NULL, FORM_CHOICE, AT(fal_default_quality_preset), "balanced", 0, ANY_LENGTH, "fast balanced quality",
+     "How thoroughly an avatar is trained."},
+    {"FAL_IMAGEN4_MODEL", NULL, FORM_TEXT, AT(fal_imagen4_model), "fal-ai/imagen4/preview", 0, 1, 200, NULL,
+     "Model for images without an avatar."},
+    {"FAL_IMAGEN4_FAST_MODEL", NULL, FORM_TEXT, AT(fal_imagen4_fast_model), "fal-ai/imagen4/preview/fast", 0, 1, 200, NULL,
+     "The same, quicker."},
+    {"FAL_IMAGEN4_ULTRA_MODEL", NULL, FORM_TEXT, AT(fal_imagen4_ultra_model), "fal-ai/imagen4/preview/ultra", 0, 1, 200, NULL,
+     "The same, finer."},
+    {"FAL_TRAINING_TIMEOUT", NULL, FORM_SECONDS, AT(fal_training_timeout_seconds), "10800", 0, ANY_TIMEOUT, NULL,
+     "Silence after which a training has failed and its price is returned."},
+    {"FAL_IMAGE_TIMEOUT", NULL, FORM_SECONDS, AT(fal_image_timeout_seconds), "600", 0, ANY_TIMEOUT, NULL,
+     "Time after which an image has failed and its price is returned."},
+    {"FAL_IMAGE_SILENCE", NULL, FORM_SECONDS, AT(fal_image_silence_seconds), "120", 0, ANY_TIMEOUT, NULL,
+     "Silence after which FAL is asked how an image is doing."},
+    {"CALLBACK_SECRET", NULL, FORM_TEXT, AT(callback_secret), NULL, REQUIRED | SECRET, 16, 512, NULL,
+     "Signs the addresses at which FAL reports its results."},
+
+    {"OPENAI_API_KEY", NULL, FORM_TEXT, AT(openai_api_key), NULL, SECRET, 1, 512, NULL,
+     "Key for speech and texts; what needs it is not offered without."},
+    {"OPENAI_BASE_URL", NULL, FORM_URL, AT(openai_base_url), "https://api.openai.com/v1", 0, ANY_LENGTH, NULL,
+     "Where the OpenAI interface is called, with its version."},
+    {"OPENAI_CHAT_MODEL", NULL, FORM_TEXT, AT(openai_chat_model), "gpt-4o", 0, 1, 200, NULL,
+     "Model that works on texts."},
+    {"WHISPER_MODEL", NULL, FORM_TEXT, AT(whisper_model), "whisper-1", 0, 1, 200, NULL,
+     "Model that writes down speech."},
+
+    {"DATABASE_URL", NULL, FORM_POSTGRES, AT(database_url), NULL, REQUIRED | SECRET, ANY_LENGTH, NULL,
+     "The PostgreSQL database."},
+    {"STATUS_DATABASE_URL", NULL, FORM_POSTGRES, AT(status_database_url), NULL, SECRET, ANY_LENGTH, NULL,
+     "The same database for the status page, as the role aisha_status."},
+    {"REDIS_URL", NULL, FORM_REDIS, AT(redis_url), NULL, REQUIRED, ANY_LENGTH, NULL,
+     "The Redis that keeps dialogs and what is to be sent."},
+    {"MINIO_ENDPOINT", NULL, FORM_ENDPOINT, AT(minio_endpoint), NULL, 0, ANY_LENGTH, NULL,
+     "The S3 server, any compatible one."},
+    {"MINIO_ACCESS_KEY", NULL, FORM_TEXT, AT(minio_access_key), NULL, 0, 1, 512, NULL,
+     "Name of the S3 account."},
+    {"MINIO_SECRET_KEY", NULL, FORM_TEXT, AT(minio_secret_key), NULL, SECRET, 1, 512, NULL,
+     "Its secret."},
+    {"MINIO_SECURE", NULL, FORM_SWITCH, AT(minio_secure), "false", 0, ANY_LENGTH, NULL,
+     "Whether the S3 server is spoken to over TLS."},
+    {"MINIO_REGION", NULL, FORM_TEXT, AT(minio_region), "us-east-1", 0, 1, 64, NULL,
+     "Region that S3 signatures name."},
+    {"MINIO_BUCKET_IMAGES", NULL, FORM_BUCKET, AT(minio_bucket_images), "images", 0, ANY_LENGTH, NULL,
+     "Bucket of the finished images."},
+    {"MINIO_BUCKET_AVATARS", NULL, FORM_BUCKET, AT(minio_bucket_avatars), "avatars", 0, ANY_LENGTH, NULL,
+     "Bucket of photos and trained avatars."},
+    {"MINIO_BUCKET_TRANSCRIPTS", NULL, FORM_BUCKET, AT(minio_bucket_transcripts), "transcripts", 0, ANY_LENGTH, NULL,
+     "Bucket of recordings and transcripts."},
+    {"CA_FILE", NULL, FORM_FILE, AT(ca_file), NULL, 0, ANY_LENGTH, NULL,
+     "Certificates to trust beside those of the system."},
+
+    {"WELCOME_COINS", NULL, FORM_COINS, AT(welcome_coins), "0", 0, ANY_PRICE, NULL,
+     "What a new user is given."},
+    {"AVATAR_CREATION_COST", NULL, FORM_COINS, AT(avatar_creation_cost_coins), "150", 0, ANY_PRICE, NULL,
+     "Price of an avatar."},
+    {"IMAGE_GENERATION_COST", NULL, FORM_COINS, AT(image_generation_cost_coins), "5", 0, ANY_PRICE, NULL,
+     "Price of an image with an avatar."},
+    {"IMAGEN4_GENERATION_COST", NULL, FORM_COINS, AT(imagen4_generation_cost_coins), "5", 0, ANY_PRICE, NULL,
+     "Price of an image without one."},
+    {"TRANSCRIPTION_COST_PER_MINUTE", NULL, FORM_COINS, AT(transcription_cost_per_minute_coins), "10", 0, ANY_PRICE, NULL,
+     "Price of each minute of speech begun."},
+
+    {"AVATAR_MIN_PHOTOS", NULL, FORM_NUMBER, AT(avatar_min_photos), "10", 0, 1, 100, NULL,
+     "Photos an avatar needs at least."},
+    {"AVATAR_MAX_PHOTOS", NULL, FORM_NUMBER, AT(avatar_max_photos), "20", 0, 1, 100, NULL,
+     "Photos an avatar takes at most."},
+    {"PHOTO_MAX_SIZE", NULL, FORM_BYTES, AT(photo_max_size_bytes), "20971520", 0, 1024, 20971520, NULL,
+     "Largest photo taken; Telegram hands out no more than 20 MiB."},
+    {"PHOTO_MIN_RESOLUTION", NULL, FORM_NUMBER, AT(photo_min_resolution_pixels), "512", 0, 1, 10000, NULL,
+     "Pixels that the short side of a photo needs."},
+    {"FLOOD_LIMIT_PER_MINUTE", NULL, FORM_NUMBER, AT(flood_limit_per_minute), "120", 0, 1, 100000, NULL,
+     "Updates a minute after which a user is asked to slow down."},
+    {"SEND_MESSAGES_PER_SECOND", NULL, FORM_NUMBER, AT(send_messages_per_second), "30", 0, 1, 1000, NULL,
+     "Messages sent to all chats together."},
+    {"SEND_CHAT_MESSAGES_PER_SECOND", NULL, FORM_NUMBER, AT(send_chat_messages_per_second), "1", 0, 1, 100, NULL,
+     "Messages sent to one chat."},
+
+    {"JWT_SECRET", NULL, FORM_TEXT, AT(jwt_secret), NULL, REQUIRED | SECRET, 32, 512, NULL,
+     "Signs the sessions of the status page."},
+    {"LOG_LEVEL", NULL, FORM_CHOICE, AT(log_level), "info", 0, ANY_LENGTH, "debug info warn error",
+     "The least level that is logged."},
+    {"READY_DIR", NULL, FORM_TEXT, AT(ready_dir), NULL, 0, 1, 4000, NULL,
+     "Directory in which a bot process leaves a file named by its pid once it is ready."},
+};
+/* clang-format on */
+
+/* -- small questions about text -- */
+
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool consists_of(str s, const char *others)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_letter_or_digit(s.ptr[i]) && (s.ptr[i] == '\0' || !strchr(others, s.ptr[i])))
+            return false;
+    return s.len > 0;
+}
+
+static bool is_visible(str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] <= ' ' || s.ptr[i] > '~')
+            return false;
+    return s.len > 0;
+}
+
+static bool is_port(str s)
+{
+    int64_t port;
+    return str_to_i64(s, &port) && port >= 1 && port <= 65535;
+}
+
+static bool is_host_and_port(str s)
+{
+    str host, port;
+    bool has_port;
+    if (str_starts(s, S("["))) { /* an IPv6 address */
+        str after;
+        if (!str_cut(str_sub(s, 1, s.len), ']', &host, &after) || !consists_of(host, ":."))
+            return false;
+        has_port = after.len > 0;
+        if (has_port && after.ptr[0] != ':')
+            return false;
+        port = str_sub(after, 1, after.len);
+    } else {
+        has_port = str_cut(s, ':', &host, &port);
+        if (!consists_of(host, ".-_"))
+            return false;
+    }
+    return !has_port || is_port(port);
+}
+
+static str without_prefix(str s, str prefix)
+{
+    return str_starts(s, prefix) ? str_sub(s, prefix.len, s.len) : (str){0};
+}
+
+/* -- forms: reading a value into its field -- */
+
+typedef bool read_form(struct arena *a, const struct setting *row, str value, void *field);
+
+static void set_str(struct arena *a, void *field, str value)
+{
+    *(str *)field = str_dup(a, value);
+}
+
+static bool read_text(struct arena *a, const struct setting *row, str value, void *field)
+{
+    if ((int64_t)value.len < row->least || (int64_t)value.len > row->most || !str_is_utf8(value))
+        return false;
+    set_str(a, field, value);
+    return true;
+}
+
+static bool read_switch(struct arena *a, const struct setting *row, str value, void *field)
+{
+    static const struct {
+        const char *word;
+        bool is_on;
+    } words[] = {{"true", true},   {"1", true},  {"yes", true}, {"on", true},
+                 {"false", false}, {"0", false}, {"no", false}, {"off", false}};
+    (void)a, (void)row;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (str_eq_nocase(value, str_from(words[i].word))) {
+            *(bool *)field = words[i].is_on;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct unit {
+    const char *suffix;
+    int64_t factor;
+};
+static const struct unit byte_units[] = {{"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {0}};
+static const struct unit time_units[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {0}};
+static const struct unit no_units[] = {{0}};
+
+static bool read_measure(const struct setting *row, str value, const struct unit *units,
+                         void *field)
+{
+    int64_t factor = 1, number;
+    for (; units->suffix; units++) {
+        if (str_ends(value, str_from(units->suffix))) {
+            factor = units->factor;
+            value.len -= strlen(units->suffix);
+            break;
+        }
+    }
+    if (!str_to_i64(value, &number) || __builtin_mul_overflow(number, factor, &number))
+        return false;
+    if (number < row->least || number > row->most)
+        return false;
+    *(int64_t *)field = number;
+    return true;
+}
+
+static bool read_number(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)a;
+    return read_measure(row, value, no_units, field);
+}
+
+static bool read_bytes(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)a;
+    return read_measure(row, value, byte_units, field);
+}
+
+static bool read_seconds(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)a;
+    return read_measure(row, value, time_units, field);
+}
+
+static size_t count_items(str value)
+{
+    size_t count = 1;
+    for (size_t i = 0; i < value.len; i++)
+        count += value.ptr[i] == ',';
+    return count;
+}
+
+static bool read_ids(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    size_t count = 0;
+    int64_t *ids = NEW_ARRAY(a, int64_t, count_items(value));
+    for (bool has_more = true; has_more;) {
+        str item;
+        has_more = str_cut(value, ',', &item, &value);
+        if (!str_to_i64(str_trim(item), &ids[count]) || ids[count] <= 0)
+            return false;
+        count++;
+    }
+    *(struct conf_ids *)field = (struct conf_ids){ids, count};
+    return true;
+}
+
+static bool read_list(struct arena *a, str value, bool (*is_right)(str item), size_t most,
+                      void *field)
+{
+    size_t count = 0;
+    str *items = NEW_ARRAY(a, str, count_items(value));
+    for (bool has_more = true; has_more;) {
+        str item;
+        has_more = str_cut(value, ',', &item, &value);
+        item = str_trim(item);
+        if (!is_right(item) || count == most)
+            return false;
+        items[count++] = str_dup(a, item);
+    }
+    *(struct conf_list *)field = (struct conf_list){items, count};
+    return true;
+}
+
+static bool is_host(str item)
+{
+    return consists_of(item, ".-") && item.ptr[0] != '.' && item.ptr[item.len - 1] != '.';
+}
+
+static bool read_hosts(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    return read_list(a, value, is_host, SIZE_MAX, field);
+}
+
+static bool is_header_secret(str item)
+{
+    return item.len <= 256 && consists_of(item, "_-");
+}
+
+static bool read_header_secrets(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    return read_list(a, value, is_header_secret, 2, field);
+}
+
+static bool read_choice(struct arena *a, const struct setting *row, str value, void *field)
+{
+    str left = str_from(row->choices);
+    for (bool has_more = true; has_more;) {
+        str choice;
+        has_more = str_cut(left, ' ', &choice, &left);
+        if (str_eq(value, choice)) {
+            set_str(a, field, value);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Paths are appended to addresses, so a slash at the end is taken off here. */
+static bool read_url(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    str rest = without_prefix(value, S("https://"));
+    if (!rest.len)
+        rest = without_prefix(value, S("http://"));
+    str host, path;
+    str_cut(rest, '/', &host, &path);
+    if (!is_visible(value) || !is_host_and_port(host) || memchr(value.ptr, '#', value.len))
+        return false;
+    while (str_ends(value, S("/")))
+        value.len--;
+    set_str(a, field, value);
+    return true;
+}
+
+/* An address, or the words of libpq: host=… dbname=… */
+static bool read_postgres(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    bool is_url = without_prefix(value, S("postgresql://")).len > 0 ||
+                  without_prefix(value, S("postgres://")).len > 0;
+    str word, rest;
+    bool is_words = str_cut(value, '=', &word, &rest) && consists_of(str_trim(word), "_");
+    if (!is_words && !(is_url && is_visible(value)))
+        return false;
+    set_str(a, field, value);
+    return true;
+}
+
+static bool is_redis_address(str value)
+{
+    str rest = without_prefix(value, S("redis://"));
+    str path, authority, database;
+    if (!rest.len) {
+        path = without_prefix(value, S("redis+unix://"));
+        if (!path.len)
+            path = without_prefix(value, S("unix://"));
+        return str_starts(path, S("/")) && path.len > 1;
+    }
+    int64_t number;
+    if (str_cut(rest, '/', &authority, &database) && database.len &&
+        !(str_to_i64(database, &number) && number >= 0))
+        return false;
+    str account, host;
+    if (!str_cut(authority, '@', &account, &host))
+        host = authority;
+    return is_host_and_port(host);
+}
+
+static bool read_redis(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    if (!is_visible(value) || !is_redis_address(value))
+        return false;
+    set_str(a, field, value);
+    return true;
+}
+
+static bool read_endpoint(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    if (!is_host_and_port(value))
+        return false;
+    set_str(a, field, value);
+    return true;
+}
+
+static bool read_bucket(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    if (value.len < 3 || value.len > 63 || !consists_of(value, ".-"))
+        return false;
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] >= 'A' && value.ptr[i] <= 'Z')
+            return false;
+    set_str(a, field, value);
+    return true;
+}
+
+static bool read_file(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    if (access(cstr(a, value), R_OK) != 0)
+        return false;
+    set_str(a, field, value);
+    return true;
+}
+
+static bool read_bot_token(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    str digits, secret;
+    int64_t id;
+    if (!str_cut(value, ':', &digits, &secret) || !str_to_i64(digits, &id) || id <= 0 ||
+        !consists_of(secret, "_-"))
+        return false;
+    set_str(a, field, value);
+    return true;
+}
+
+static bool read_bot_name(struct arena *a, const struct setting *row, str value, void *field)
+{
+    (void)row;
+    if (value.len < 5 || value.len > 32 || !consists_of(value, "_"))
+        return false;
+    set_str(a, field, value);
+    return true;
+}
+
+/* -- forms: printing a field -- */
+
+typedef void print_form(struct buf *b, const void *field);
+
+static void print_str(struct buf *b, const void *field)
+{
+    buf_add(b, *(const str *)field);
+}
+
+static void print_switch(struct buf *b, const void *field)
+{
+    buf_add(b, *(const bool *)field ? S("true") : S("false"));
+}
+
+static void print_number(struct buf *b, const void *field)
+{
+    buf_add_i64(b, *(const int64_t *)field);
+}
+
+static void print_ids(struct buf *b, const void *field)
+{
+    const struct conf_ids *ids = field;
+    for (size_t i = 0; i < ids->count; i++) {
+        buf_add(b, i ? S(",") : S(""));
+        buf_add_i64(b, ids->items[i]);
+    }
+}
+
+static void print_list(struct buf *b, const void *field)
+{
+    const struct conf_list *list = field;
+    for (size_t i = 0; i < list->count; i++) {
+        buf_add(b, i ? S(",") : S(""));
+        buf_add(b, list->items[i]);
+    }
+}
+
+/* Where `expected` ends in a space the limits or the choices of the row follow. */
+static const struct {
+    read_form *read;
+    print_form *print;
+    const char *expected;
+} forms[] = {
+    [FORM_TEXT] = {read_text, print_str, "a text of characters "},
+    [FORM_SWITCH] = {read_switch, print_switch, "true or false"},
+    [FORM_NUMBER] = {read_number, print_number, "a whole number "},
+    [FORM_COINS] = {read_number, print_number, "a whole number of coins "},
+    [FORM_BYTES] = {read_bytes, print_number, "a number of bytes, K or M "},
+    [FORM_SECONDS] = {read_seconds, print_number, "a number of seconds, or like 90s, 10m, 3h "},
+    [FORM_IDS] = {read_ids, print_ids, "numbers above zero with commas between them"},
+    [FORM_HOSTS] = {read_hosts, print_list, "host names with commas between them"},
+    [FORM_CHOICE] = {read_choice, print_str, "one of: "},
+    [FORM_URL] = {read_url, print_str, "an address like https://host:port/path"},
+    [FORM_POSTGRES] = {read_postgres, print_str,
+                       "an address like postgresql://user:password@host/name, or host=… dbname=…"},
+    [FORM_REDIS] = {read_redis, print_str,
+                    "an address like redis://host:port/0 or unix:///path (there is no TLS to Redis)"},
+    [FORM_ENDPOINT] = {read_endpoint, print_str, "host or host:port, without https://"},
+    [FORM_BUCKET] = {read_bucket, print_str, "3 to 63 small letters, digits, dots and hyphens"},
+    [FORM_FILE] = {read_file, print_str, "a file that can be read"},
+    [FORM_BOT_TOKEN] = {read_bot_token, print_str, "digits, a colon and a secret, as BotFather gave it"},
+    [FORM_BOT_NAME] = {read_bot_name, print_str, "5 to 32 letters, digits or _, without @"},
+    [FORM_HEADER_SECRETS] = {read_header_secrets, print_list,
+                             "one or two values with a comma between them, each of 1 to 256 "
+                             "letters, digits, _ and -"},
+};
+static_assert(ARRAY_LEN(forms) == FORM_COUNT, "every form has a row");
+
+static void add_expected(struct buf *b, const struct setting *row)
+{
+    const char *expected = forms[row->form].expected;
+    buf_addf(b, "expected %s", expected);
+    if (row->form == FORM_TEXT)
+        buf_addf(b, "(%" PRId64 " to %" PRId64 " bytes)", row->least, row->most);
+    else if (row->form == FORM_CHOICE)
+        buf_addf(b, "%s", row->choices);
+    else if (str_ends(str_from(expected), S(" ")))
+        buf_addf(b, "from %" PRId64 " to %" PRId64, row->least, row->most);
+}
+
+/* -- names -- */
+
+static const struct setting *find(str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+        if (str_eq(name, str_from(settings[i].name)) ||
+            (settings[i].alias && str_eq(name, str_from(settings[i].alias))))
+            return &settings[i];
+    return NULL;
+}
+
+enum { MOST_NAME_BYTES = 48 };
+
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Letters that were added, left out, mistyped or swapped with their neighbour
+ * (Damerau and Levenshtein). */
+static size_t distance(str a, str b)
+{
+    size_t cost[MOST_NAME_BYTES + 1][MOST_NAME_BYTES + 1];
+    for (size_t i = 0; i <= a.len; i++)
+        cost[i][0] = i;
+    for (size_t j = 0; j <= b.len; j++)
+        cost[0][j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        for (size_t j = 1; j <= b.len; j++) {
+            bool is_same = str_eq_nocase(str_sub(a, i - 1, 1), str_sub(b, j - 1, 1));
+            size_t changed = cost[i - 1][j - 1] + !is_same;
+            size_t moved = least_of(cost[i - 1][j], cost[i][j - 1]) + 1;
+            cost[i][j] = least_of(changed, moved);
+            if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1])
+                cost[i][j] = least_of(cost[i][j], cost[i - 2][j - 2] + 1);
+        }
+    }
+    return cost[a.len][b.len];
+}
+
+const char *conf_nearest(str name)
+{
+    if (name.len > MOST_NAME_BYTES)
+        return NULL;
+    const char *nearest = NULL;
+    size_t best = name.len / 3 + 1; /* farther away it is another word, not a slip */
+    for (size_t i = 0; i < ARRAY_LEN(settings) * 2; i++) {
+        const struct setting *row = &settings[i / 2];
+        const char *known = i % 2 ? row->alias : row->name;
+        size_t away = known ? distance(name, str_from(known)) : best;
+        if (away < best) {
+            best = away;
+            nearest = known;
+        }
+    }
+    return nearest;
+}
+
+/* -- the environment -- */
+
+/* An empty variable counts as one that is not set. */
+static const char *variable(const char *name)
+{
+    const char *value = name ? getenv(name) : NULL;
+    return value && *value ? value : NULL;
+}
+
+static void begin_mistake(struct buf *mistakes, const char *name)
+{
+    buf_addf(mistakes, "%s%s: ", mistakes->len ? "\n" : "", name);
+}
+
+static void add_wrong_value(struct buf *mistakes, const struct setting *row, const char *name,
+                            str value)
+{
+    begin_mistake(mistakes, name);
+    if (row->flags & SECRET)
+        buf_addf(mistakes, "the value does not fit; ");
+    else
+        buf_addf(mistakes, "\"" STR_FMT "\" does not fit; ", STR_ARG(value));
+    add_expected(mistakes, row);
+}
+
+static void load_one(struct arena *a, const struct setting *row, struct conf *out,
+                     struct buf *mistakes)
+{
+    const char *name = row->name, *value = variable(name), *other = variable(row->alias);
+    if (value && other && strcmp(value, other) != 0) {
+        begin_mistake(mistakes, name);
+        buf_addf(mistakes, "%s is set as well and differs; expected only one of the two", row->alias);
+        return;
+    }
+    if (!value && other) {
+        name = row->alias;
+        value = other;
+    }
+    if (!value)
+        value = row->fallback;
+    if (!value) {
+        if (row->flags & REQUIRED) {
+            begin_mistake(mistakes, name);
+            buf_addf(mistakes, "is not set; ");
+            add_expected(mistakes, row);
+        }
+        return;
+    }
+    str text = str_trim(str_from(value));
+    if (!forms[row->form].read(a, row, text, (char *)out + row->field))
+        add_wrong_value(mistakes, row, name, text);
+}
+
+/* What no setting can tell by itself. */
+static void check_together(const struct conf *conf, struct buf *mistakes)
+{
+    if (conf->avatar_min_photos > conf->avatar_max_photos) {
+        begin_mistake(mistakes, "AVATAR_MIN_PHOTOS");
+        buf_addf(mistakes, "%" PRId64 " is above AVATAR_MAX_PHOTOS; expected at most %" PRId64,
+                 conf->avatar_min_photos, conf->avatar_max_photos);
+    }
+    if (conf->minio_endpoint.len && !(conf->minio_access_key.len && conf->minio_secret_key.len)) {
+        begin_mistake(mistakes, "MINIO_ENDPOINT");
+        buf_addf(mistakes, "is set without an account; expected MINIO_ACCESS_KEY and "
+                           "MINIO_SECRET_KEY too");
+    }
+}
+
+err *conf_load(struct arena *a, struct conf *out)
+{
+    struct conf conf = {0};
+    struct buf mistakes = buf_new(a);
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+        load_one(a, &settings[i], &conf, &mistakes);
+    if (!mistakes.len)
+        check_together(&conf, &mistakes);
+    if (mistakes.len)
+        return fail(a, ERR_INPUT, STR_FMT, STR_ARG(buf_str(&mistakes)));
+
+    if (!conf.loopback_url.len)
+        conf.loopback_url = str_printf(a, "https://127.0.0.1:%" PRId64, conf.https_port);
+    *out = conf;
+    return NULL;
+}
+
+/* -- files -- */
+
+enum { MOST_FILE_BYTES = 256 * 1024 };
+
+static err *read_whole(struct arena *a, const char *path, str *out)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return fail(a, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
+    char *text = NEW_ARRAY(a, char, MOST_FILE_BYTES + 1);
+    size_t length = fread(text, 1, MOST_FILE_BYTES + 1, file);
+    bool has_failed = ferror(file);
+    fclose(file);
+    if (has_failed)
+        return fail(a, ERR_INPUT, "%s: cannot be read", path);
+    if (length > MOST_FILE_BYTES || memchr(text, '\0', length))
+        return fail(a, ERR_INPUT, "%s: is no file of settings", path);
+    *out = (str){text, length};
+    return NULL;
+}
+
+/* Takes one quoted piece, from its opening quote on, off the front of *left. */
+static const char *take_quoted(str *left, struct buf *value)
+{
+    char quote = left->ptr[0];
+    size_t at = 1;
+    for (; at < left->len && left->ptr[at] != quote; at++) {
+        char c = left->ptr[at];
+        if (quote == '"' && (c == '$' || c == '`'))
+            return "holds $ or `, which a shell would replace; expected single quotes";
+        if (quote == '"' && c == '\\' && at + 1 < left->len && strchr("\"\\$`", left->ptr[at + 1]))
+            c = left->ptr[++at];
+        buf_add_char(value, c);
+    }
+    if (at == left->len)
+        return "the quote is not closed; expected one line";
+    *left = str_sub(*left, at + 1, left->len);
+    return NULL;
+}
+
+/* A value as a shell would take it. What a shell would replace, or would not
+ * take for a value at all, is refused, because such a file is read by shells
+ * and by systemd too. NULL, or what is wrong. */
+static const char *parse_value(str left, struct buf *value)
+{
+    while (left.len) {
+        char c = left.ptr[0];
+        if (c == '\'' || c == '"') {
+            const char *wrong = take_quoted(&left, value);
+            if (wrong)
+                return wrong;
+            continue;
+        }
+        if (c == ' ' || c == '\t') {
+            left = str_trim(left);
+            return !left.len || left.ptr[0] == '#'
+                       ? NULL
+                       : "holds a space; expected quotes around the value";
+        }
+        if (strchr("$`;&|<>()", c))
+            return "holds a character that means something to a shell; expected single quotes";
+        if (c == '\\' && left.len > 1)
+            left = str_sub(left, 1, left.len);
+        buf_add_char(value, left.ptr[0]);
+        left = str_sub(left, 1, left.len);
+    }
+    return NULL;
+}
+
+static void add_unknown_name(struct buf *mistakes, str name)
+{
+    const char *nearest = conf_nearest(name);
+    buf_addf(mistakes, STR_FMT " is no setting", STR_ARG(name));
+    if (nearest)
+        buf_addf(mistakes, "; did you mean %s?", nearest);
+}
+
+/* One line with a setting on it. What is right goes to values[]. */
+static void read_line(struct arena *a, str line, str where, str *values, struct buf *mistakes)
+{
+    str name, rest;
+    struct buf value = buf_new(a), wrong = buf_new(a);
+    if (str_starts(line, S("export ")))
+        line = str_trim(str_sub(line, sizeof "export", line.len));
+    bool has_value = str_cut(line, '=', &name, &rest);
+    const struct setting *row = find(name);
+
+    if (!has_value)
+        buf_add(&wrong, S("is no setting; expected NAME=value"));
+    else if (!consists_of(name, "_"))
+        buf_add(&wrong, S("the name does not fit; expected NAME=value without spaces"));
+    else if (!row)
+        add_unknown_name(&wrong, name);
+    else if (values[row - settings].ptr)
+        buf_addf(&wrong, "%s is set twice; expected once", row->name);
+    else {
+        const char *reason = parse_value(rest, &value);
+        if (reason)
+            buf_addf(&wrong, "%s: %s", row->name, reason);
+        else
+            values[row - settings] = buf_str(&value);
+    }
+    if (wrong.len)
+        buf_addf(mistakes, "%s" STR_FMT ": " STR_FMT, mistakes->len ? "\n" : "", STR_ARG(where),
+                 STR_ARG(buf_str(&wrong)));
+}
+
+err *conf_load_file(struct arena *a, const char *path)
+{
+    str left, line;
+    TRY(read_whole(a, path, &left));
+    str *values = NEW_ARRAY(a, str, ARRAY_LEN(settings));
+    struct buf mistakes = buf_new(a);
+    int number = 0;
+    for (bool has_more = true; has_more;) {
+        has_more = str_cut(left, '\n', &line, &left);
+        number++;
+        line = str_trim(line);
+        if (line.len && line.ptr[0] != '#')
+            read_line(a, line, str_printf(a, "%s:%d", path, number), values, &mistakes);
+    }
+    if (mistakes.len)
+        return fail(a, ERR_INPUT, STR_FMT, STR_ARG(buf_str(&mistakes)));
+
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+        if (values[i].len && !variable(settings[i].name) && !variable(settings[i].alias))
+            setenv(settings[i].name, cstr(a, values[i]), 1);
+    return NULL;
+}
+
+/* -- printing -- */
+
+static void add_quoted(struct buf *b, str value)
+{
+    if (!value.len || consists_of(value, "_-+.,:/@%=")) {
+        buf_add(b, value);
+        return;
+    }
+    buf_add_char(b, '\'');
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] == '\'')
+            buf_add(b, S("'\\''"));
+        else
+            buf_add_char(b, value.ptr[i]);
+    }
+    buf_add_char(b, '\'');
+}
+
+/* An address may carry a password although its setting is no secret. */
+static str mask_account(struct arena *a, str value)
+{
+    size_t scheme, at;
+    if (!str_find(value, S("://"), &scheme) || !str_find(value, S("@"), &at) || at < scheme)
+        return value;
+    return str_printf(a, STR_FMT "***" STR_FMT, (int)scheme + 3, value.ptr,
+                      STR_ARG(str_sub(value, at, value.len)));
+}
+
+void conf_print(struct buf *b, const struct conf *conf)
+{
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        const struct setting *row = &settings[i];
+        struct buf value = buf_new(b->arena);
+        forms[row->form].print(&value, (const char *)conf + row->field);
+        str shown = buf_str(&value);
+        if (shown.len)
+            shown = row->flags & SECRET ? S("***") : mask_account(b->arena, shown);
+        buf_addf(b, "%s=", row->name);
+        add_quoted(b, shown);
+        buf_add_char(b, '\n');
+    }
+}
+
+void conf_print_defaults(struct buf *b)
+{
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        const struct setting *row = &settings[i];
+        buf_addf(b, "# %s%s\n#%s=", row->help, row->flags & REQUIRED ? " Required." : "", row->name);
+        add_quoted(b, str_from(row->fallback));
+        buf_add(b, S("\n\n"));
+    }
+}

@@ -1,0 +1,101 @@
+/*
+ * conf.h - the settings, read once from the environment.
+ *
+ * One table in conf.c knows every setting: its name, form, default, whether it
+ * has to be set and whether it is a secret. A field is named like its setting,
+ * with the unit where the name has none. Whatever is wrong is told at once,
+ * one line each. An empty value counts as not set. A field that is not set and
+ * has no default is the empty str, or an empty list.
+ *
+ *     TRY(conf_load_file(a, "aisha.env"));  // optional; the environment wins
+ *     struct conf conf;
+ *     TRY(conf_load(a, &conf));
+ *
+ * The values live in the arena that conf_load() was given.
+ */
+#pragma once
+#include "core/err.h"
+
+struct conf_list {
+    const str *items;
+    size_t count;
+};
+
+struct conf_ids {
+    const int64_t *items;
+    size_t count;
+};
+
+struct conf {
+    /* Telegram */
+    str telegram_token;
+    str telegram_api_url;                     /* no address ends in a slash */
+    struct conf_list telegram_webhook_secret; /* at most two, during a change of secrets */
+    struct conf_ids telegram_admin_ids;
+    str bot_username;
+    bool take_over;
+
+    /* where we are reached */
+    str public_url;
+    int64_t https_port;
+    str loopback_url;                         /* made from https_port when not set */
+    str support_url, offer_url, privacy_url;
+
+    /* FAL */
+    str fal_key;
+    str fal_queue_url, fal_rest_url, fal_jwks_url;
+    struct conf_list fal_file_hosts;          /* a host is allowed when it is one of these or below one */
+    str fal_default_quality_preset;
+    str fal_imagen4_model, fal_imagen4_fast_model, fal_imagen4_ultra_model;
+    int64_t fal_training_timeout_seconds;
+    int64_t fal_image_timeout_seconds;
+    int64_t fal_image_silence_seconds;
+    str callback_secret;
+
+    /* OpenAI */
+    str openai_api_key, openai_base_url, openai_chat_model, whisper_model;
+
+    /* stores */
+    str database_url, status_database_url;
+    str redis_url;
+    str minio_endpoint;                       /* host or host:port */
+    str minio_access_key, minio_secret_key;
+    bool minio_secure;
+    str minio_region;
+    str minio_bucket_images, minio_bucket_avatars, minio_bucket_transcripts;
+    str ca_file;
+
+    /* prices */
+    int64_t welcome_coins;
+    int64_t avatar_creation_cost_coins;
+    int64_t image_generation_cost_coins;
+    int64_t imagen4_generation_cost_coins;
+    int64_t transcription_cost_per_minute_coins;
+
+    /* limits */
+    int64_t avatar_min_photos, avatar_max_photos;
+    int64_t photo_max_size_bytes;
+    int64_t photo_min_resolution_pixels;
+    int64_t flood_limit_per_minute;
+    int64_t send_messages_per_second;
+    int64_t send_chat_messages_per_second;
+
+    /* running */
+    str jwt_secret;
+    str log_level;
+    str ready_dir;
+};
+
+/* Reads the environment. An error's message holds all mistakes, a line each. */
+err *conf_load(struct arena *a, struct conf *out);
+/* Puts the settings of a file (NAME=value, # comments, quotes as in a shell)
+ * into the environment; what is set there already stays. Nothing is put when
+ * the file has a mistake, among them a name that no setting has. */
+err *conf_load_file(struct arena *a, const char *path);
+
+/* NAME=value of every setting, secrets masked; can be read by a shell. */
+void conf_print(struct buf *b, const struct conf *conf);
+/* The same with each default, commented out, under a sentence on what it is for. */
+void conf_print_defaults(struct buf *b);
+/* The known name that is most like this one; NULL when none is near. */
+const char *conf_nearest(str name);
