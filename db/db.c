@@ -247,9 +247,8 @@ static bool gather(struct connection *c)
 static bool flush_out(struct connection *c)
 {
     int left = PQflush(c->pg);
-    if (left < 0) return false;
-    uint32_t wanted = left ? EPOLLIN | EPOLLOUT : EPOLLIN;
-    if (c->watch.events != wanted) loop_watch(&c->watch, wanted);
+    if (left < 0 || PQsocket(c->pg) < 0) return false;
+    loop_watch(&c->watch, left ? EPOLLIN | EPOLLOUT : EPOLLIN);
     return true;
 }
 
@@ -258,7 +257,7 @@ static bool flush_out(struct connection *c)
 static void mark_lost(struct connection *c)
 {
     c->is_lost = true;
-    if (c->watch.events) loop_watch(&c->watch, 0);
+    loop_watch(&c->watch, 0);
 }
 
 static void drop(struct connection *c);
@@ -347,7 +346,7 @@ static void ignore_notice(void *unused, const PGresult *notice)
 static void drop(struct connection *c)
 {
     assert(!c->trip);
-    if (c->watch.events) loop_watch(&c->watch, 0);
+    loop_watch(&c->watch, 0);
     PQfinish(c->pg);
     free(c->prepared);
     *c = (struct connection){.pool = c->pool, .watch = {.fd = -1}};
