@@ -1,0 +1,127 @@
+-- The queue. What a worker says about a job it holds goes through functions
+-- that raise AI002 when it holds it no longer; see deploy/jobs.sql.
+
+-- :job_add writes
+insert into jobs (lane, kind, key, user_id, subject, payload, run_at)
+values ($1, $2, $3, nullif($4::bigint, 0), $5, coalesce($6, '{}')::jsonb,
+        now() + $7::bigint * interval '1 millisecond')
+on conflict (key) do nothing
+returning id
+
+-- Rows that another worker is taking are skipped, not waited for.
+-- :job_take writes
+with due as materialized (
+    select id
+    from jobs
+    where lane = $1 and state = 'queued' and run_at <= now()
+    order by run_at, id
+    limit $3
+    for update skip locked
+), taken as (
+    update jobs
+    set state = 'running', attempt = attempt + 1, worker = $2, started_at = now(),
+        leased_until = now() + interval '60 seconds'
+    from due
+    where jobs.id = due.id
+    returning jobs.*
+)
+select id, lane, kind, key, user_id, subject, payload, attempt, failures, last_error,
+       (extract(epoch from now() - created_at) * 1000)::bigint as age_ms
+from taken
+order by run_at, id
+
+-- :job_keep writes
+update jobs
+set leased_until = now() + interval '60 seconds'
+where id = $1 and attempt = $2 and state = 'running'
+returning id
+
+-- :job_finish writes
+select job_finish($1, $2)
+
+-- :job_wait writes
+select job_wait($1, $2, $3, $4)
+
+-- :job_fail writes
+select job_fail($1, $2, $3, $4) as failures
+
+-- :job_die writes
+select job_die($1, $2, $3)
+
+-- What runs already is not stopped here: its step finds its row cancelled.
+-- :job_cancel_by_subject writes
+update jobs
+set state = 'cancelled', finished_at = now()
+where subject = $2 and user_id = $1 and state = 'queued'
+returning id
+
+-- :job_cancel_by_key writes
+update jobs
+set state = 'cancelled', finished_at = now()
+where key = $1 and state = 'queued'
+returning id
+
+-- Brings a waiting step forward, for instance when its callback has come.
+-- :job_hurry writes
+update jobs set run_at = now() where key = $1 and state = 'queued' and run_at > now() returning id
+
+-- A worker that died cannot say so. Who takes the job next sees the failures
+-- and decides whether it was once too often.
+-- :job_sweep writes
+with expired as materialized (
+    select id
+    from jobs
+    where state = 'running' and leased_until < now()
+    order by leased_until
+    limit 100
+    for update skip locked
+)
+update jobs
+set state = 'queued', leased_until = null, failures = failures + 1, run_at = now(),
+    last_error = 'the lease ran out'
+from expired
+where jobs.id = expired.id
+returning jobs.id, jobs.lane, jobs.kind, jobs.failures, jobs.worker
+
+-- :job_next_due
+select greatest(0, (extract(epoch from min(run_at) - now()) * 1000)::bigint) as wait_ms
+from jobs
+where lane = $1 and state = 'queued'
+
+-- :job_retry writes
+update jobs
+set state = 'queued', failures = 0, run_at = now(), finished_at = null
+where id = $1 and state = 'dead'
+returning id
+
+-- :job_find
+select id, lane, kind, key, user_id, subject, payload, state, attempt, failures, last_error,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms,
+       (extract(epoch from run_at) * 1000)::bigint as run_at_ms,
+       (extract(epoch from finished_at) * 1000)::bigint as finished_at_ms, worker
+from jobs
+where id = $1
+
+-- :job_dead_list
+select id, lane, kind, key, user_id, subject, attempt, failures, last_error,
+       (extract(epoch from finished_at) * 1000)::bigint as finished_at_ms
+from jobs
+where state = 'dead'
+order by finished_at desc, id desc
+limit $1
+
+-- :job_lanes
+select wanted.lane,
+       count(j.id) filter (where j.state = 'queued') as queued,
+       count(j.id) filter (where j.state = 'queued' and j.run_at <= now()) as due,
+       coalesce((extract(epoch from now() - min(j.run_at)
+           filter (where j.state = 'queued' and j.run_at <= now())) * 1000)::bigint, 0) as oldest_ms,
+       count(j.id) filter (where j.state = 'running') as running,
+       count(j.id) filter (where j.state = 'dead') as dead
+from unnest(array['send', 'fal', 'speech', 'media']) with ordinality as wanted (lane, position)
+left join jobs j on j.lane = wanted.lane and j.state in ('queued', 'running', 'dead')
+group by wanted.lane, wanted.position
+order by wanted.position
+
+-- :jobs_prune writes
+select jobs_prune() as pruned

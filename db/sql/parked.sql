@@ -1,0 +1,34 @@
+-- Updates that were given up.
+
+-- :parked_put writes
+insert into parked_updates (bot_id, update_id, user_id, body_sha256, body, reason, attempts)
+values ($1, $2, (select id from users where telegram_id = $3), sha256(convert_to($4, 'UTF8')), $4, $5, $6)
+on conflict (bot_id, body_sha256) do update
+set attempts = excluded.attempts, reason = excluded.reason
+returning id, xmax = 0 as is_new
+
+-- Newest first; $1 is the last id of the page before, 0 for the first page.
+-- :parked_page
+select id, bot_id, update_id, user_id, encode(body_sha256, 'hex') as body_sha256, reason, attempts,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
+from parked_updates
+where $1::bigint = 0 or id < $1
+order by id desc
+limit $2
+
+-- :parked_find
+select id, bot_id, update_id, user_id, body, reason, attempts,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
+from parked_updates
+where id = $1
+
+-- :parked_count
+select count(*) as parked,
+       count(*) filter (where created_at > now() - interval '1 day') as parked_today
+from parked_updates
+
+-- :parked_delete writes
+delete from parked_updates where id = $1 returning id
+
+-- :parked_prune writes
+delete from parked_updates where created_at < now() - interval '30 days'
