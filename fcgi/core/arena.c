@@ -71,8 +71,12 @@ static void chunk_free(struct chunk *chunk)
     free(chunk);
 }
 
+/* A ceiling that no machine has memory for is brought down to where sizes can
+ * be added up without a look at each sum. */
 struct arena *arena_new(size_t ceiling_bytes)
 {
+    if (ceiling_bytes > SIZE_MAX / 4)
+        ceiling_bytes = SIZE_MAX / 4;
     struct arena *a = malloc(sizeof *a);
     if (!a)
         give_up(0, sizeof *a, ceiling_bytes);
@@ -137,10 +141,10 @@ void *arena_alloc(struct arena *a, size_t count, size_t size)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
-        give_up(a->used, SIZE_MAX, a->ceiling);
-    size_t padded = (bytes + GAP_BYTES + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    if (padded < bytes || bytes > a->ceiling - a->used)
+        bytes = SIZE_MAX;
+    if (bytes > a->ceiling - a->used)
         give_up(a->used, bytes, a->ceiling);
+    size_t padded = (bytes + GAP_BYTES + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 
     struct chunk *chunk = a->current;
     if (padded > chunk->capacity - chunk->taken)

@@ -532,7 +532,7 @@ static const struct {
     print_form *print;
     const char *expected;
 } forms[] = {
-    [FORM_TEXT] = {read_text, print_str, "a text of characters "},
+    [FORM_TEXT] = {read_text, print_str, "a text "},
     [FORM_SWITCH] = {read_switch, print_switch, "true or false"},
     [FORM_NUMBER] = {read_number, print_number, "a whole number "},
     [FORM_COINS] = {read_number, print_number, "a whole number of coins "},
@@ -562,7 +562,7 @@ static void add_expected(struct buf *b, const struct setting *row)
     const char *expected = forms[row->form].expected;
     buf_addf(b, "expected %s", expected);
     if (row->form == FORM_TEXT)
-        buf_addf(b, "(%" PRId64 " to %" PRId64 " bytes)", row->least, row->most);
+        buf_addf(b, "of %" PRId64 " to %" PRId64 " bytes", row->least, row->most);
     else if (row->form == FORM_CHOICE)
         buf_addf(b, "%s", row->choices);
     else if (str_ends(str_from(expected), S(" ")))

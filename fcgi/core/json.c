@@ -14,23 +14,35 @@ static bool is_digit_at(str text, size_t at)
     return at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9';
 }
 
-/* A sign has a number behind it that does not begin with a needless zero; a
- * point has a digit on both sides. What json-c checks itself is left to it. */
+static bool is_exponent_sign(str text, size_t at)
+{
+    return at > 0 && (text.ptr[at - 1] == 'e' || text.ptr[at - 1] == 'E');
+}
+
+static bool begins_number(str text, size_t at)
+{
+    if (at > 0 && text.ptr[at - 1] == '-')
+        return !is_exponent_sign(text, at - 1);
+    return at == 0 || !(is_digit_at(text, at - 1) || memchr(".eE+", text.ptr[at - 1], 4));
+}
+
+/* A sign has a digit behind it, a point has one on both sides, and no number
+ * begins with a needless zero. What json-c checks itself is left to it. */
 static bool is_number_mark_right(str text, size_t at)
 {
     switch (text.ptr[at]) {
-    case '-':
-        return is_digit_at(text, at + 1) && !(text.ptr[at + 1] == '0' && is_digit_at(text, at + 2) &&
-                                              (at == 0 || (text.ptr[at - 1] | 0x20) != 'e'));
+    case '-': return is_digit_at(text, at + 1);
     case '.': return at > 0 && is_digit_at(text, at - 1) && is_digit_at(text, at + 1);
+    case '0': return !(is_digit_at(text, at + 1) && begins_number(text, at));
     default: return true;
     }
 }
 
 /* What json-c lets pass even when it is strict: single quotes, NaN, Infinity,
- * "2." and "-.5", raw control characters, odd white space, names that come
- * twice. One look at the bytes finds all but the last; for that the members
- * are counted, each of which has one colon outside of the strings. */
+ * "2.", "-.5" and "00", surrogates in UTF-8, raw control characters, odd white
+ * space, names that come twice. One look at the bytes finds all but the last;
+ * for that the members are counted, each of which has one colon outside of
+ * the strings. */
 static bool scan(str text, size_t *members, const char **wrong)
 {
     static const bool is_outside[256] = {
@@ -52,7 +64,12 @@ static bool scan(str text, size_t *members, const char **wrong)
                 *wrong = "raw control character in a string";
                 return false;
             }
-            i += byte == '\\';
+            size_t length = str_utf8_at(text, i);
+            if (!length) {
+                *wrong = "invalid utf-8";
+                return false;
+            }
+            i += byte == '\\' ? 1 : length - 1;
         } else {
             if (!is_outside[byte] || !is_number_mark_right(text, i)) {
                 *wrong = "unexpected character";
@@ -94,7 +111,7 @@ static struct json_tokener *tokener(void)
         kept = json_tokener_new_ex(MOST_LEVELS);
         if (!kept)
             abort();
-        json_tokener_set_flags(kept, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        json_tokener_set_flags(kept, JSON_TOKENER_STRICT);
     }
     json_tokener_reset(kept);
     return kept;

@@ -1,0 +1,162 @@
+/* Arenas: alignment, zeroed memory, growth, the order of closing, the ceiling. */
+#include "core/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/str.h"
+
+static void pieces_are_aligned_and_zeroed(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(1 << 20);
+    for (int round = 0; round < 3; round++) {
+        for (size_t size = 0; size < 600; size++) {
+            unsigned char *piece = arena_alloc(a, size, 1);
+            assert_int_equal((uintptr_t)piece % 16, 0);
+            for (size_t i = 0; i < size; i++)
+                assert_int_equal(piece[i], 0);
+            memset(piece, 0xA5, size); /* the next round must not see it */
+        }
+        arena_reset(a);
+    }
+    arena_free(a);
+}
+
+static void used_counts_what_was_asked_for(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(1 << 20);
+    assert_int_equal(arena_used(a), 0);
+    arena_alloc(a, 3, 7);
+    assert_int_equal(arena_used(a), 21);
+    arena_alloc(a, 100000, 1);
+    assert_int_equal(arena_used(a), 100021);
+    arena_reset(a);
+    assert_int_equal(arena_used(a), 0);
+    arena_free(a);
+}
+
+/* A large piece in between must not disturb the small ones around it. */
+static void large_and_small_pieces_do_not_overlap(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(8 << 20);
+    enum { COUNT = 400 };
+    unsigned char *pieces[COUNT];
+    size_t sizes[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        sizes[i] = i % 40 == 7 ? 70000 : 1 + i * 3;
+        pieces[i] = arena_alloc(a, sizes[i], 1);
+        memset(pieces[i], (int)(i & 0xFF), sizes[i]);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t n = 0; n < sizes[i]; n++)
+            assert_int_equal(pieces[i][n], i & 0xFF);
+    arena_free(a);
+}
+
+static char closed[16];
+
+static void note_closed(void *name)
+{
+    size_t length = strlen(closed);
+    closed[length] = *(const char *)name;
+    closed[length + 1] = '\0';
+}
+
+static void things_are_closed_in_reverse_and_once(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(1 << 20);
+    char names[] = "abc";
+    closed[0] = '\0';
+    for (int i = 0; i < 3; i++)
+        arena_defer(a, note_closed, &names[i]);
+    arena_reset(a);
+    assert_string_equal(closed, "cba");
+    arena_reset(a);
+    assert_string_equal(closed, "cba");
+    arena_defer(a, note_closed, &names[1]);
+    arena_free(a);
+    assert_string_equal(closed, "cbab");
+}
+
+struct late {
+    struct arena *arena;
+    char name;
+};
+
+static void close_and_defer_again(void *thing)
+{
+    struct late *late = thing;
+    arena_defer(late->arena, note_closed, &late->name);
+}
+
+static void a_closer_may_defer(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(1 << 20);
+    struct late late = {a, 'x'};
+    closed[0] = '\0';
+    arena_defer(a, close_and_defer_again, &late);
+    arena_reset(a);
+    assert_string_equal(closed, "x");
+    arena_free(a);
+}
+
+/* Runs in a child, whose log is thrown away; the answer is its exit status. */
+static int exit_status_of(size_t ceiling, size_t count, size_t size)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(1);
+        arena_alloc(arena_new(ceiling), count, size);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void the_ceiling_ends_the_process(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t ceiling, count, size;
+        int want;
+    } rows[] = {
+        {1000, 1000, 1, 0},
+        {1 << 20, 1 << 20, 1, 0},
+        {1000, 1001, 1, 70},
+        {1000, 2, 501, 70},
+        {0, 1, 1, 70},
+        {1 << 20, SIZE_MAX, 2, 70},
+        {1 << 20, SIZE_MAX / 2 + 1, 2, 70},
+        {1 << 20, SIZE_MAX, 1, 70},
+        {SIZE_MAX, SIZE_MAX, 1, 70},
+        {SIZE_MAX, SIZE_MAX - 40, 1, 70},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(exit_status_of(rows[i].ceiling, rows[i].count, rows[i].size),
+                         rows[i].want);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pieces_are_aligned_and_zeroed),
+        cmocka_unit_test(used_counts_what_was_asked_for),
+        cmocka_unit_test(large_and_small_pieces_do_not_overlap),
+        cmocka_unit_test(things_are_closed_in_reverse_and_once),
+        cmocka_unit_test(a_closer_may_defer),
+        cmocka_unit_test(the_ceiling_ends_the_process),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
