@@ -1,5 +1,6 @@
 #include "core/fastcgi.h"
 
+#include <fastcgi.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -20,7 +21,7 @@ enum {
     CHUNK_BYTES = 16 * 1024,
 };
 
-enum connection_state { CONNECTION_IDLE, CONNECTION_IN_FLIGHT };
+enum connection_state { CONNECTION_IDLE, CONNECTION_IN_FLIGHT, CONNECTION_PARTING };
 
 struct connection {
     struct request request;
@@ -85,6 +86,33 @@ static void connection_drop(struct connection *c)
 /* -- the end of a request -- */
 
 /*
+ * While draining, a kept connection must end without loss, and whoever closes
+ * it first may close under the next request: nginx may have sent one when it
+ * sees the end of the stream, and does not repeat a POST. So nginx is made to
+ * close. It keeps a connection only if nothing follows the end of the request;
+ * here an empty management record follows in the same write(). The library
+ * cannot do that: it is told of one writer more than there is, so that it
+ * leaves the end of the request to us.
+ */
+static void finish_and_part(struct connection *c)
+{
+    uint8_t id_high = (uint8_t)(c->fcgi.requestId >> 8), id_low = (uint8_t)c->fcgi.requestId;
+    const uint8_t end[] = {
+        1, FCGI_END_REQUEST, id_high, id_low, 0, 8, 0, 0, /* header: 8 bytes follow */
+        0, 0, 0, 0, 0, 0, 0, 0,                           /* status 0, request complete */
+        1, FCGI_GET_VALUES_RESULT, 0, 0, 0, 0, 0, 0,
+    };
+    c->fcgi.nWriters++;
+    FCGX_Finish_r(&c->fcgi);
+    if (c->fcgi.ipcFd < 0) return;
+
+    c->state = CONNECTION_PARTING;
+    if (send(c->fcgi.ipcFd, end, sizeof end, MSG_NOSIGNAL) == (ssize_t)sizeof end) return;
+    FCGX_Detach(&c->fcgi);
+    FCGX_Free(&c->fcgi, 1);
+}
+
+/*
  * The library waits inside close() for the peer to close first, which would
  * hold up every other request; a detached one is closed at once. Nothing is
  * lost by that: the request has been read to its end.
@@ -93,11 +121,13 @@ static void finish_request(struct connection *c)
 {
     server.in_flight_count--;
     c->state = CONNECTION_IDLE;
-    if (server.is_draining) c->fcgi.keepConnection = 0;
     if (!c->fcgi.keepConnection) loop_watch(&c->watch, 0);
 
     FCGX_Detach(&c->fcgi);
-    FCGX_Finish_r(&c->fcgi);
+    if (server.is_draining && c->fcgi.keepConnection)
+        finish_and_part(c);
+    else
+        FCGX_Finish_r(&c->fcgi);
     arena_reset(c->arena);
     c->request = (struct request){0};
 
@@ -292,11 +322,11 @@ static void on_connection_ready(struct watch *w, uint32_t events)
 {
     (void)events;
     struct connection *c = w->owner;
-    if (c->state == CONNECTION_IN_FLIGHT) {
-        loop_watch(w, 0);
-        return;
+    switch (c->state) {
+    case CONNECTION_IDLE: receive_request(c); return;
+    case CONNECTION_IN_FLIGHT: loop_watch(w, 0); return;
+    case CONNECTION_PARTING: connection_drop(c); return;
     }
-    receive_request(c);
 }
 
 /* -- new connections -- */
