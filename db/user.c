@@ -1,0 +1,154 @@
+#include "db/user.h"
+
+#include "db/ledger.h"
+#include "db/queries.h"
+
+/* English for whoever uses Telegram in another language than Russian; Russian when it says nothing. */
+static str language_of(str language_code)
+{
+    if (str_empty(language_code) || str_starts(language_code, S("ru")))
+        return S("ru");
+    return S("en");
+}
+
+static struct user user_of(const struct rows *rows)
+{
+    return (struct user){
+        .id = rows_i64(rows, 0, "id"),
+        .telegram_id = rows_i64(rows, 0, "telegram_id"),
+        .first_name = rows_str(rows, 0, "first_name"),
+        .last_name = rows_str(rows, 0, "last_name"),
+        .username = rows_str(rows, 0, "username"),
+        .language = rows_str(rows, 0, "language_code"),
+        .timezone = rows_str(rows, 0, "timezone"),
+        .utc_offset_hours = (int)rows_i64(rows, 0, "utc_offset_hours"),
+        .is_premium = rows_bool(rows, 0, "is_premium"),
+        .is_blocked = rows_bool(rows, 0, "is_blocked"),
+        .is_unreachable = rows_bool(rows, 0, "is_unreachable"),
+        .created_at_ms = rows_i64(rows, 0, "created_at_ms"),
+        .balance = rows_i64(rows, 0, "balance"),
+        .held = rows_i64(rows, 0, "held"),
+        .settings = {
+            .default_aspect_ratio = rows_str(rows, 0, "default_aspect_ratio"),
+            .default_image_count = (int)rows_i64(rows, 0, "default_image_count"),
+            .default_quality = rows_str(rows, 0, "default_quality"),
+            .quick_generation_mode = rows_bool(rows, 0, "quick_generation_mode"),
+            .auto_enhance_prompts = rows_bool(rows, 0, "auto_enhance_prompts"),
+            .show_technical_details = rows_bool(rows, 0, "show_technical_details"),
+            .notify_avatars = rows_bool(rows, 0, "notify_avatars"),
+            .notify_balance = rows_bool(rows, 0, "notify_balance"),
+            .notify_generations = rows_bool(rows, 0, "notify_generations"),
+            .notify_updates = rows_bool(rows, 0, "notify_updates"),
+            .notify_promo = rows_bool(rows, 0, "notify_promo"),
+            .notify_tips = rows_bool(rows, 0, "notify_tips"),
+        },
+    };
+}
+
+static bool is_up_to_date(const struct user *user, const struct sender *sender)
+{
+    return str_eq(user->first_name, sender->first_name)
+        && str_eq(user->last_name, sender->last_name) && str_eq(user->username, sender->username)
+        && user->is_premium == sender->is_premium && !user->is_unreachable;
+}
+
+static str or_empty(str s)
+{
+    return s.ptr ? s : S("");
+}
+
+static err *sender_put(struct db *db, struct arena *a, const struct sender *sender,
+                       int64_t welcome_coins)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_user_put, &rows, V(sender->telegram_id), V(or_empty(sender->first_name)),
+                 V(or_empty(sender->last_name)), V(or_empty(sender->username)),
+                 V(language_of(sender->language_code)), V(sender->is_premium)));
+    if (!rows_bool(&rows, 0, "is_new") || welcome_coins == 0)
+        return NULL;
+
+    int64_t user_id = rows_i64(&rows, 0, "id");
+    str key = str_printf(a, "welcome:%" PRId64, user_id);
+    return ledger_credit(db, user_id, key, welcome_coins, LEDGER_PROMO, S("welcome"), (str){0}, NULL);
+}
+
+err *user_touch(struct db *db, struct arena *a, const struct sender *sender, int64_t welcome_coins,
+                struct user *out)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_user_by_telegram, &rows, V(sender->telegram_id)));
+    if (rows.count == 1) {
+        struct user known = user_of(&rows);
+        if (is_up_to_date(&known, sender)) {
+            *out = known;
+            return NULL;
+        }
+    }
+
+    TRY(sender_put(db, a, sender, welcome_coins));
+    return user_find_by_telegram(db, a, sender->telegram_id, out);
+}
+
+err *user_find_by_telegram(struct db *db, struct arena *a, int64_t telegram_id, struct user *out)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_user_by_telegram, &rows, V(telegram_id)));
+    if (rows.count == 0)
+        return fail(a, ERR_NOT_FOUND, "no user with Telegram id %" PRId64, telegram_id);
+    *out = user_of(&rows);
+    return NULL;
+}
+
+err *user_find(struct db *db, struct arena *a, int64_t user_id, struct user *out)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_user_by_id, &rows, V(user_id)));
+    if (rows.count == 0)
+        return fail(a, ERR_NOT_FOUND, "no user %" PRId64, user_id);
+    *out = user_of(&rows);
+    return NULL;
+}
+
+err *user_set_language(struct db *db, int64_t user_id, str language)
+{
+    return db_query(db, &Q_user_set_language, NULL, V(user_id), V(language));
+}
+
+err *user_set_timezone(struct db *db, int64_t user_id, str timezone)
+{
+    return db_query(db, &Q_user_set_timezone, NULL, V(user_id), V(timezone));
+}
+
+err *user_set_blocked(struct db *db, int64_t user_id, bool is_blocked)
+{
+    return db_query(db, &Q_user_set_blocked, NULL, V(user_id), V(is_blocked));
+}
+
+err *user_settings_put(struct db *db, int64_t user_id, const struct user_settings *settings)
+{
+    return db_query(db, &Q_user_settings_put, NULL, V(user_id), V(settings->default_aspect_ratio),
+                    V(settings->default_image_count), V(settings->default_quality),
+                    V(settings->quick_generation_mode), V(settings->auto_enhance_prompts),
+                    V(settings->show_technical_details), V(settings->notify_avatars),
+                    V(settings->notify_balance), V(settings->notify_generations),
+                    V(settings->notify_updates), V(settings->notify_promo),
+                    V(settings->notify_tips));
+}
+
+err *user_mark_unreachable(struct db *db, int64_t telegram_id)
+{
+    return db_query(db, &Q_user_mark_unreachable, NULL, V(telegram_id));
+}
+
+err *user_mark_reachable(struct db *db, int64_t telegram_id)
+{
+    return db_query(db, &Q_user_mark_reachable, NULL, V(telegram_id));
+}
+
+err *user_erase(struct db *db, int64_t user_id, bool *erased)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_user_erase, &rows, V(user_id)));
+    *erased = rows.count == 1;
+    return NULL;
+}

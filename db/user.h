@@ -1,0 +1,70 @@
+/*
+ * user.h - people: who they are, what they prefer, how many coins they have.
+ *
+ * A person is found by Telegram's id and known by ours, which every other
+ * table carries. user_touch() is called for each update: the first one makes
+ * the row, with the welcome coins, later ones keep the names as they are on
+ * Telegram. The coins in struct user are those of the moment it was read; what
+ * may be spent is decided by the ledger alone.
+ *
+ *     struct user user;
+ *     TRY(user_touch(db, a, &(struct sender){.telegram_id = 42, .first_name = S("Asya")},
+ *                    welcome_coins, &user));
+ */
+#pragma once
+#include "db/db.h"
+
+struct user_settings {
+    str default_aspect_ratio; /* "1:1" */
+    int default_image_count;  /* 1 to 4 */
+    str default_quality;
+    bool quick_generation_mode;
+    bool auto_enhance_prompts;
+    bool show_technical_details;
+    bool notify_avatars, notify_balance, notify_generations, notify_updates;
+    bool notify_promo, notify_tips;
+};
+
+struct user {
+    int64_t id;          /* ours */
+    int64_t telegram_id; /* also the chat with this person */
+    str first_name, last_name, username;
+    str language;        /* "ru" or "en" */
+    str timezone;        /* "UTC+5" */
+    int utc_offset_hours;
+    bool is_premium;     /* on Telegram */
+    bool is_blocked;     /* by an admin */
+    bool is_unreachable; /* Telegram said 403 and nothing came since */
+    int64_t created_at_ms;
+    int64_t balance, held; /* coins */
+    struct user_settings settings;
+};
+
+/* What an update says about its sender. */
+struct sender {
+    int64_t telegram_id;
+    str first_name, last_name, username;
+    str language_code; /* as Telegram gives it: "en-GB"; may be empty */
+    bool is_premium;
+};
+
+/* Writes only on first contact and when something changed. */
+err *user_touch(struct db *db, struct arena *a, const struct sender *sender, int64_t welcome_coins,
+                struct user *out);
+/* ERR_NOT_FOUND when there is no such person. */
+err *user_find_by_telegram(struct db *db, struct arena *a, int64_t telegram_id, struct user *out);
+err *user_find(struct db *db, struct arena *a, int64_t user_id, struct user *out);
+
+err *user_set_language(struct db *db, int64_t user_id, str language);
+err *user_set_timezone(struct db *db, int64_t user_id, str timezone);
+err *user_set_blocked(struct db *db, int64_t user_id, bool is_blocked);
+err *user_settings_put(struct db *db, int64_t user_id, const struct user_settings *settings);
+
+/* By Telegram's id, because that is what `send` knows. Doing it twice changes nothing. */
+err *user_mark_unreachable(struct db *db, int64_t telegram_id);
+err *user_mark_reachable(struct db *db, int64_t telegram_id);
+
+/* Removes the person with everything that hangs on them; each object of theirs
+ * becomes an object_delete job. Ledger lines stay, without the person. Only a
+ * worker may do it. Jobs go too, so the job that erases must carry no user_id. */
+err *user_erase(struct db *db, int64_t user_id, bool *erased);
