@@ -26,7 +26,7 @@ void arena_free(struct arena *a);
 
 /* Zeroed memory for count things of size bytes; the product may not overflow. */
 void *arena_alloc(struct arena *a, size_t count, size_t size);
-#define NEW(a, type) ((type *)arena_alloc((a), 1, sizeof(type)))
+#define NEW(a, type)              ((type *)arena_alloc((a), 1, sizeof(type)))
 #define NEW_ARRAY(a, type, count) ((type *)arena_alloc((a), (size_t)(count), sizeof(type)))
 
 /* Calls close(thing) when the arena is reset or freed. */

@@ -6,8 +6,8 @@
 
 #include "core/log.h"
 
-static int64_t standing_ms;  /* what tests have set; 0: the real time */
-static bool is_seeded;       /* tests: numbers come from the seed */
+static int64_t standing_ms; /* what tests have set; 0: the real time */
+static bool is_seeded;      /* tests: numbers come from the seed */
 static uint64_t seeded_state;
 
 static int64_t read_clock_ms(clockid_t which)

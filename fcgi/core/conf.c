@@ -34,15 +34,15 @@ struct setting {
     size_t field;
     const char *fallback; /* written as in the environment; NULL: none */
     unsigned flags;
-    int64_t least, most;  /* of a number; of a text, its length in bytes */
+    int64_t least, most; /* of a number; of a text, its length in bytes */
     const char *choices;
     const char *help;
 };
 
 #define AT(field_name) offsetof(struct conf, field_name)
-#define ANY_LENGTH 0, 4096
-#define ANY_PRICE 0, 1000000
-#define ANY_TIMEOUT 1, 7 * 86400
+#define ANY_LENGTH     0, 4096
+#define ANY_PRICE      0, 1000000
+#define ANY_TIMEOUT    1, 7 * 86400
 
 /* clang-format off */
 static const struct setting settings[] = {
@@ -244,8 +244,16 @@ static bool read_switch(struct arena *a, const struct setting *row, str value, v
     static const struct {
         const char *word;
         bool is_on;
-    } words[] = {{"true", true},   {"1", true},  {"yes", true}, {"on", true},
-                 {"false", false}, {"0", false}, {"no", false}, {"off", false}};
+    } words[] = {
+        {"true",  true },
+        {"1",     true },
+        {"yes",   true },
+        {"on",    true },
+        {"false", false},
+        {"0",     false},
+        {"no",    false},
+        {"off",   false}
+    };
     (void)a, (void)row;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (str_eq_nocase(value, str_from(words[i].word))) {
@@ -260,9 +268,11 @@ struct unit {
     const char *suffix;
     int64_t factor;
 };
+/* clang-format off */
 static const struct unit byte_units[] = {{"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {0}};
 static const struct unit time_units[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {0}};
 static const struct unit no_units[] = {{0}};
+/* clang-format on */
 
 static bool read_measure(const struct setting *row, str value, const struct unit *units,
                          void *field)
@@ -526,6 +536,7 @@ static void print_list(struct buf *b, const void *field)
     }
 }
 
+/* clang-format off */
 /* Where `expected` ends in a space the limits or the choices of the row follow. */
 static const struct {
     read_form *read;
@@ -545,16 +556,18 @@ static const struct {
     [FORM_POSTGRES] = {read_postgres, print_str,
                        "an address like postgresql://user:password@host/name, or host=… dbname=…"},
     [FORM_REDIS] = {read_redis, print_str,
-                    "an address like redis://host:port/0 or unix:///path (there is no TLS to Redis)"},
+                    "an address like redis://host:port/0 or unix:///path without TLS"},
     [FORM_ENDPOINT] = {read_endpoint, print_str, "host or host:port, without https://"},
     [FORM_BUCKET] = {read_bucket, print_str, "3 to 63 small letters, digits, dots and hyphens"},
     [FORM_FILE] = {read_file, print_str, "a file that can be read"},
-    [FORM_BOT_TOKEN] = {read_bot_token, print_str, "digits, a colon and a secret, as BotFather gave it"},
+    [FORM_BOT_TOKEN] = {read_bot_token, print_str,
+                        "digits, a colon and a secret, as BotFather gave it"},
     [FORM_BOT_NAME] = {read_bot_name, print_str, "5 to 32 letters, digits or _, without @"},
     [FORM_HEADER_SECRETS] = {read_header_secrets, print_list,
                              "one or two values with a comma between them, each of 1 to 256 "
                              "letters, digits, _ and -"},
 };
+/* clang-format on */
 static_assert(ARRAY_LEN(forms) == FORM_COUNT, "every form has a row");
 
 static void add_expected(struct buf *b, const struct setting *row)
@@ -658,7 +671,8 @@ static void load_one(struct arena *a, const struct setting *row, struct conf *ou
     const char *name = row->name, *value = variable(name), *other = variable(row->alias);
     if (value && other && strcmp(value, other) != 0) {
         begin_mistake(mistakes, name);
-        buf_addf(mistakes, "%s is set as well and differs; expected only one of the two", row->alias);
+        buf_addf(mistakes, "%s is set as well and differs; expected only one of the two",
+                 row->alias);
         return;
     }
     if (!value && other) {
@@ -889,7 +903,8 @@ void conf_print_defaults(struct buf *b)
 {
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         const struct setting *row = &settings[i];
-        buf_addf(b, "# %s%s\n#%s=", row->help, row->flags & REQUIRED ? " Required." : "", row->name);
+        buf_addf(b, "# %s%s\n#%s=", row->help, row->flags & REQUIRED ? " Required." : "",
+                 row->name);
         add_quoted(b, str_from(row->fallback));
         buf_add(b, S("\n\n"));
     }

@@ -38,13 +38,13 @@ struct conf {
     /* where we are reached */
     str public_url;
     int64_t https_port;
-    str loopback_url;                         /* made from https_port when not set */
+    str loopback_url; /* made from https_port when not set */
     str support_url, offer_url, privacy_url;
 
     /* FAL */
     str fal_key;
     str fal_queue_url, fal_rest_url, fal_jwks_url;
-    struct conf_list fal_file_hosts;          /* a host is allowed when it is one of these or below one */
+    struct conf_list fal_file_hosts; /* these, and all below them */
     str fal_default_quality_preset;
     str fal_imagen4_model, fal_imagen4_fast_model, fal_imagen4_ultra_model;
     int64_t fal_training_timeout_seconds;
@@ -58,7 +58,7 @@ struct conf {
     /* stores */
     str database_url, status_database_url;
     str redis_url;
-    str minio_endpoint;                       /* host or host:port */
+    str minio_endpoint; /* host or host:port */
     str minio_access_key, minio_secret_key;
     bool minio_secure;
     str minio_region;

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 
+/* clang-format off */
 static const struct {
     const char *name;
     bool is_waiting;
@@ -17,6 +18,7 @@ static const struct {
     [ERR_BUSY] = {"busy", true},
     [ERR_INTERNAL] = {"internal", false},
 };
+/* clang-format on */
 static_assert(ARRAY_LEN(kinds) == ERR_KIND_COUNT, "every kind of error has a row");
 
 static err *make(struct arena *a, enum err_kind kind, const char *format, va_list arguments)

@@ -28,10 +28,10 @@ enum err_kind {
 
 typedef struct err {
     enum err_kind kind;
-    int code;            /* status of the other party where it has one, else 0 */
-    int64_t retry_ms;    /* when it asked to wait, else 0 */
-    str message;         /* English, for the log */
-    str detail;          /* what the other party said, as it said it */
+    int code;         /* status of the other party where it has one, else 0 */
+    int64_t retry_ms; /* when it asked to wait, else 0 */
+    str message;      /* English, for the log */
+    str detail;       /* what the other party said, as it said it */
 } err;
 
 err *fail(struct arena *a, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4) MUST_USE;
@@ -42,8 +42,9 @@ const char *err_kind_name(enum err_kind kind);
 /* True for kinds where waiting helps and nothing counts as a failure. */
 bool err_is_waiting(const err *e);
 
-#define TRY(call)                 \
-    do {                          \
-        err *try_err_ = (call);   \
-        if (try_err_) return try_err_; \
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        err *try_err_ = (call);                                                                    \
+        if (try_err_)                                                                              \
+            return try_err_;                                                                       \
     } while (0)

@@ -31,10 +31,14 @@ static bool begins_number(str text, size_t at)
 static bool is_number_mark_right(str text, size_t at)
 {
     switch (text.ptr[at]) {
-    case '-': return is_digit_at(text, at + 1);
-    case '.': return at > 0 && is_digit_at(text, at - 1) && is_digit_at(text, at + 1);
-    case '0': return !(is_digit_at(text, at + 1) && begins_number(text, at));
-    default: return true;
+    case '-':
+        return is_digit_at(text, at + 1);
+    case '.':
+        return at > 0 && is_digit_at(text, at - 1) && is_digit_at(text, at + 1);
+    case '0':
+        return !(is_digit_at(text, at + 1) && begins_number(text, at));
+    default:
+        return true;
     }
 }
 
@@ -249,12 +253,24 @@ str json_text(struct arena *a, struct json_object *value)
 static void put_escaped(struct buf *b, char c)
 {
     switch (c) {
-    case '"': buf_add(b, S("\\\"")); break;
-    case '\\': buf_add(b, S("\\\\")); break;
-    case '\n': buf_add(b, S("\\n")); break;
-    case '\r': buf_add(b, S("\\r")); break;
-    case '\t': buf_add(b, S("\\t")); break;
-    default: buf_addf(b, "\\u%04x", (unsigned char)c); break;
+    case '"':
+        buf_add(b, S("\\\""));
+        break;
+    case '\\':
+        buf_add(b, S("\\\\"));
+        break;
+    case '\n':
+        buf_add(b, S("\\n"));
+        break;
+    case '\r':
+        buf_add(b, S("\\r"));
+        break;
+    case '\t':
+        buf_add(b, S("\\t"));
+        break;
+    default:
+        buf_addf(b, "\\u%04x", (unsigned char)c);
+        break;
     }
 }
 
@@ -301,12 +317,24 @@ static void put_double(struct buf *b, double number)
 void json_put_val(struct buf *b, struct val v)
 {
     switch (v.type) {
-    case VAL_NULL: buf_add(b, S("null")); break;
-    case VAL_BOOL: buf_add(b, v.boolean ? S("true") : S("false")); break;
-    case VAL_INT: buf_add_i64(b, v.integer); break;
-    case VAL_DOUBLE: put_double(b, v.number); break;
-    case VAL_STR: json_put_str(b, v.string); break;
-    case VAL_JSON: buf_add(b, v.string.len ? v.string : S("null")); break;
+    case VAL_NULL:
+        buf_add(b, S("null"));
+        break;
+    case VAL_BOOL:
+        buf_add(b, v.boolean ? S("true") : S("false"));
+        break;
+    case VAL_INT:
+        buf_add_i64(b, v.integer);
+        break;
+    case VAL_DOUBLE:
+        put_double(b, v.number);
+        break;
+    case VAL_STR:
+        json_put_str(b, v.string);
+        break;
+    case VAL_JSON:
+        buf_add(b, v.string.len ? v.string : S("null"));
+        break;
     }
 }
 

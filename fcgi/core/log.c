@@ -71,12 +71,18 @@ static str escape_first(str s, char scratch[8], size_t *length)
     size_t valid = str_utf8_at(s, 0);
     *length = valid ? valid : 1;
     switch (s.ptr[0]) {
-    case '"': return S("\\\"");
-    case '\\': return S("\\\\");
-    case '\n': return S("\\n");
-    case '\r': return S("\\r");
-    case '\t': return S("\\t");
-    default: break;
+    case '"':
+        return S("\\\"");
+    case '\\':
+        return S("\\\\");
+    case '\n':
+        return S("\\n");
+    case '\r':
+        return S("\\r");
+    case '\t':
+        return S("\\t");
+    default:
+        break;
     }
     str character = str_sub(s, 0, *length);
     if (valid && !is_control(character))
@@ -115,8 +121,12 @@ static void put_value(struct line *l, struct val value)
 {
     char digits[32];
     switch (value.type) {
-    case VAL_NULL: put(l, S("null")); break;
-    case VAL_BOOL: put(l, value.boolean ? S("true") : S("false")); break;
+    case VAL_NULL:
+        put(l, S("null"));
+        break;
+    case VAL_BOOL:
+        put(l, value.boolean ? S("true") : S("false"));
+        break;
     case VAL_INT:
         put(l, (str){digits, (size_t)snprintf(digits, sizeof digits, "%" PRId64, value.integer)});
         break;
@@ -124,7 +134,9 @@ static void put_value(struct line *l, struct val value)
         put(l, (str){digits, (size_t)snprintf(digits, sizeof digits, "%g", value.number)});
         break;
     case VAL_STR:
-    case VAL_JSON: put_text(l, value.string); break;
+    case VAL_JSON:
+        put_text(l, value.string);
+        break;
     }
 }
 

@@ -18,8 +18,8 @@ void log_set_level(str name);
 void log_write(enum log_level level, const char *event, const struct kv *fields);
 
 #define log_debug(event, ...) log_write(LOG_DEBUG, event, KVS(__VA_ARGS__))
-#define log_info(event, ...) log_write(LOG_INFO, event, KVS(__VA_ARGS__))
-#define log_warn(event, ...) log_write(LOG_WARN, event, KVS(__VA_ARGS__))
+#define log_info(event, ...)  log_write(LOG_INFO, event, KVS(__VA_ARGS__))
+#define log_warn(event, ...)  log_write(LOG_WARN, event, KVS(__VA_ARGS__))
 #define log_error(event, ...) log_write(LOG_ERROR, event, KVS(__VA_ARGS__))
 /* An error with its kind, code, message and detail, and what else is known. */
 void log_err(const char *event, const err *e, const struct kv *fields);

@@ -1,6 +1,3 @@
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* memmem */
-#endif
 #include "core/str.h"
 
 /* -- making -- */
@@ -190,9 +187,14 @@ bool str_to_i64(str s, int64_t *out)
 static const struct {
     unsigned char first_least, first_most, second_least, second_most, length;
 } sequences[] = {
-    {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3},
-    {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
-    {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
+    {0xC2, 0xDF, 0x80, 0xBF, 2},
+    {0xE0, 0xE0, 0xA0, 0xBF, 3},
+    {0xE1, 0xEC, 0x80, 0xBF, 3},
+    {0xED, 0xED, 0x80, 0x9F, 3},
+    {0xEE, 0xEF, 0x80, 0xBF, 3},
+    {0xF0, 0xF0, 0x90, 0xBF, 4},
+    {0xF1, 0xF3, 0x80, 0xBF, 4},
+    {0xF4, 0xF4, 0x80, 0x8F, 4},
 };
 
 static unsigned char byte_at(str s, size_t at)
@@ -429,11 +431,16 @@ bool str_unpercent(struct arena *a, str s, bool plus_is_space, str *out)
 static str html_escape(char c)
 {
     switch (c) {
-    case '&': return S("&amp;");
-    case '<': return S("&lt;");
-    case '>': return S("&gt;");
-    case '"': return S("&quot;");
-    default: return (str){0};
+    case '&':
+        return S("&amp;");
+    case '<':
+        return S("&lt;");
+    case '>':
+        return S("&gt;");
+    case '"':
+        return S("&quot;");
+    default:
+        return (str){0};
     }
 }
 
@@ -527,4 +534,17 @@ void buf_addf(struct buf *b, const char *format, ...)
     va_start(arguments, format);
     buf_vaddf(b, format, arguments);
     va_end(arguments);
+}
+
+bool str_is_uuid(str s)
+{
+    enum { UUID_LENGTH = 36 };
+    if (s.len != UUID_LENGTH)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        bool is_dash_place = i == 8 || i == 13 || i == 18 || i == 23;
+        if (is_dash_place ? s.ptr[i] != '-' : !strchr("0123456789abcdefABCDEF", s.ptr[i]) || !s.ptr[i])
+            return false;
+    }
+    return true;
 }

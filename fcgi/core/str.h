@@ -24,44 +24,50 @@ typedef struct str {
 } str;
 
 #define S(literal) ((str){("" literal ""), sizeof(literal) - 1})
-#define STR_FMT "%.*s"
+#define STR_FMT    "%.*s"
 #define STR_ARG(s) (int)(s).len, (s).ptr
 
-str str_from(const char *c);                /* NULL gives the empty str, (str){0} */
+str str_from(const char *c); /* NULL gives the empty str, (str){0} */
 str str_dup(struct arena *a, str s);
-const char *cstr(struct arena *a, str s);   /* NUL-terminated copy */
+const char *cstr(struct arena *a, str s); /* NUL-terminated copy */
 str str_printf(struct arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
 str str_vprintf(struct arena *a, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 
 bool str_eq(str a, str b);
-bool str_eq_nocase(str a, str b);           /* ASCII only */
+bool str_eq_nocase(str a, str b); /* ASCII only */
 bool str_starts(str s, str prefix);
 bool str_ends(str s, str suffix);
-bool str_same_secret(str a, str b);         /* constant time in the length of b; no secret equals an empty b */
-static inline bool str_empty(str s) { return s.len == 0; }
+/* Constant time in the length of b; nothing equals an empty b. */
+bool str_same_secret(str a, str b);
+static inline bool str_empty(str s)
+{
+    return s.len == 0;
+}
 
-str str_trim(str s);                        /* ASCII white space and U+00A0 at both ends */
-str str_sub(str s, size_t from, size_t len);/* clipped to s */
+str str_trim(str s);                         /* ASCII white space and U+00A0 at both ends */
+str str_sub(str s, size_t from, size_t len); /* clipped to s */
 /* Splits s at the first `at`; without one, head is all of s, tail is empty and the answer false. */
 bool str_cut(str s, char at, str *head, str *tail);
 bool str_find(str s, str needle, size_t *position);
 
-bool str_to_i64(str s, int64_t *out);       /* whole, decimal, in range, or false */
+bool str_to_i64(str s, int64_t *out); /* whole, decimal, in range, or false */
 
+bool str_is_uuid(str s);                    /* 8-4-4-4-12 hex digits */
 bool str_is_utf8(str s);
-size_t str_utf8_at(str s, size_t at);       /* length of the sequence that begins there; 0 when it is none */
-size_t str_points(str s);                   /* Unicode code points */
+/* Length of the well-formed sequence that begins there; 0 when none does. */
+size_t str_utf8_at(str s, size_t at);
+size_t str_points(str s); /* Unicode code points */
 size_t str_utf16_units(str s);
 bool str_points_within(str s, size_t least, size_t most);
 str str_clip_points(struct arena *a, str s, size_t most); /* ends in … when cut */
 
 str str_hex(struct arena *a, str bytes);
 bool str_unhex(struct arena *a, str hex, str *bytes);
-str str_base64url(struct arena *a, str bytes);             /* without padding */
+str str_base64url(struct arena *a, str bytes); /* without padding */
 bool str_unbase64url(struct arena *a, str text, str *bytes);
-str str_percent(struct arena *a, str s, bool keep_slash);  /* RFC 3986: unreserved stay */
+str str_percent(struct arena *a, str s, bool keep_slash); /* RFC 3986: unreserved stay */
 bool str_unpercent(struct arena *a, str s, bool plus_is_space, str *out);
-str str_html(struct arena *a, str s);                      /* & < > " escaped */
+str str_html(struct arena *a, str s); /* & < > " escaped */
 
 struct buf {
     struct arena *arena;
@@ -75,4 +81,7 @@ void buf_add_char(struct buf *b, char c);
 void buf_add_i64(struct buf *b, int64_t n);
 void buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_vaddf(struct buf *b, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
-static inline str buf_str(const struct buf *b) { return (str){b->len ? b->ptr : "", b->len}; }
+static inline str buf_str(const struct buf *b)
+{
+    return (str){b->len ? b->ptr : "", b->len};
+}

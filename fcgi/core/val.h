@@ -26,27 +26,58 @@ struct kv {
 };
 
 /* A str that holds finished JSON: V(JSON(text)). */
-struct json_text { str text; };
+struct json_text {
+    str text;
+};
 #define JSON(s) ((struct json_text){(s)})
-struct nothing { char unused; };
+struct nothing {
+    char unused;
+};
 #define NOTHING ((struct nothing){0})
 
-static inline struct val val_nothing(struct nothing n) { (void)n; return (struct val){.type = VAL_NULL}; }
-static inline struct val val_bool(bool b) { return (struct val){.type = VAL_BOOL, .boolean = b}; }
-static inline struct val val_int(int64_t i) { return (struct val){.type = VAL_INT, .integer = i}; }
-static inline struct val val_double(double d) { return (struct val){.type = VAL_DOUBLE, .number = d}; }
-static inline struct val val_str(str s) { return (struct val){.type = s.ptr ? VAL_STR : VAL_NULL, .string = s}; }
+static inline struct val val_nothing(struct nothing n)
+{
+    (void)n;
+    return (struct val){.type = VAL_NULL};
+}
+static inline struct val val_bool(bool b)
+{
+    return (struct val){.type = VAL_BOOL, .boolean = b};
+}
+static inline struct val val_int(int64_t i)
+{
+    return (struct val){.type = VAL_INT, .integer = i};
+}
+static inline struct val val_double(double d)
+{
+    return (struct val){.type = VAL_DOUBLE, .number = d};
+}
+static inline struct val val_str(str s)
+{
+    return (struct val){.type = s.ptr ? VAL_STR : VAL_NULL, .string = s};
+}
 static inline struct val val_cstr(const char *c)
 {
-    return (struct val){.type = c ? VAL_STR : VAL_NULL, .string = {c, c ? strlen(c) : 0}};
+    return (struct val){
+        .type = c ? VAL_STR : VAL_NULL, .string = {c, c ? strlen(c) : 0}
+    };
 }
-static inline struct val val_json(struct json_text j) { return (struct val){.type = VAL_JSON, .string = j.text}; }
-static inline struct val val_val(struct val v) { return v; }
+static inline struct val val_json(struct json_text j)
+{
+    return (struct val){.type = VAL_JSON, .string = j.text};
+}
+static inline struct val val_val(struct val v)
+{
+    return v;
+}
 
 /* size_t and other unsigned 64-bit values are meant to be below 2^63. */
-static inline struct val val_size(size_t n) { return val_int((int64_t)n); }
+static inline struct val val_size(size_t n)
+{
+    return val_int((int64_t)n);
+}
 
-#define V(x)                          \
+#define V(x)                                                                                       \
     _Generic((x),                     \
         bool: val_bool,               \
         short: val_int,               \
@@ -64,5 +95,5 @@ static inline struct val val_size(size_t n) { return val_int((int64_t)n); }
         struct val: val_val)(x)
 
 #define KV(key, x) ((struct kv){(key), V(x)})
-#define KVS(...) ((const struct kv[]){__VA_ARGS__ __VA_OPT__(, ) {0}})
-#define VALS(...) ((const struct val[]){__VA_ARGS__})
+#define KVS(...)   ((const struct kv[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+#define VALS(...)  ((const struct val[]){__VA_ARGS__})

@@ -131,16 +131,16 @@ static void the_ceiling_ends_the_process(void **state)
         size_t ceiling, count, size;
         int want;
     } rows[] = {
-        {1000, 1000, 1, 0},
-        {1 << 20, 1 << 20, 1, 0},
-        {1000, 1001, 1, 70},
-        {1000, 2, 501, 70},
-        {0, 1, 1, 70},
-        {1 << 20, SIZE_MAX, 2, 70},
-        {1 << 20, SIZE_MAX / 2 + 1, 2, 70},
-        {1 << 20, SIZE_MAX, 1, 70},
-        {SIZE_MAX, SIZE_MAX, 1, 70},
-        {SIZE_MAX, SIZE_MAX - 40, 1, 70},
+        {1000,     1000,             1,   0 },
+        {1 << 20,  1 << 20,          1,   0 },
+        {1000,     1001,             1,   70},
+        {1000,     2,                501, 70},
+        {0,        1,                1,   70},
+        {1 << 20,  SIZE_MAX,         2,   70},
+        {1 << 20,  SIZE_MAX / 2 + 1, 2,   70},
+        {1 << 20,  SIZE_MAX,         1,   70},
+        {SIZE_MAX, SIZE_MAX,         1,   70},
+        {SIZE_MAX, SIZE_MAX - 40,    1,   70},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_int_equal(exit_status_of(rows[i].ceiling, rows[i].count, rows[i].size),

@@ -78,7 +78,8 @@ static void names_have_their_form(void **state)
         assert_int_equal(uuid.len, 36);
         for (size_t i = 0; i < uuid.len; i++) {
             bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-            assert_non_null(memchr(is_dash ? "-" : "0123456789abcdef", uuid.ptr[i], is_dash ? 1 : 16));
+            assert_non_null(
+                memchr(is_dash ? "-" : "0123456789abcdef", uuid.ptr[i], is_dash ? 1 : 16));
         }
         assert_int_equal(uuid.ptr[14], '4');
         assert_non_null(memchr("89ab", uuid.ptr[19], 4));

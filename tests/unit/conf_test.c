@@ -1,7 +1,4 @@
 /* Settings: which values fit, how mistakes are told, files, printing. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* clearenv */
-#endif
 #include "core/conf.h"
 
 #include <setjmp.h>
@@ -13,7 +10,7 @@
 static struct arena *a;
 static char file_path[64];
 
-#define JWT "0123456789abcdef0123456789abcdef"
+#define JWT   "0123456789abcdef0123456789abcdef"
 #define TOKEN "123:AAH-secret_part"
 
 /* The least environment that loads, and nothing else. */
@@ -95,31 +92,31 @@ static void values_that_fit_are_taken(void **state)
     static const struct {
         const char *name, *value;
     } rows[] = {
-        {"HTTPS_PORT", "1"},
-        {"HTTPS_PORT", " 65535 "},
-        {"TELEGRAM_WEBHOOK_SECRET", "one"},
-        {"TELEGRAM_WEBHOOK_SECRET", "one-_1, two"},
-        {"TELEGRAM_ADMIN_IDS", "7000000000, 42"},
-        {"PUBLIC_URL", "https://bot.example:8443/path/"},
-        {"PUBLIC_URL", "http://[::1]:80"},
-        {"REDIS_URL", "unix:///run/redis.sock"},
-        {"REDIS_URL", "redis+unix:///run/redis.sock"},
-        {"REDIS_URL", "redis://:password@localhost/3"},
-        {"REDIS_URL", "redis://localhost"},
-        {"DATABASE_URL", "postgres:///aisha?host=/run/pg"},
-        {"DATABASE_URL", "host=/run/pg dbname=aisha"},
-        {"MINIO_REGION", "eu"},
-        {"TAKE_OVER", "1"},
-        {"TAKE_OVER", "No"},
-        {"PHOTO_MAX_SIZE", "20M"},
-        {"PHOTO_MAX_SIZE", "512K"},
-        {"FAL_IMAGE_TIMEOUT", "10m"},
-        {"FAL_IMAGE_TIMEOUT", "90s"},
-        {"FAL_TRAINING_TIMEOUT", "3h"},
-        {"CA_FILE", "/etc/passwd"},
-        {"BOT_USERNAME", "aisha_bot"},
-        {"LOG_LEVEL", "debug"},
-        {"FAL_FILE_HOSTS", "fal.media,cdn.example"},
+        {"HTTPS_PORT",              "1"                             },
+        {"HTTPS_PORT",              " 65535 "                       },
+        {"TELEGRAM_WEBHOOK_SECRET", "one"                           },
+        {"TELEGRAM_WEBHOOK_SECRET", "one-_1, two"                   },
+        {"TELEGRAM_ADMIN_IDS",      "7000000000, 42"                },
+        {"PUBLIC_URL",              "https://bot.example:8443/path/"},
+        {"PUBLIC_URL",              "http://[::1]:80"               },
+        {"REDIS_URL",               "unix:///run/redis.sock"        },
+        {"REDIS_URL",               "redis+unix:///run/redis.sock"  },
+        {"REDIS_URL",               "redis://:password@localhost/3" },
+        {"REDIS_URL",               "redis://localhost"             },
+        {"DATABASE_URL",            "postgres:///aisha?host=/run/pg"},
+        {"DATABASE_URL",            "host=/run/pg dbname=aisha"     },
+        {"MINIO_REGION",            "eu"                            },
+        {"TAKE_OVER",               "1"                             },
+        {"TAKE_OVER",               "No"                            },
+        {"PHOTO_MAX_SIZE",          "20M"                           },
+        {"PHOTO_MAX_SIZE",          "512K"                          },
+        {"FAL_IMAGE_TIMEOUT",       "10m"                           },
+        {"FAL_IMAGE_TIMEOUT",       "90s"                           },
+        {"FAL_TRAINING_TIMEOUT",    "3h"                            },
+        {"CA_FILE",                 "/etc/passwd"                   },
+        {"BOT_USERNAME",            "aisha_bot"                     },
+        {"LOG_LEVEL",               "debug"                         },
+        {"FAL_FILE_HOSTS",          "fal.media,cdn.example"         },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct conf conf;
@@ -139,72 +136,72 @@ static void values_that_do_not_fit_are_named(void **state)
     static const struct {
         const char *name, *value;
     } rows[] = {
-        {"TELEGRAM_TOKEN", "abc"},
-        {"TELEGRAM_TOKEN", "abc:def"},
-        {"TELEGRAM_TOKEN", "123:"},
-        {"TELEGRAM_TOKEN", ":abc"},
-        {"TELEGRAM_TOKEN", "-1:abc"},
-        {"TELEGRAM_TOKEN", "123:a/b"},
-        {"TELEGRAM_WEBHOOK_SECRET", "a,b,c"},
-        {"TELEGRAM_WEBHOOK_SECRET", "a,"},
-        {"TELEGRAM_WEBHOOK_SECRET", ","},
-        {"TELEGRAM_WEBHOOK_SECRET", "a b"},
-        {"TELEGRAM_WEBHOOK_SECRET", "a:b"},
-        {"TELEGRAM_ADMIN_IDS", "1,,2"},
-        {"TELEGRAM_ADMIN_IDS", "@name"},
-        {"TELEGRAM_ADMIN_IDS", "-5"},
-        {"TELEGRAM_ADMIN_IDS", "99999999999999999999"},
-        {"TELEGRAM_API_URL", "api.telegram.org"},
-        {"TELEGRAM_API_URL", "https://"},
-        {"TELEGRAM_API_URL", "https:///path"},
-        {"TELEGRAM_API_URL", "ftp://host"},
-        {"PUBLIC_URL", "https://host:0"},
-        {"PUBLIC_URL", "https://host:99999"},
-        {"PUBLIC_URL", "https://host:"},
-        {"PUBLIC_URL", "https://a b"},
-        {"PUBLIC_URL", "https://user@host"},
-        {"PUBLIC_URL", "https://host/#part"},
-        {"PUBLIC_URL", "https://[::1"},
-        {"HTTPS_PORT", "0"},
-        {"HTTPS_PORT", "65536"},
-        {"HTTPS_PORT", "8443x"},
-        {"HTTPS_PORT", "0x10"},
-        {"HTTPS_PORT", "1K"},
-        {"WELCOME_COINS", "-1"},
-        {"WELCOME_COINS", "1.5"},
-        {"WELCOME_COINS", "99999999999"},
-        {"TAKE_OVER", "maybe"},
-        {"MINIO_SECURE", "2"},
-        {"PHOTO_MAX_SIZE", "21M"},
-        {"PHOTO_MAX_SIZE", "M"},
-        {"PHOTO_MAX_SIZE", "9223372036854775807G"},
-        {"FAL_IMAGE_TIMEOUT", "0"},
-        {"FAL_IMAGE_TIMEOUT", "10 minutes"},
-        {"FAL_IMAGE_TIMEOUT", "8d"},
-        {"FAL_DEFAULT_QUALITY_PRESET", "best"},
-        {"FAL_DEFAULT_QUALITY_PRESET", "fast balanced"},
-        {"FAL_FILE_HOSTS", "https://fal.media"},
-        {"FAL_FILE_HOSTS", ".fal.media"},
-        {"FAL_FILE_HOSTS", "a,,b"},
-        {"CALLBACK_SECRET", "short"},
-        {"JWT_SECRET", "0123456789abcdef0123456789abcde"},
-        {"DATABASE_URL", "aisha"},
-        {"DATABASE_URL", "mysql://host/aisha"},
-        {"DATABASE_URL", "postgres://"},
-        {"REDIS_URL", "localhost:6379"},
-        {"REDIS_URL", "rediss://host"},
-        {"REDIS_URL", "redis://host:x"},
-        {"REDIS_URL", "redis://host/one"},
-        {"REDIS_URL", "unix://relative"},
-        {"REDIS_URL", "unix:///"},
-        {"MINIO_ENDPOINT", "https://host:9000"},
-        {"MINIO_BUCKET_IMAGES", "Images"},
-        {"MINIO_BUCKET_IMAGES", "ab"},
-        {"MINIO_BUCKET_IMAGES", "a_b_c"},
-        {"CA_FILE", "/nonexistent/file"},
-        {"BOT_USERNAME", "@aisha_bot"},
-        {"BOT_USERNAME", "abc"},
-        {"LOG_LEVEL", "loud"},
+        {"TELEGRAM_TOKEN",             "abc"                            },
+        {"TELEGRAM_TOKEN",             "abc:def"                        },
+        {"TELEGRAM_TOKEN",             "123:"                           },
+        {"TELEGRAM_TOKEN",             ":abc"                           },
+        {"TELEGRAM_TOKEN",             "-1:abc"                         },
+        {"TELEGRAM_TOKEN",             "123:a/b"                        },
+        {"TELEGRAM_WEBHOOK_SECRET",    "a,b,c"                          },
+        {"TELEGRAM_WEBHOOK_SECRET",    "a,"                             },
+        {"TELEGRAM_WEBHOOK_SECRET",    ","                              },
+        {"TELEGRAM_WEBHOOK_SECRET",    "a b"                            },
+        {"TELEGRAM_WEBHOOK_SECRET",    "a:b"                            },
+        {"TELEGRAM_ADMIN_IDS",         "1,,2"                           },
+        {"TELEGRAM_ADMIN_IDS",         "@name"                          },
+        {"TELEGRAM_ADMIN_IDS",         "-5"                             },
+        {"TELEGRAM_ADMIN_IDS",         "99999999999999999999"           },
+        {"TELEGRAM_API_URL",           "api.telegram.org"               },
+        {"TELEGRAM_API_URL",           "https://"                       },
+        {"TELEGRAM_API_URL",           "https:///path"                  },
+        {"TELEGRAM_API_URL",           "ftp://host"                     },
+        {"PUBLIC_URL",                 "https://host:0"                 },
+        {"PUBLIC_URL",                 "https://host:99999"             },
+        {"PUBLIC_URL",                 "https://host:"                  },
+        {"PUBLIC_URL",                 "https://a b"                    },
+        {"PUBLIC_URL",                 "https://user@host"              },
+        {"PUBLIC_URL",                 "https://host/#part"             },
+        {"PUBLIC_URL",                 "https://[::1"                   },
+        {"HTTPS_PORT",                 "0"                              },
+        {"HTTPS_PORT",                 "65536"                          },
+        {"HTTPS_PORT",                 "8443x"                          },
+        {"HTTPS_PORT",                 "0x10"                           },
+        {"HTTPS_PORT",                 "1K"                             },
+        {"WELCOME_COINS",              "-1"                             },
+        {"WELCOME_COINS",              "1.5"                            },
+        {"WELCOME_COINS",              "99999999999"                    },
+        {"TAKE_OVER",                  "maybe"                          },
+        {"MINIO_SECURE",               "2"                              },
+        {"PHOTO_MAX_SIZE",             "21M"                            },
+        {"PHOTO_MAX_SIZE",             "M"                              },
+        {"PHOTO_MAX_SIZE",             "9223372036854775807G"           },
+        {"FAL_IMAGE_TIMEOUT",          "0"                              },
+        {"FAL_IMAGE_TIMEOUT",          "10 minutes"                     },
+        {"FAL_IMAGE_TIMEOUT",          "8d"                             },
+        {"FAL_DEFAULT_QUALITY_PRESET", "best"                           },
+        {"FAL_DEFAULT_QUALITY_PRESET", "fast balanced"                  },
+        {"FAL_FILE_HOSTS",             "https://fal.media"              },
+        {"FAL_FILE_HOSTS",             ".fal.media"                     },
+        {"FAL_FILE_HOSTS",             "a,,b"                           },
+        {"CALLBACK_SECRET",            "short"                          },
+        {"JWT_SECRET",                 "0123456789abcdef0123456789abcde"},
+        {"DATABASE_URL",               "aisha"                          },
+        {"DATABASE_URL",               "mysql://host/aisha"             },
+        {"DATABASE_URL",               "postgres://"                    },
+        {"REDIS_URL",                  "localhost:6379"                 },
+        {"REDIS_URL",                  "rediss://host"                  },
+        {"REDIS_URL",                  "redis://host:x"                 },
+        {"REDIS_URL",                  "redis://host/one"               },
+        {"REDIS_URL",                  "unix://relative"                },
+        {"REDIS_URL",                  "unix:///"                       },
+        {"MINIO_ENDPOINT",             "https://host:9000"              },
+        {"MINIO_BUCKET_IMAGES",        "Images"                         },
+        {"MINIO_BUCKET_IMAGES",        "ab"                             },
+        {"MINIO_BUCKET_IMAGES",        "a_b_c"                          },
+        {"CA_FILE",                    "/nonexistent/file"              },
+        {"BOT_USERNAME",               "@aisha_bot"                     },
+        {"BOT_USERNAME",               "abc"                            },
+        {"LOG_LEVEL",                  "loud"                           },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct conf conf;
@@ -234,8 +231,9 @@ static void all_mistakes_are_told_at_once(void **state)
     assert_non_null(e);
     assert_int_equal(count_lines(e->message), 7);
     static const char *const parts[] = {
-        "TELEGRAM_TOKEN: is not set", "HTTPS_PORT: \"x\"", "FAL_KEY: ", "CALLBACK_SECRET: is not",
-        "DATABASE_URL: is not set",   "REDIS_URL: is not", "JWT_SECRET: is not set",
+        "TELEGRAM_TOKEN: is not set", "HTTPS_PORT: \"x\"",        "FAL_KEY: ",
+        "CALLBACK_SECRET: is not",    "DATABASE_URL: is not set", "REDIS_URL: is not",
+        "JWT_SECRET: is not set",
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         assert_true(holds(e->message, parts[i]));
@@ -314,19 +312,19 @@ static void slips_are_recognised(void **state)
     static const struct {
         const char *in, *want;
     } rows[] = {
-        {"TELGRAM_TOKEN", "TELEGRAM_TOKEN"},
-        {"TELEGRAM_TOKNE", "TELEGRAM_TOKEN"},
-        {"telegram_token", "TELEGRAM_TOKEN"},
-        {"FAL_KEI", "FAL_KEY"},
-        {"FALKEY", "FAL_KEY"},
-        {"FAL_API_KYE", "FAL_API_KEY"},
-        {"REDIS_URI", "REDIS_URL"},
-        {"WELCOME_COIN", "WELCOME_COINS"},
-        {"AVATAR_COST", NULL},
-        {"PATH", NULL},
-        {"X", NULL},
-        {"", NULL},
-        {"AN_EXTREMELY_LONG_NAME_THAT_NOBODY_WOULD_EVER_MISTAKE_FOR_A_SETTING", NULL},
+        {"TELGRAM_TOKEN",                                                       "TELEGRAM_TOKEN"},
+        {"TELEGRAM_TOKNE",                                                      "TELEGRAM_TOKEN"},
+        {"telegram_token",                                                      "TELEGRAM_TOKEN"},
+        {"FAL_KEI",                                                             "FAL_KEY"       },
+        {"FALKEY",                                                              "FAL_KEY"       },
+        {"FAL_API_KYE",                                                         "FAL_API_KEY"   },
+        {"REDIS_URI",                                                           "REDIS_URL"     },
+        {"WELCOME_COIN",                                                        "WELCOME_COINS" },
+        {"AVATAR_COST",                                                         NULL            },
+        {"PATH",                                                                NULL            },
+        {"X",                                                                   NULL            },
+        {"",                                                                    NULL            },
+        {"AN_EXTREMELY_LONG_NAME_THAT_NOBODY_WOULD_EVER_MISTAKE_FOR_A_SETTING", NULL            },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const char *got = conf_nearest(str_from(rows[i].in));
@@ -352,19 +350,19 @@ static void files_are_read_as_a_shell_would(void **state)
         str line;
         const char *want;
     } rows[] = {
-        {S("FAL_KEY=plain"), "plain"},
-        {S("export FAL_KEY=plain"), "plain"},
-        {S("  FAL_KEY=plain  \r"), "plain"},
-        {S("FAL_KEY=plain # comment"), "plain"},
-        {S("FAL_KEY=a#b"), "a#b"},
-        {S("FAL_KEY=a=b:c"), "a=b:c"},
-        {S("FAL_KEY='a b $x \"#'"), "a b $x \"#"},
+        {S("FAL_KEY=plain"),                      "plain"           },
+        {S("export FAL_KEY=plain"),               "plain"           },
+        {S("  FAL_KEY=plain  \r"),                "plain"           },
+        {S("FAL_KEY=plain # comment"),            "plain"           },
+        {S("FAL_KEY=a#b"),                        "a#b"             },
+        {S("FAL_KEY=a=b:c"),                      "a=b:c"           },
+        {S("FAL_KEY='a b $x \"#'"),               "a b $x \"#"      },
         {S("FAL_KEY=\"a b '\\$x\\\\ \\\" \\n\""), "a b '$x\\ \" \\n"},
-        {S("FAL_KEY='a'\\''b'"), "a'b"},
-        {S("FAL_KEY=a\"b\"'c'"), "abc"},
-        {S("FAL_KEY='a' # 'b'"), "a"},
-        {S("FAL_API_KEY=alias"), "alias"},
-        {S("# FAL_KEY=x\n\n \nFAL_KEY=y\n#"), "y"},
+        {S("FAL_KEY='a'\\''b'"),                  "a'b"             },
+        {S("FAL_KEY=a\"b\"'c'"),                  "abc"             },
+        {S("FAL_KEY='a' # 'b'"),                  "a"               },
+        {S("FAL_API_KEY=alias"),                  "alias"           },
+        {S("# FAL_KEY=x\n\n \nFAL_KEY=y\n#"),     "y"               },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         unsetenv("FAL_KEY");
@@ -383,23 +381,23 @@ static void files_with_mistakes_change_nothing(void **state)
         str text;
         const char *want;
     } rows[] = {
-        {S("FAL_KYE=x"), "did you mean FAL_KEY?"},
-        {S("NONSENSE_NAME_OF_NOTHING=x"), "is no setting"},
-        {S("FAL_KEY"), "expected NAME=value"},
-        {S("FAL_KEY = x"), "without spaces"},
-        {S("=x"), "expected NAME=value"},
-        {S("FAL_KEY='x"), "not closed"},
-        {S("FAL_KEY=\"x"), "not closed"},
-        {S("FAL_KEY=\"x\\\""), "not closed"},
-        {S("FAL_KEY=a b"), "quotes around"},
-        {S("FAL_KEY=$HOME"), "single quotes"},
-        {S("FAL_KEY=\"$HOME\""), "single quotes"},
-        {S("FAL_KEY=`id`"), "single quotes"},
-        {S("FAL_KEY=a;b"), "single quotes"},
-        {S("FAL_KEY=a&b"), "single quotes"},
-        {S("FAL_KEY=a\nFAL_KEY=b"), "set twice"},
-        {S("FAL_KEY=a\nFAL_API_KEY=b"), "set twice"},
-        {S("FAL_KEY=a\0"), "no file of settings"},
+        {S("FAL_KYE=x"),                  "did you mean FAL_KEY?"},
+        {S("NONSENSE_NAME_OF_NOTHING=x"), "is no setting"        },
+        {S("FAL_KEY"),                    "expected NAME=value"  },
+        {S("FAL_KEY = x"),                "without spaces"       },
+        {S("=x"),                         "expected NAME=value"  },
+        {S("FAL_KEY='x"),                 "not closed"           },
+        {S("FAL_KEY=\"x"),                "not closed"           },
+        {S("FAL_KEY=\"x\\\""),            "not closed"           },
+        {S("FAL_KEY=a b"),                "quotes around"        },
+        {S("FAL_KEY=$HOME"),              "single quotes"        },
+        {S("FAL_KEY=\"$HOME\""),          "single quotes"        },
+        {S("FAL_KEY=`id`"),               "single quotes"        },
+        {S("FAL_KEY=a;b"),                "single quotes"        },
+        {S("FAL_KEY=a&b"),                "single quotes"        },
+        {S("FAL_KEY=a\nFAL_KEY=b"),       "set twice"            },
+        {S("FAL_KEY=a\nFAL_API_KEY=b"),   "set twice"            },
+        {S("FAL_KEY=a\0"),                "no file of settings"  },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         unsetenv("FAL_KEY");
@@ -444,9 +442,14 @@ static void printing_masks_secrets(void **state)
     conf_print(&b, &conf);
     str text = buf_str(&b);
     static const char *const shown[] = {
-        "TELEGRAM_TOKEN='***'\n", "DATABASE_URL='***'\n",     "FAL_KEY=\n",
-        "HTTPS_PORT=8443\n",      "MINIO_SECURE=false\n",     "FAL_FILE_HOSTS=fal.media\n",
-        "REDIS_URL='redis://***@localhost/0'\n", "MINIO_REGION='it'\\''s $here'\n",
+        "TELEGRAM_TOKEN='***'\n",
+        "DATABASE_URL='***'\n",
+        "FAL_KEY=\n",
+        "HTTPS_PORT=8443\n",
+        "MINIO_SECURE=false\n",
+        "FAL_FILE_HOSTS=fal.media\n",
+        "REDIS_URL='redis://***@localhost/0'\n",
+        "MINIO_REGION='it'\\''s $here'\n",
     };
     for (size_t i = 0; i < ARRAY_LEN(shown); i++)
         if (!holds(text, shown[i]))
@@ -485,7 +488,8 @@ static void printed_defaults_can_be_read_back(void **state)
 
 int main(void)
 {
-#define WITH_ENVIRONMENT(test) cmocka_unit_test_setup_teardown(test, set_least_environment, clean_up)
+#define WITH_ENVIRONMENT(test)                                                                     \
+    cmocka_unit_test_setup_teardown(test, set_least_environment, clean_up)
     const struct CMUnitTest tests[] = {
         WITH_ENVIRONMENT(defaults_fill_what_is_not_set),
         WITH_ENVIRONMENT(values_that_fit_are_taken),

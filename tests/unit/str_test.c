@@ -37,18 +37,18 @@ static void strings_compare(void **state)
         str a, b;
         bool is_equal, is_equal_nocase, starts, ends;
     } rows[] = {
-        {{0}, {0}, true, true, true, true},
-        {{0}, S(""), true, true, true, true},
-        {S("a"), {0}, false, false, true, true},
-        {{0}, S("a"), false, false, false, false},
-        {S("abc"), S("abc"), true, true, true, true},
-        {S("abc"), S("aBC"), false, true, false, false},
-        {S("abc"), S("ab"), false, false, true, false},
-        {S("abc"), S("bc"), false, false, false, true},
-        {S("ab"), S("abc"), false, false, false, false},
+        {{0},       {0},       true,  true,  true,  true },
+        {{0},       S(""),     true,  true,  true,  true },
+        {S("a"),    {0},       false, false, true,  true },
+        {{0},       S("a"),    false, false, false, false},
+        {S("abc"),  S("abc"),  true,  true,  true,  true },
+        {S("abc"),  S("aBC"),  false, true,  false, false},
+        {S("abc"),  S("ab"),   false, false, true,  false},
+        {S("abc"),  S("bc"),   false, false, false, true },
+        {S("ab"),   S("abc"),  false, false, false, false},
         {S("a\0b"), S("a\0c"), false, false, false, false},
-        {S("[\\"), S("{|"), false, false, false, false}, /* neighbours of the letters */
-        {S("Ä"), S("ä"), false, false, false, false},
+        {S("[\\"),  S("{|"),   false, false, false, false}, /* neighbours of the letters */
+        {S("Ä"),   S("ä"),   false, false, false, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_int_equal(str_eq(rows[i].a, rows[i].b), rows[i].is_equal);
@@ -65,18 +65,18 @@ static void secrets_compare(void **state)
         str given, secret;
         bool want;
     } rows[] = {
-        {S("secret"), S("secret"), true},
-        {S("secreT"), S("secret"), false},
-        {S("Secret"), S("secret"), false},
-        {S("secre"), S("secret"), false},
-        {S("secrets"), S("secret"), false},
-        {S("secret\0"), S("secret"), false},
-        {S("secre"), S("secre\0"), false},
-        {S(""), S("secret"), false},
-        {{0}, S("secret"), false},
-        {S(""), S(""), false},
-        {{0}, {0}, false},
-        {S("x"), {0}, false},
+        {S("secret"),   S("secret"),  true },
+        {S("secreT"),   S("secret"),  false},
+        {S("Secret"),   S("secret"),  false},
+        {S("secre"),    S("secret"),  false},
+        {S("secrets"),  S("secret"),  false},
+        {S("secret\0"), S("secret"),  false},
+        {S("secre"),    S("secre\0"), false},
+        {S(""),         S("secret"),  false},
+        {{0},           S("secret"),  false},
+        {S(""),         S(""),        false},
+        {{0},           {0},          false},
+        {S("x"),        {0},          false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_int_equal(str_same_secret(rows[i].given, rows[i].secret), rows[i].want);
@@ -88,17 +88,17 @@ static void white_space_is_trimmed(void **state)
     static const struct {
         str in, want;
     } rows[] = {
-        {{0}, {0}},
-        {S(""), S("")},
-        {S(" \t\r\n\v\f "), S("")},
-        {S("\u00A0 \u00A0"), S("")},
-        {S(" a b "), S("a b")},
+        {{0},                       {0}          },
+        {S(""),                     S("")        },
+        {S(" \t\r\n\v\f "),         S("")        },
+        {S("\u00A0 \u00A0"),        S("")        },
+        {S(" a b "),                S("a b")     },
         {S("\u00A0a\u00A0b\u00A0"), S("a\u00A0b")},
-        {S("\xc2"), S("\xc2")},
-        {S("\xa0"), S("\xa0")},
-        {S("ра "), S("ра")},       /* р ends in 0x80, а in 0xB0 */
-        {S("à"), S("à")},          /* ends in 0xA0 behind another lead byte */
-        {S("\0 "), S("\0")},
+        {S("\xc2"),                 S("\xc2")    },
+        {S("\xa0"),                 S("\xa0")    },
+        {S("ра "),                S("ра")    }, /* р ends in 0x80, а in 0xB0 */
+        {S("à"),                   S("à")      }, /* ends in 0xA0 behind another lead byte */
+        {S("\0 "),                  S("\0")      },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_str(str_trim(rows[i].in), rows[i].want);
@@ -118,10 +118,13 @@ static void parts_are_clipped_and_cut(void **state)
         str in, head, tail;
         bool want;
     } rows[] = {
-        {S("a:b:c"), S("a"), S("b:c"), true}, {S(":"), S(""), S(""), true},
-        {S(":a"), S(""), S("a"), true},       {S("a:"), S("a"), S(""), true},
-        {S("a"), S("a"), S(""), false},       {S(""), S(""), S(""), false},
-        {{0}, {0}, {0}, false},
+        {S("a:b:c"), S("a"), S("b:c"), true },
+        {S(":"),     S(""),  S(""),    true },
+        {S(":a"),    S(""),  S("a"),   true },
+        {S("a:"),    S("a"), S(""),    true },
+        {S("a"),     S("a"), S(""),    false},
+        {S(""),      S(""),  S(""),    false},
+        {{0},        {0},    {0},      false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         str head, tail;
@@ -143,10 +146,14 @@ static void needles_are_found(void **state)
         bool is_found;
         size_t position;
     } rows[] = {
-        {S("abcabc"), S("ca"), true, 2}, {S("abc"), S("abc"), true, 0},
-        {S("abc"), S(""), true, 0},      {{0}, {0}, true, 0},
-        {S("a\0b"), S("\0"), true, 1},   {S("abc"), S("abcd"), false, 9},
-        {S("abc"), S("x"), false, 9},    {{0}, S("x"), false, 9},
+        {S("abcabc"), S("ca"),   true,  2},
+        {S("abc"),    S("abc"),  true,  0},
+        {S("abc"),    S(""),     true,  0},
+        {{0},         {0},       true,  0},
+        {S("a\0b"),   S("\0"),   true,  1},
+        {S("abc"),    S("abcd"), false, 9},
+        {S("abc"),    S("x"),    false, 9},
+        {{0},         S("x"),    false, 9},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         size_t position = 9;
@@ -163,30 +170,30 @@ static void numbers_are_whole_or_refused(void **state)
         bool is_taken;
         int64_t want;
     } rows[] = {
-        {S("0"), true, 0},
-        {S("-0"), true, 0},
-        {S("42"), true, 42},
-        {S("007"), true, 7},
-        {S("-1"), true, -1},
-        {S("9223372036854775807"), true, INT64_MAX},
-        {S("-9223372036854775808"), true, INT64_MIN},
-        {S("9223372036854775808"), false, 0},
-        {S("-9223372036854775809"), false, 0},
-        {S("18446744073709551616"), false, 0},
-        {S("99999999999999999999999"), false, 0},
-        {S(""), false, 0},
-        {{0}, false, 0},
-        {S("-"), false, 0},
-        {S("--1"), false, 0},
-        {S("+1"), false, 0},
-        {S(" 1"), false, 0},
-        {S("1 "), false, 0},
-        {S("1.0"), false, 0},
-        {S("1e3"), false, 0},
-        {S("0x10"), false, 0},
-        {S("1\0"), false, 0},
-        {S("１"), false, 0},
-        {S("a"), false, 0},
+        {S("0"),                       true,  0        },
+        {S("-0"),                      true,  0        },
+        {S("42"),                      true,  42       },
+        {S("007"),                     true,  7        },
+        {S("-1"),                      true,  -1       },
+        {S("9223372036854775807"),     true,  INT64_MAX},
+        {S("-9223372036854775808"),    true,  INT64_MIN},
+        {S("9223372036854775808"),     false, 0        },
+        {S("-9223372036854775809"),    false, 0        },
+        {S("18446744073709551616"),    false, 0        },
+        {S("99999999999999999999999"), false, 0        },
+        {S(""),                        false, 0        },
+        {{0},                          false, 0        },
+        {S("-"),                       false, 0        },
+        {S("--1"),                     false, 0        },
+        {S("+1"),                      false, 0        },
+        {S(" 1"),                      false, 0        },
+        {S("1 "),                      false, 0        },
+        {S("1.0"),                     false, 0        },
+        {S("1e3"),                     false, 0        },
+        {S("0x10"),                    false, 0        },
+        {S("1\0"),                     false, 0        },
+        {S("１"),                     false, 0        },
+        {S("a"),                       false, 0        },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int64_t got = 13;
@@ -202,29 +209,29 @@ static void utf8_is_checked(void **state)
         str in;
         bool want;
     } rows[] = {
-        {S(""), true},
-        {{0}, true},
-        {S("a\0b"), true},
-        {S("ая€😀"), true},
-        {S("\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf"), true},
-        {S("\x80"), false},
-        {S("\xbf"), false},
-        {S("\xc0\x80"), false},
-        {S("\xc1\xbf"), false},
-        {S("\xe0\x9f\xbf"), false},
-        {S("\xed\xa0\x80"), false},
-        {S("\xed\xbf\xbf"), false},
-        {S("\xf0\x8f\xbf\xbf"), false},
-        {S("\xf4\x90\x80\x80"), false},
-        {S("\xf5\x80\x80\x80"), false},
-        {S("\xff"), false},
-        {S("\xd0"), false},
-        {S("\xe2\x82"), false},
-        {S("\xf0\x9f\x98"), false},
-        {S("\xd0 "), false},
-        {S("\xe2\x82 "), false},
-        {S("\xf0\x9f\x98 "), false},
-        {S("a\xd0\xd0\xb0"), false},
+        {S(""),                                         true },
+        {{0},                                           true },
+        {S("a\0b"),                                     true },
+        {S("ая€😀"),                              true },
+        {S("\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf"), true },
+        {S("\x80"),                                     false},
+        {S("\xbf"),                                     false},
+        {S("\xc0\x80"),                                 false},
+        {S("\xc1\xbf"),                                 false},
+        {S("\xe0\x9f\xbf"),                             false},
+        {S("\xed\xa0\x80"),                             false},
+        {S("\xed\xbf\xbf"),                             false},
+        {S("\xf0\x8f\xbf\xbf"),                         false},
+        {S("\xf4\x90\x80\x80"),                         false},
+        {S("\xf5\x80\x80\x80"),                         false},
+        {S("\xff"),                                     false},
+        {S("\xd0"),                                     false},
+        {S("\xe2\x82"),                                 false},
+        {S("\xf0\x9f\x98"),                             false},
+        {S("\xd0 "),                                    false},
+        {S("\xe2\x82 "),                                false},
+        {S("\xf0\x9f\x98 "),                            false},
+        {S("a\xd0\xd0\xb0"),                            false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_int_equal(str_is_utf8(rows[i].in), rows[i].want);
@@ -237,7 +244,12 @@ static void characters_are_counted(void **state)
         str in;
         size_t points, units;
     } rows[] = {
-        {{0}, 0, 0}, {S(""), 0, 0}, {S("abc"), 3, 3}, {S("Ася"), 3, 3}, {S("€"), 1, 1}, {S("😀я"), 2, 3},
+        {{0},         0, 0},
+        {S(""),       0, 0},
+        {S("abc"),    3, 3},
+        {S("Ася"), 3, 3},
+        {S("€"),    1, 1},
+        {S("😀я"), 2, 3},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_int_equal(str_points(rows[i].in), rows[i].points);
@@ -256,9 +268,13 @@ static void long_texts_are_clipped(void **state)
         size_t most;
         str want;
     } rows[] = {
-        {S("Ася"), 3, S("Ася")}, {S("Ася"), 2, S("А…")}, {S("Ася"), 1, S("…")},
-        {S("Ася"), 0, S("")},    {S(""), 0, S("")},      {S("😀😀😀"), 2, S("😀…")},
-        {S("abc"), 9, S("abc")},
+        {S("Ася"),       3, S("Ася") },
+        {S("Ася"),       2, S("А…")  },
+        {S("Ася"),       1, S("…")    },
+        {S("Ася"),       0, S("")       },
+        {S(""),             0, S("")       },
+        {S("😀😀😀"), 2, S("😀…")},
+        {S("abc"),          9, S("abc")    },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_str(str_clip_points(a, rows[i].in, rows[i].most), rows[i].want);
@@ -274,7 +290,8 @@ static void hex_goes_both_ways(void **state)
     assert_true(str_unhex(a, S(""), &bytes));
     assert_int_equal(bytes.len, 0);
 
-    static const str bad[] = {S("0"), S("0g"), S("g0"), S("0x"), S(" 00"), S("00 "), S("\0\0"), S("@A")};
+    static const str bad[] = {S("0"),   S("0g"),  S("g0"),   S("0x"),
+                              S(" 00"), S("00 "), S("\0\0"), S("@A")};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_false(str_unhex(a, bad[i], &bytes));
 }
@@ -285,9 +302,13 @@ static void base64url_goes_both_ways(void **state)
     static const struct {
         str bytes, text;
     } rows[] = {
-        {S(""), S("")},          {S("f"), S("Zg")},        {S("fo"), S("Zm8")},
-        {S("foo"), S("Zm9v")},   {S("foob"), S("Zm9vYg")}, {S("\xfb\xff\xfe"), S("-__-")},
-        {S("\0\0\0"), S("AAAA")},
+        {S(""),             S("")      },
+        {S("f"),            S("Zg")    },
+        {S("fo"),           S("Zm8")   },
+        {S("foo"),          S("Zm9v")  },
+        {S("foob"),         S("Zm9vYg")},
+        {S("\xfb\xff\xfe"), S("-__-")  },
+        {S("\0\0\0"),       S("AAAA")  },
     };
     str bytes;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -314,7 +335,8 @@ static void percent_goes_both_ways(void **state)
     assert_true(str_unpercent(a, S("a+b"), true, &out));
     assert_str(out, S("a b"));
 
-    static const str bad[] = {S("%"), S("a%"), S("%2"), S("%2g"), S("%g2"), S("%%20"), S("%\0\0"), S("% 2")};
+    static const str bad[] = {S("%"),   S("a%"),   S("%2"),    S("%2g"),
+                              S("%g2"), S("%%20"), S("%\0\0"), S("% 2")};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_false(str_unpercent(a, bad[i], true, &out));
 }
