@@ -1,4 +1,4 @@
-#include "draw.h"
+#include "tests/sandbox/draw.h"
 
 #include <jpeglib.h>
 #include <math.h>

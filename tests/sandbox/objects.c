@@ -9,14 +9,14 @@
  * Fault "store.answer": 500, 503 … answers that, "blackhole" answers after a
  * minute, "lost" does the work and then answers 500.
  */
-#include "sandbox.h"
+#include "tests/sandbox/sandbox.h"
 
 #include <openssl/evp.h>
 #include <time.h>
 
 #include "core/clock.h"
 #include "core/loop.h"
-#include "objects_sign.h"
+#include "tests/sandbox/objects_sign.h"
 
 enum {
     MOST_LISTED = 1000,
@@ -32,15 +32,15 @@ static const char s3_namespace[] = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 void objects_start(void)
 {
-    sql_run("create table if not exists store_buckets ("
-            " name text primary key, created_ms integer not null)",
-            NULL, 0);
-    sql_run("create table if not exists store_objects ("
-            " bucket text not null references store_buckets, key text not null,"
-            " sha256 text not null, size integer not null, etag text not null,"
-            " content_type text not null, modified_ms integer not null,"
-            " primary key (bucket, key)) without rowid",
-            NULL, 0);
+    if (!sandbox.s3_region.len)
+        sandbox.s3_region = S("us-east-1");
+    sql_script("create table if not exists store_buckets ("
+               " name text primary key, created_ms integer not null);"
+               "create table if not exists store_objects ("
+               " bucket text not null references store_buckets, key text not null,"
+               " sha256 text not null, size integer not null, etag text not null,"
+               " content_type text not null, modified_ms integer not null,"
+               " primary key (bucket, key)) without rowid");
 }
 
 /* -- answers -- */
@@ -122,11 +122,7 @@ static str xml_date(struct arena *a, int64_t ms)
 
 static bool bucket_exists(str bucket)
 {
-    struct row row = SQL_OPEN("select 1 from store_buckets where name = ?", V(bucket));
-    bool exists = sql_next(&row);
-    if (exists)
-        sql_close(&row);
-    return exists;
+    return SQL_NUMBER("select count(*) from store_buckets where name = ?", V(bucket)) > 0;
 }
 
 static bool is_bucket_name(str name)
@@ -176,10 +172,7 @@ static void bucket_put(struct store_request *r)
 
 static void bucket_delete(struct store_request *r)
 {
-    struct row row =
-        SQL_OPEN("select 1 from store_objects where bucket = ? limit 1", V(r->bucket));
-    if (sql_next(&row)) {
-        sql_close(&row);
+    if (SQL_NUMBER("select exists (select 1 from store_objects where bucket = ?)", V(r->bucket))) {
         refuse_with(r, 409, "BucketNotEmpty", "The bucket you tried to delete is not empty.");
         return;
     }
@@ -687,7 +680,9 @@ static bool answered_by_fault(struct store_request *r, bool *loses_answer)
     *loses_answer = str_eq(json_value_str(value), S("lost"));
     if (!str_eq(json_value_str(value), S("blackhole")))
         return false;
-    task_sleep_ms(BLACKHOLE_MS);
+    int64_t until_ms = clock_steady_ms() + BLACKHOLE_MS;
+    while (clock_steady_ms() < until_ms && !store_is_draining())
+        task_sleep_ms(500);
     refuse_with(r, 504, "RequestTimeout", "Nothing was heard for a minute.");
     return true;
 }
@@ -695,7 +690,6 @@ static bool answered_by_fault(struct store_request *r, bool *loses_answer)
 /* The refusal that holds for every operation on what is named, or false. */
 static bool refused_before(struct store_request *r, operation run)
 {
-    struct arena *a = r->request->arena;
     const struct store_refusal *refusal = store_check_signature(
         r, sandbox.s3_access_key, sandbox.s3_secret_key, sandbox.s3_region, clock_ms());
     str md5 = request_param(r->request, "HTTP_CONTENT_MD5");

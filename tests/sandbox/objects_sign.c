@@ -1,4 +1,4 @@
-#include "objects_sign.h"
+#include "tests/sandbox/objects_sign.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
