@@ -8,7 +8,8 @@ begin;
 create extension if not exists pgtap;
 select no_plan();
 
-insert into users (telegram_id) values (1001);
+-- Alone in the queue until the end of this transaction.
+delete from jobs;
 create function pg_temp.take() returns bigint language sql as $$
     update jobs
     set state = 'running', attempt = attempt + 1, worker = 'w', started_at = now(),

@@ -8,11 +8,11 @@ begin;
 create extension if not exists pgtap;
 select no_plan();
 
-insert into users (telegram_id) values (1001), (1002);
-select id as asya from users where telegram_id = 1001 \gset
-select id as petya from users where telegram_id = 1002 \gset
+insert into users (telegram_id) values (-1001), (-1002);
+select id as asya from users where telegram_id = -1001 \gset
+select id as petya from users where telegram_id = -1002 \gset
 create function pg_temp.asya() returns bigint language sql as
-    'select id from users where telegram_id = 1001';
+    'select id from users where telegram_id = -1001';
 
 create function pg_temp.coins(person bigint) returns text language sql as
     $$select balance || '+' || held from ledger_balance(person)$$;

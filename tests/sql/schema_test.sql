@@ -93,20 +93,20 @@ select has_index('ledger_entries', 'ledger_entries_account', 'a statement reads 
 
 -- What a column refuses.
 prepare person(bigint) as insert into users (telegram_id) values ($1);
-select lives_ok('execute person(1)', 'a person needs nothing but an id');
-select throws_ok('execute person(1)', '23505', null, 'and is there once');
+select lives_ok('execute person(-1)', 'a person needs nothing but an id');
+select throws_ok('execute person(-1)', '23505', null, 'and is there once');
 select is(timezone || ' ' || language_code, 'UTC+5 ru', 'the defaults of a person')
-from users where telegram_id = 1;
-select throws_ok($$update users set timezone = 'UTC+15'$$, '23514', null, 'no such zone');
-select throws_ok($$update users set timezone = 'Moscow'$$, '23514', null, 'zones are UTC and hours');
-select lives_ok($$update users set timezone = 'UTC-0'$$, 'a zone to the west');
-select throws_ok($$update users set language_code = 'kz'$$, '23514', null, 'two languages');
+from users where telegram_id = -1;
+select throws_ok($$update users set timezone = 'UTC+15' where telegram_id = -1$$, '23514', null, 'no such zone');
+select throws_ok($$update users set timezone = 'Moscow' where telegram_id = -1$$, '23514', null, 'zones are UTC and hours');
+select lives_ok($$update users set timezone = 'UTC-0' where telegram_id = -1$$, 'a zone to the west');
+select throws_ok($$update users set language_code = 'kz' where telegram_id = -1$$, '23514', null, 'two languages');
 select throws_ok($$
     insert into image_generations (id, user_id, generation_type, original_prompt, price, num_images)
-    select gen_random_uuid(), id, 'avatar', 'x', 5, 5 from users $$, '23514', null, 'four images at most');
+    select gen_random_uuid(), id, 'avatar', 'x', 5, 5 from users where telegram_id = -1 $$, '23514', null, 'four images at most');
 select throws_ok($$
     insert into image_generations (id, user_id, generation_type, original_prompt, price, status)
-    select gen_random_uuid(), id, 'avatar', 'x', 5, 'failed' from users $$, '23514', null,
+    select gen_random_uuid(), id, 'avatar', 'x', 5, 'failed' from users where telegram_id = -1 $$, '23514', null,
     'a final status has its time');
 
 -- Roles: none is more than it needs.
@@ -165,21 +165,22 @@ join lateral (select s.setconfig from pg_db_role_setting s
              ) as have (setting) on true;
 
 -- A deleted row takes its object with it.
+select id as person from users where telegram_id = -1 \gset
 insert into image_generations (id, user_id, generation_type, original_prompt, price)
-select '00000000-0000-0000-0000-00000000000a', id, 'avatar', 'x', 5 from users where telegram_id = 1;
+select '00000000-0000-0000-0000-00000000000a', id, 'avatar', 'x', 5 from users where telegram_id = -1;
 insert into images (id, generation_id, user_id, position, bucket, object_key, content_type, size_bytes)
 select gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', id, 0, 'generated', 'a/b.png',
        'image/png', 1
-from users where telegram_id = 1;
-insert into jobs (lane, kind, user_id) select 'fal', 'image_submit', id from users where telegram_id = 1;
-select lives_ok('delete from users where telegram_id = 1', 'a person can be erased');
-select is_empty('select from images', 'with the images');
-select is_empty($$select from jobs where kind = 'image_submit'$$, 'and the jobs');
+from users where telegram_id = -1;
+insert into jobs (lane, kind, user_id) select 'fal', 'image_submit', id from users where telegram_id = -1;
+select lives_ok('delete from users where telegram_id = -1', 'a person can be erased');
+select is_empty('select from images where user_id = ' || :person, 'with the images');
+select is_empty('select from jobs where user_id = ' || :person, 'and the jobs');
 select results_eq($$select payload->>'bucket', payload->>'object_key', user_id
-                    from jobs where kind = 'object_delete'$$,
+                    from jobs where key = 'object_delete:generated/a/b.png'$$,
                   $$values ('generated', 'a/b.png', null::bigint)$$, 'objects are queued for removal');
 select is(count(*), 2::bigint, 'the ledger keeps its accounts')
-from ledger_accounts where user_id is not null;
+from ledger_accounts where user_id = :person;
 
 select finish();
 rollback;
