@@ -47,7 +47,7 @@ struct call {
 
 /* A reply that is owed by the server, in the order of the commands. */
 struct owed {
-    struct call *call; /* NULL: part of the greeting */
+    struct call *call;  /* NULL: part of the greeting */
     uint64_t begins_at; /* first byte of the command in all that this connection sends */
     int64_t since_ms;
 };
@@ -91,23 +91,27 @@ static struct cache *all_caches;
 static void *grown(void *memory, size_t count, size_t size)
 {
     void *larger = reallocarray(memory, count, size);
-    if (!larger) abort();
+    if (!larger)
+        abort();
     return larger;
 }
 
 static void reserve_output(struct cache *c, size_t more)
 {
     size_t needed = c->output_len + more;
-    if (needed <= c->output_capacity) return;
+    if (needed <= c->output_capacity)
+        return;
     size_t capacity = c->output_capacity ? c->output_capacity : 16 << 10;
-    while (capacity < needed) capacity *= 2;
+    while (capacity < needed)
+        capacity *= 2;
     c->output = grown(c->output, capacity, 1);
     c->output_capacity = capacity;
 }
 
 static void put_bytes(struct cache *c, const char *bytes, size_t len)
 {
-    if (len == 0) return;
+    if (len == 0)
+        return;
     memcpy(c->output + c->output_len, bytes, len);
     c->output_len += len;
 }
@@ -120,7 +124,8 @@ static void put_length(struct cache *c, char sign, size_t n)
     char *end = line + sizeof line, *p = end;
     *--p = '\n';
     *--p = '\r';
-    do *--p = (char)('0' + n % 10);
+    do
+        *--p = (char)('0' + n % 10);
     while (n /= 10);
     *--p = sign;
     put_bytes(c, p, (size_t)(end - p));
@@ -159,11 +164,13 @@ static void owe(struct cache *c, struct call *call, int64_t since_ms)
 static void encode(struct cache *c, struct call *call)
 {
     size_t words = 0;
-    for (size_t i = 0; i < WORD_LISTS; i++) words += call->lists[i].count;
+    for (size_t i = 0; i < WORD_LISTS; i++)
+        words += call->lists[i].count;
     owe(c, call, call->since_ms);
     put_count(c, words);
     for (size_t i = 0; i < WORD_LISTS; i++)
-        for (size_t k = 0; k < call->lists[i].count; k++) put_word(c, call->lists[i].words[k]);
+        for (size_t k = 0; k < call->lists[i].count; k++)
+            put_word(c, call->lists[i].words[k]);
     call->state = SENT;
 }
 
@@ -180,7 +187,8 @@ static void fail_owed(struct cache *c)
     uint64_t sent = c->sent_before + c->output_sent;
     for (size_t i = 0; i < c->owed_count; i++) {
         struct owed *owed = &c->owed[(c->owed_first + i) & (c->owed_capacity - 1)];
-        if (!owed->call) continue;
+        if (!owed->call)
+            continue;
         end_call(owed->call, owed->begins_at < sent ? FAILED_UNKNOWN : FAILED_UNREACHABLE);
     }
     c->owed_first = c->owed_count = 0;
@@ -200,7 +208,8 @@ static void disconnect(struct cache *c)
     loop_watch(&c->watch, 0);
     timer_set(&c->connect_timer, 0);
     fail_owed(c);
-    if (c->redis) redisFree(c->redis);
+    if (c->redis)
+        redisFree(c->redis);
     c->redis = NULL;
     c->output_len = c->output_sent = 0;
     c->sent_before = 0;
@@ -220,7 +229,8 @@ static void lose(struct cache *c, const char *why)
     if (was_up) {
         log_warn("cache.connection_lost", KV("message", (const char *)message));
     } else {
-        if (c->failures == 0) log_warn("cache.unreachable", KV("message", (const char *)message));
+        if (c->failures == 0)
+            log_warn("cache.unreachable", KV("message", (const char *)message));
         pause_ms = c->failures < 5 ? PAUSE_FIRST_MS << c->failures : PAUSE_MOST_MS;
         c->failures++;
         fail_room(c);
@@ -232,10 +242,12 @@ static void lose(struct cache *c, const char *why)
 
 static void forget_sent(struct cache *c)
 {
-    if (c->output_sent < c->output_len) return;
+    if (c->output_sent < c->output_len)
+        return;
     c->sent_before += c->output_len;
     c->output_len = c->output_sent = 0;
-    if (c->output_capacity <= OUTPUT_KEPT_BYTES) return;
+    if (c->output_capacity <= OUTPUT_KEPT_BYTES)
+        return;
     free(c->output);
     c->output = NULL;
     c->output_capacity = 0;
@@ -243,7 +255,8 @@ static void forget_sent(struct cache *c)
 
 static void write_out(struct cache *c)
 {
-    if (c->state < GREETING || c->output_sent == c->output_len) return;
+    if (c->state < GREETING || c->output_sent == c->output_len)
+        return;
     while (c->output_sent < c->output_len) {
         ssize_t n = send(c->redis->fd, c->output + c->output_sent, c->output_len - c->output_sent,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -251,8 +264,10 @@ static void write_out(struct cache *c)
             c->output_sent += (size_t)n;
             continue;
         }
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
         lose(c, strerror(errno));
         return;
     }
@@ -263,7 +278,8 @@ static void write_out(struct cache *c)
 static void write_out_all(struct loop_hook *unused)
 {
     (void)unused;
-    for (struct cache *c = all_caches; c; c = c->next) write_out(c);
+    for (struct cache *c = all_caches; c; c = c->next)
+        write_out(c);
 }
 
 /* -- time-outs -- */
@@ -273,7 +289,8 @@ static void write_out_all(struct loop_hook *unused)
 static int64_t oldest_since_ms(const struct cache *c)
 {
     int64_t oldest = 0;
-    if (c->owed_count) oldest = c->owed[c->owed_first].since_ms;
+    if (c->owed_count)
+        oldest = c->owed[c->owed_first].since_ms;
     if (c->room_first && (!oldest || c->room_first->since_ms < oldest))
         oldest = c->room_first->since_ms;
     return oldest;
@@ -282,7 +299,8 @@ static int64_t oldest_since_ms(const struct cache *c)
 static void watch_for_stall(struct cache *c)
 {
     int64_t oldest = oldest_since_ms(c);
-    if (oldest && !c->stall_timer.due_ms) timer_set(&c->stall_timer, oldest + c->timeout_ms);
+    if (oldest && !c->stall_timer.due_ms)
+        timer_set(&c->stall_timer, oldest + c->timeout_ms);
 }
 
 /* Those in the room never left this process, whatever the connection does. */
@@ -291,7 +309,8 @@ static void fail_overdue_in_room(struct cache *c, int64_t now)
     while (c->room_first && c->room_first->since_ms + c->timeout_ms <= now) {
         struct call *call = c->room_first;
         c->room_first = call->next;
-        if (!c->room_first) c->room_last = &c->room_first;
+        if (!c->room_first)
+            c->room_last = &c->room_first;
         end_call(call, FAILED_UNREACHABLE);
     }
 }
@@ -327,35 +346,47 @@ static void run_connect_hooks(void *cache)
     struct cache *c = cache;
     for (size_t i = 0; i < c->on_connect_count && c->hook_task == task_self(); i++)
         c->on_connect[i].run(c, c->on_connect[i].owner);
-    if (c->hook_task == task_self()) open_the_gate(c);
+    if (c->hook_task == task_self())
+        open_the_gate(c);
 }
 
 static void come_up(struct cache *c)
 {
     timer_set(&c->connect_timer, 0);
     c->state = UP;
-    if (c->failures) log_info("cache.reached_again", KV("attempts", c->failures));
+    if (c->failures)
+        log_info("cache.reached_again", KV("attempts", c->failures));
     c->failures = 0;
-    if (c->on_connect_count) c->hook_task = task_start(run_connect_hooks, c, 0);
-    else open_the_gate(c);
+    if (c->on_connect_count)
+        c->hook_task = task_start(run_connect_hooks, c, 0);
+    else
+        open_the_gate(c);
 }
 
 static void greet_with(struct cache *c, const str *words, size_t count)
 {
     owe(c, NULL, clock_steady_ms());
     put_count(c, count);
-    for (size_t i = 0; i < count; i++) put_word(c, words[i]);
+    for (size_t i = 0; i < count; i++)
+        put_word(c, words[i]);
 }
 
 static void greet(struct cache *c)
 {
     c->state = GREETING;
-    if (!str_empty(c->user)) greet_with(c, (const str[]){S("AUTH"), c->user, c->password}, 3);
-    else if (!str_empty(c->password)) greet_with(c, (const str[]){S("AUTH"), c->password}, 2);
+    if (!str_empty(c->user))
+        greet_with(c, (const str[]){S("AUTH"), c->user, c->password}, 3);
+    else if (!str_empty(c->password))
+        greet_with(c, (const str[]){S("AUTH"), c->password}, 2);
 
     char digits[24];
     int len = snprintf(digits, sizeof digits, "%" PRId64, c->database);
-    if (c->database) greet_with(c, (const str[]){S("SELECT"), {digits, (size_t)len}}, 2);
+    if (c->database)
+        greet_with(c,
+                   (const str[]){
+                       S("SELECT"), {digits, (size_t)len}
+        },
+                   2);
     greet_with(c, (const str[]){S("PING")}, 1);
 }
 
@@ -364,8 +395,10 @@ static void greet(struct cache *c)
 static void take_greeting(struct cache *c, redisReply *reply)
 {
     bool is_last = c->owed_count == 0;
-    if (reply->type == REDIS_REPLY_ERROR) lose(c, reply->str);
-    else if (is_last) come_up(c);
+    if (reply->type == REDIS_REPLY_ERROR)
+        lose(c, reply->str);
+    else if (is_last)
+        come_up(c);
     freeReplyObject(reply);
 }
 
@@ -398,10 +431,12 @@ static void read_in(struct cache *c)
             lose(c, c->redis->reader->errstr);
             return;
         }
-        if (!reply) break;
+        if (!reply)
+            break;
         take_reply(c, reply);
     }
-    if (c->redis && !is_alive) lose(c, c->redis->errstr);
+    if (c->redis && !is_alive)
+        lose(c, c->redis->errstr);
 }
 
 /* -- connecting -- */
@@ -410,7 +445,8 @@ static void finish_connecting(struct cache *c)
 {
     int problem = 0;
     socklen_t len = sizeof problem;
-    if (getsockopt(c->redis->fd, SOL_SOCKET, SO_ERROR, &problem, &len) != 0) problem = errno;
+    if (getsockopt(c->redis->fd, SOL_SOCKET, SO_ERROR, &problem, &len) != 0)
+        problem = errno;
     if (problem) {
         lose(c, strerror(problem));
         return;
@@ -426,19 +462,21 @@ static void cache_ready(struct watch *w, uint32_t epoll_events)
         finish_connecting(c);
         return;
     }
-    if (epoll_events & EPOLLOUT) write_out(c);
-    if (c->redis && epoll_events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read_in(c);
+    if (epoll_events & EPOLLOUT)
+        write_out(c);
+    if (c->redis && epoll_events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        read_in(c);
 }
 
 static void connect_now(struct cache *c)
 {
-    c->redis = c->path ? redisConnectUnixNonBlock(c->path)
-                       : redisConnectNonBlock(c->host, c->port);
+    c->redis = c->path ? redisConnectUnixNonBlock(c->path) : redisConnectNonBlock(c->host, c->port);
     if (!c->redis || c->redis->err) {
         lose(c, c->redis ? c->redis->errstr : "out of memory");
         return;
     }
-    if (!c->path) redisEnableKeepAlive(c->redis);
+    if (!c->path)
+        redisEnableKeepAlive(c->redis);
     c->state = CONNECTING;
     c->watch = (struct watch){.fd = c->redis->fd, .ready = cache_ready, .owner = c};
     loop_watch(&c->watch, EPOLLOUT);
@@ -449,8 +487,10 @@ static void connect_now(struct cache *c)
 static void on_connect_timer(struct timer *t)
 {
     struct cache *c = t->owner;
-    if (c->state == DOWN) connect_now(c);
-    else lose(c, "no answer while connecting");
+    if (c->state == DOWN)
+        connect_now(c);
+    else
+        lose(c, "no answer while connecting");
 }
 
 /* -- the address -- */
@@ -465,7 +505,8 @@ static bool read_unix_url(struct cache *c, str rest)
     str path, query;
     bool has_query = str_cut(rest, '?', &path, &query);
     c->path = cstr(c->settings, path);
-    if (!has_query) return path.len > 0;
+    if (!has_query)
+        return path.len > 0;
     return path.len > 0 && str_starts(query, S("db=")) &&
            read_number(str_sub(query, 3, query.len), DATABASE_NUMBER_MOST, &c->database);
 }
@@ -473,7 +514,8 @@ static bool read_unix_url(struct cache *c, str rest)
 static bool read_credentials(struct cache *c, str credentials)
 {
     str user, password;
-    if (!str_cut(credentials, ':', &user, &password)) return false;
+    if (!str_cut(credentials, ':', &user, &password))
+        return false;
     return str_unpercent(c->settings, user, false, &c->user) &&
            str_unpercent(c->settings, password, false, &c->password) &&
            (str_empty(c->user) || !str_empty(c->password));
@@ -484,14 +526,17 @@ static bool read_host(struct cache *c, str authority)
     str host, port, rest;
     bool is_bracketed = str_starts(authority, S("["));
     if (is_bracketed) {
-        if (!str_cut(str_sub(authority, 1, authority.len), ']', &host, &rest)) return false;
-        if (!str_empty(rest) && rest.ptr[0] != ':') return false;
+        if (!str_cut(str_sub(authority, 1, authority.len), ']', &host, &rest))
+            return false;
+        if (!str_empty(rest) && rest.ptr[0] != ':')
+            return false;
         port = str_sub(rest, 1, rest.len);
     } else {
         str_cut(authority, ':', &host, &port);
     }
     int64_t number = 6379;
-    if (!str_empty(port) && (!read_number(port, 65535, &number) || number == 0)) return false;
+    if (!str_empty(port) && (!read_number(port, 65535, &number) || number == 0))
+        return false;
     c->host = cstr(c->settings, host);
     c->port = (int)number;
     return host.len > 0;
@@ -503,7 +548,8 @@ static bool read_tcp_url(struct cache *c, str rest)
     str_cut(rest, '/', &authority, &database);
     str credentials, host;
     if (str_cut(authority, '@', &credentials, &host)) {
-        if (!read_credentials(c, credentials)) return false;
+        if (!read_credentials(c, credentials))
+            return false;
         authority = host;
     }
     if (!str_empty(database) && !read_number(database, DATABASE_NUMBER_MOST, &c->database))
@@ -527,7 +573,8 @@ static void join_all(struct cache *c)
 {
     static struct loop_hook hook = {.run = write_out_all};
     static bool is_hooked;
-    if (!is_hooked) loop_before_wait(&hook);
+    if (!is_hooked)
+        loop_before_wait(&hook);
     is_hooked = true;
     c->next = all_caches;
     all_caches = c;
@@ -536,7 +583,8 @@ static void join_all(struct cache *c)
 struct cache *cache_new(str url, int64_t timeout_ms)
 {
     struct cache *c = calloc(1, sizeof *c);
-    if (!c) abort();
+    if (!c)
+        abort();
     c->settings = arena_new(SETTINGS_BYTES);
     c->timeout_ms = timeout_ms;
     c->room_last = &c->room_first;
@@ -556,7 +604,8 @@ void cache_close(struct cache *c)
 {
     assert(!c->room_first && !c->hook_task);
     struct cache **link = &all_caches;
-    while (*link != c) link = &(*link)->next;
+    while (*link != c)
+        link = &(*link)->next;
     *link = c->next;
 
     disconnect(c);
@@ -595,13 +644,14 @@ static void wait_in_room(struct cache *c, struct call *call)
 /* Replies that say "later" rather than "no". */
 static enum err_kind kind_of_reply(str text)
 {
-    static const char *const waiting[] = {"LOADING",  "BUSY",       "OOM",     "MISCONF",
-                                          "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN",
-                                          "NOREPLICAS"};
+    static const char *const waiting[] = {"LOADING",  "BUSY",        "OOM",
+                                          "MISCONF",  "READONLY",    "MASTERDOWN",
+                                          "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS"};
     str name, rest;
     str_cut(text, ' ', &name, &rest);
     for (size_t i = 0; i < ARRAY_LEN(waiting); i++)
-        if (str_eq(name, str_from(waiting[i]))) return ERR_BUSY;
+        if (str_eq(name, str_from(waiting[i])))
+            return ERR_BUSY;
     return ERR_UPSTREAM;
 }
 
@@ -609,8 +659,7 @@ static err *judge(struct cache *c, struct call *call, redisReply **out)
 {
     str name = call->lists[0].words[0];
     if (call->state == FAILED_UNREACHABLE)
-        return fail(call->arena, ERR_UNREACHABLE, "redis: " STR_FMT ": not reached",
-                    STR_ARG(name));
+        return fail(call->arena, ERR_UNREACHABLE, "redis: " STR_FMT ": not reached", STR_ARG(name));
     if (call->state == FAILED_UNKNOWN)
         return fail(call->arena, ERR_UNKNOWN,
                     "redis: " STR_FMT ": connection lost or silent for %" PRId64 " ms",
@@ -620,7 +669,8 @@ static err *judge(struct cache *c, struct call *call, redisReply **out)
         return fail_with(call->arena, kind_of_reply(text), 0, text, "redis: " STR_FMT " refused",
                          STR_ARG(name));
     }
-    if (out) *out = call->reply;
+    if (out)
+        *out = call->reply;
     return NULL;
 }
 
@@ -631,12 +681,16 @@ static err *run_call(struct cache *c, struct call *call, redisReply **out)
     call->since_ms = clock_steady_ms();
     bool may_go = c->state == UP && (!c->hook_task || c->hook_task == call->task);
     bool is_away = c->state != UP && c->failures > 0;
-    if (may_go) encode(c, call);
-    else if (is_away) call->state = FAILED_UNREACHABLE;
-    else wait_in_room(c, call);
+    if (may_go)
+        encode(c, call);
+    else if (is_away)
+        call->state = FAILED_UNREACHABLE;
+    else
+        wait_in_room(c, call);
 
     watch_for_stall(c);
-    while (call->state == WAITING || call->state == SENT) task_wait(0);
+    while (call->state == WAITING || call->state == SENT)
+        task_wait(0);
     return judge(c, call, out);
 }
 
@@ -659,35 +713,45 @@ static void name_script(struct script *script)
 err *cache_eval(struct cache *c, struct arena *a, redisReply **reply, struct script *script,
                 const str *keys, size_t key_count, const str *arguments, size_t argument_count)
 {
-    if (!script->sha[0]) name_script(script);
+    if (!script->sha[0])
+        name_script(script);
     char digits[24];
     int len = snprintf(digits, sizeof digits, "%zu", key_count);
-    const str by_name[] = {S("EVALSHA"), {script->sha, sizeof script->sha - 1},
-                           {digits, (size_t)len}};
-    struct call call = {.arena = a, .lists = {{by_name, ARRAY_LEN(by_name)},
-                                              {keys, key_count},
-                                              {arguments, argument_count}}};
+    const str by_name[] = {
+        S("EVALSHA"), {script->sha, sizeof script->sha - 1},
+         {digits,      (size_t)len           }
+    };
+    struct call call = {
+        .arena = a,
+        .lists = {{by_name, ARRAY_LEN(by_name)}, {keys, key_count}, {arguments, argument_count}}
+    };
     err *e = run_call(c, &call, reply);
-    if (!e || e->kind != ERR_UPSTREAM || !str_starts(e->detail, S("NOSCRIPT"))) return e;
+    if (!e || e->kind != ERR_UPSTREAM || !str_starts(e->detail, S("NOSCRIPT")))
+        return e;
 
-    const str by_text[] = {S("EVAL"), str_from(script->text), {digits, (size_t)len}};
-    struct call again = {.arena = a, .lists = {{by_text, ARRAY_LEN(by_text)},
-                                               {keys, key_count},
-                                               {arguments, argument_count}}};
+    const str by_text[] = {
+        S("EVAL"), str_from(script->text), {digits, (size_t)len}
+    };
+    struct call again = {
+        .arena = a,
+        .lists = {{by_text, ARRAY_LEN(by_text)}, {keys, key_count}, {arguments, argument_count}}
+    };
     return run_call(c, &again, reply);
 }
 
 str reply_str(const redisReply *reply)
 {
-    bool has_text = reply && (reply->type == REDIS_REPLY_STRING ||
-                              reply->type == REDIS_REPLY_STATUS || reply->type == REDIS_REPLY_ERROR);
+    bool has_text = reply &&
+                    (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS ||
+                     reply->type == REDIS_REPLY_ERROR);
     return has_text ? (str){reply->str, reply->len} : S("");
 }
 
 int64_t reply_i64(const redisReply *reply)
 {
     int64_t number = 0;
-    if (reply && reply->type == REDIS_REPLY_INTEGER) return reply->integer;
+    if (reply && reply->type == REDIS_REPLY_INTEGER)
+        return reply->integer;
     return str_to_i64(reply_str(reply), &number) ? number : 0;
 }
 

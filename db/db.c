@@ -29,9 +29,9 @@ struct connection {
     enum connection_state state;
     PGconn *pg;
     struct watch watch;
-    struct trip *trip;  /* under way, else NULL */
-    bool is_lost;       /* found broken while held; closed when it comes back */
-    bool is_outdated;   /* its prepared statements no longer fit; closed when it comes back */
+    struct trip *trip; /* under way, else NULL */
+    bool is_lost;      /* found broken while held; closed when it comes back */
+    bool is_outdated;  /* its prepared statements no longer fit; closed when it comes back */
     const struct query **prepared; /* open addressing by address, never more than half full */
     size_t prepared_count, prepared_capacity;
 };
@@ -80,8 +80,8 @@ struct trip {
     struct task *task;
     struct step steps[STEPS_MOST];
     int count, current;
-    bool is_sent;   /* some of it may have reached the server */
-    bool is_over;   /* synced or lost */
+    bool is_sent; /* some of it may have reached the server */
+    bool is_over; /* synced or lost */
     bool is_lost;
     PGresult *error; /* the first one; one of steps[].result */
 };
@@ -104,7 +104,8 @@ static bool is_prepared(const struct connection *c, const struct query *query)
 static void *allocate(size_t count, size_t size)
 {
     void *memory = calloc(count, size);
-    if (!memory) abort();
+    if (!memory)
+        abort();
     return memory;
 }
 
@@ -115,13 +116,15 @@ static void grow_prepared(struct connection *c)
     c->prepared_capacity = old_capacity ? old_capacity * 2 : 64;
     c->prepared = allocate(c->prepared_capacity, sizeof *c->prepared);
     for (size_t i = 0; i < old_capacity; i++)
-        if (old[i]) c->prepared[prepared_place(c, old[i])] = old[i];
+        if (old[i])
+            c->prepared[prepared_place(c, old[i])] = old[i];
     free(old);
 }
 
 static void remember_prepared(struct connection *c, const struct query *query)
 {
-    if (c->prepared_count * 2 >= c->prepared_capacity) grow_prepared(c);
+    if (c->prepared_count * 2 >= c->prepared_capacity)
+        grow_prepared(c);
     c->prepared[prepared_place(c, query)] = query;
     c->prepared_count++;
 }
@@ -139,21 +142,22 @@ static enum err_kind kind_of(const char *sqlstate)
         const char *code; /* whole, or a class of two */
         enum err_kind kind;
     } kinds[] = {
-        {"23505", ERR_CONFLICT},    /* unique_violation */
-        {"57014", ERR_BUSY},        /* query_canceled: statement_timeout */
-        {"55P03", ERR_BUSY},        /* lock_not_available: lock_timeout */
-        {"40", ERR_BUSY},           /* deadlock, serialisation */
-        {"53", ERR_BUSY},           /* connections, memory, disk used up */
-        {"0A000", ERR_BUSY},        /* cached plan must not change result type */
-        {"26000", ERR_BUSY},        /* prepared statement does not exist */
-        {"57P", ERR_UNREACHABLE},   /* shutting down, starting up */
-        {"08", ERR_UNREACHABLE},    /* connection */
+        {"23505", ERR_CONFLICT   }, /* unique_violation */
+        {"57014", ERR_BUSY       }, /* query_canceled: statement_timeout */
+        {"55P03", ERR_BUSY       }, /* lock_not_available: lock_timeout */
+        {"40",    ERR_BUSY       }, /* deadlock, serialisation */
+        {"53",    ERR_BUSY       }, /* connections, memory, disk used up */
+        {"0A000", ERR_BUSY       }, /* cached plan must not change result type */
+        {"26000", ERR_BUSY       }, /* prepared statement does not exist */
+        {"57P",   ERR_UNREACHABLE}, /* shutting down, starting up */
+        {"08",    ERR_UNREACHABLE}, /* connection */
         {"25006", ERR_UNREACHABLE}, /* read only: a standby that nobody promoted yet */
         {"25P03", ERR_UNREACHABLE}, /* the server gave an idle transaction up */
-        {"AI", ERR_REFUSED},        /* raised by our own functions */
+        {"AI",    ERR_REFUSED    }, /* raised by our own functions */
     };
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if (strncmp(sqlstate, kinds[i].code, strlen(kinds[i].code)) == 0) return kinds[i].kind;
+        if (strncmp(sqlstate, kinds[i].code, strlen(kinds[i].code)) == 0)
+            return kinds[i].kind;
     return ERR_INTERNAL;
 }
 
@@ -171,7 +175,8 @@ static str message_without_values(struct arena *a, const char *sqlstate, const c
 {
     str whole = str_from(message);
     const char *first = strchr(message, '"');
-    if (!is_class(sqlstate, "22") || !first) return str_dup(a, whole);
+    if (!is_class(sqlstate, "22") || !first)
+        return str_dup(a, whole);
 
     struct buf b = buf_new(a);
     buf_add(&b, str_sub(whole, 0, (size_t)(first - message)));
@@ -185,7 +190,8 @@ static err *fail_from(struct arena *a, const struct query *query, const PGresult
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     /* libpq makes a result without a SQLSTATE when it has lost the connection. */
-    if (!sqlstate) return fail(a, ERR_UNREACHABLE, "db: %s: connection lost", query->name);
+    if (!sqlstate)
+        return fail(a, ERR_UNREACHABLE, "db: %s: connection lost", query->name);
 
     str text = message_without_values(a, sqlstate, message ? message : "no message");
     return fail_with(a, kind_of(sqlstate), 0, str_dup(a, str_from(sqlstate)), "db: %s: " STR_FMT,
@@ -216,9 +222,12 @@ static void keep_result(struct connection *c, struct trip *trip, PGresult *resul
 
     ExecStatusType status = PQresultStatus(result);
     bool is_good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-    if (is_good && step->is_prepare) remember_prepared(c, step->query);
-    if (is_good) step->is_done = true;
-    else if (status != PGRES_PIPELINE_ABORTED && !trip->error) trip->error = result;
+    if (is_good && step->is_prepare)
+        remember_prepared(c, step->query);
+    if (is_good)
+        step->is_done = true;
+    else if (status != PGRES_PIPELINE_ABORTED && !trip->error)
+        trip->error = result;
 }
 
 /* Takes what has arrived. A connection that breaks still hands out what came
@@ -237,9 +246,12 @@ static bool gather(struct connection *c)
             PQclear(result);
             return PQstatus(c->pg) != CONNECTION_BAD;
         }
-        if (result) keep_result(c, trip, result);
-        else trip->current++;
-        if (PQstatus(c->pg) == CONNECTION_BAD && !result) return false;
+        if (result)
+            keep_result(c, trip, result);
+        else
+            trip->current++;
+        if (PQstatus(c->pg) == CONNECTION_BAD && !result)
+            return false;
     }
     return PQstatus(c->pg) != CONNECTION_BAD;
 }
@@ -247,7 +259,8 @@ static bool gather(struct connection *c)
 static bool flush_out(struct connection *c)
 {
     int left = PQflush(c->pg);
-    if (left < 0 || PQsocket(c->pg) < 0) return false;
+    if (left < 0 || PQsocket(c->pg) < 0)
+        return false;
     loop_watch(&c->watch, left ? EPOLLIN | EPOLLOUT : EPOLLIN);
     return true;
 }
@@ -268,8 +281,10 @@ static void hear_unasked(struct connection *c)
 {
     bool is_alive = PQconsumeInput(c->pg);
     PGnotify *unwanted;
-    while (is_alive && (unwanted = PQnotifies(c->pg))) PQfreemem(unwanted);
-    if (is_alive && PQstatus(c->pg) == CONNECTION_OK) return;
+    while (is_alive && (unwanted = PQnotifies(c->pg)))
+        PQfreemem(unwanted);
+    if (is_alive && PQstatus(c->pg) == CONNECTION_OK)
+        return;
 
     log_info("db.connection_lost", KV("was", c->state == HELD ? "in a transaction" : "idle"));
     mark_lost(c);
@@ -289,7 +304,8 @@ static void connection_ready(struct watch *w, uint32_t epoll_events)
     }
     bool is_alive = PQconsumeInput(c->pg) && flush_out(c);
     bool is_whole = gather(c);
-    if (!c->trip || (is_alive && is_whole)) return;
+    if (!c->trip || (is_alive && is_whole))
+        return;
 
     mark_lost(c);
     end_trip(c, true);
@@ -302,7 +318,8 @@ static bool send_step(struct connection *c, struct trip *trip, const struct quer
     assert(trip->count + 2 <= STEPS_MOST);
     if (!is_prepared(c, query)) {
         trip->steps[trip->count++] = (struct step){.query = query, .is_prepare = true};
-        if (!PQsendPrepare(c->pg, query->name, query->sql, 0, NULL)) return false;
+        if (!PQsendPrepare(c->pg, query->name, query->sql, 0, NULL))
+            return false;
     }
     trip->steps[trip->count++] = (struct step){.query = query};
     return PQsendQueryPrepared(c->pg, query->name, (int)count, values, NULL, NULL, 0);
@@ -318,7 +335,8 @@ static void finish_trip(struct connection *c, struct trip *trip)
     trip->task = task_self();
     c->trip = trip;
     int64_t deadline_ms = clock_steady_ms() + TRIP_TIMEOUT_MS;
-    while (!trip->is_over && clock_steady_ms() < deadline_ms) task_wait(deadline_ms);
+    while (!trip->is_over && clock_steady_ms() < deadline_ms)
+        task_wait(deadline_ms);
 
     if (!trip->is_over) {
         log_warn("db.no_answer", KV("query", trip->steps[trip->count - 1].query->name),
@@ -330,7 +348,8 @@ static void finish_trip(struct connection *c, struct trip *trip)
 
 static void clear_trip(struct trip *trip)
 {
-    for (int i = 0; i < trip->count; i++) PQclear(trip->steps[i].result);
+    for (int i = 0; i < trip->count; i++)
+        PQclear(trip->steps[i].result);
 }
 
 /* -- the pool -- */
@@ -355,14 +374,16 @@ static void drop(struct connection *c)
 static bool has_live_connection(const struct db_pool *pool)
 {
     for (int i = 0; i < pool->size; i++)
-        if (pool->connections[i].state == IDLE || pool->connections[i].state == HELD) return true;
+        if (pool->connections[i].state == IDLE || pool->connections[i].state == HELD)
+            return true;
     return false;
 }
 
 static int count_in_state(const struct db_pool *pool, enum connection_state state)
 {
     int count = 0;
-    for (int i = 0; i < pool->size; i++) count += pool->connections[i].state == state;
+    for (int i = 0; i < pool->size; i++)
+        count += pool->connections[i].state == state;
     return count;
 }
 
@@ -371,14 +392,17 @@ static void pool_is_refused(struct db_pool *pool, const char *why)
     size_t length = strcspn(why, "\n");
     snprintf(pool->failure, sizeof pool->failure, "%.*s", (int)length, why);
     int64_t now = clock_steady_ms();
-    if (pool->pause_ms == 0) log_warn("db.unreachable", KV("message", (const char *)pool->failure));
+    if (pool->pause_ms == 0)
+        log_warn("db.unreachable", KV("message", (const char *)pool->failure));
     /* Several attempts may have begun together; they count as one. */
     if (now >= pool->retry_at_ms) {
         pool->pause_ms = pool->pause_ms ? pool->pause_ms * 2 : PAUSE_FIRST_MS;
-        if (pool->pause_ms > PAUSE_MOST_MS) pool->pause_ms = PAUSE_MOST_MS;
+        if (pool->pause_ms > PAUSE_MOST_MS)
+            pool->pause_ms = PAUSE_MOST_MS;
         pool->retry_at_ms = now + pool->pause_ms;
     }
-    if (has_live_connection(pool)) return;
+    if (has_live_connection(pool))
+        return;
     while (pool->first_waiter) {
         struct waiter *w = pool->first_waiter;
         pool->first_waiter = w->next;
@@ -400,7 +424,8 @@ static PGconn *start_connecting(const char *url)
 static const char *await_connected(PGconn *pg)
 {
     int64_t deadline_ms = clock_steady_ms() + CONNECT_TIMEOUT_MS;
-    if (!pg || PQstatus(pg) == CONNECTION_BAD) return PQerrorMessage(pg);
+    if (!pg || PQstatus(pg) == CONNECTION_BAD)
+        return PQerrorMessage(pg);
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (next == PGRES_POLLING_READING || next == PGRES_POLLING_WRITING) {
         uint32_t events = next == PGRES_POLLING_READING ? EPOLLIN : EPOLLOUT;
@@ -408,8 +433,10 @@ static const char *await_connected(PGconn *pg)
             return "no answer while connecting";
         next = PQconnectPoll(pg);
     }
-    if (next != PGRES_POLLING_OK) return PQerrorMessage(pg);
-    if (PQsetnonblocking(pg, 1) != 0 || !PQenterPipelineMode(pg)) return PQerrorMessage(pg);
+    if (next != PGRES_POLLING_OK)
+        return PQerrorMessage(pg);
+    if (PQsetnonblocking(pg, 1) != 0 || !PQenterPipelineMode(pg))
+        return PQerrorMessage(pg);
     return NULL;
 }
 
@@ -426,7 +453,8 @@ static void connect_one(void *connection)
         return;
     }
     PQsetNoticeReceiver(c->pg, ignore_notice, NULL);
-    if (pool->pause_ms) log_info("db.reached_again");
+    if (pool->pause_ms)
+        log_info("db.reached_again");
     pool->pause_ms = pool->retry_at_ms = 0;
     c->watch = (struct watch){.fd = PQsocket(c->pg), .ready = connection_ready, .owner = c};
     loop_watch(&c->watch, EPOLLIN);
@@ -438,7 +466,8 @@ static struct connection *take_idle(struct db_pool *pool)
 {
     for (int i = 0; i < pool->size; i++) {
         struct connection *c = &pool->connections[i];
-        if (c->state != IDLE) continue;
+        if (c->state != IDLE)
+            continue;
         c->state = HELD;
         return c;
     }
@@ -449,14 +478,18 @@ static struct connection *take_idle(struct db_pool *pool)
 static void connect_for_waiters(struct db_pool *pool)
 {
     int wanted = 0;
-    for (struct waiter *w = pool->first_waiter; w; w = w->next) wanted++;
-    if (pool->pause_ms && wanted > 1) wanted = 1;
-    if (clock_steady_ms() < pool->retry_at_ms) return;
+    for (struct waiter *w = pool->first_waiter; w; w = w->next)
+        wanted++;
+    if (pool->pause_ms && wanted > 1)
+        wanted = 1;
+    if (clock_steady_ms() < pool->retry_at_ms)
+        return;
 
     wanted -= count_in_state(pool, CONNECTING);
     for (int i = 0; i < pool->size && wanted > 0; i++) {
         struct connection *c = &pool->connections[i];
-        if (c->state != CLOSED) continue;
+        if (c->state != CLOSED)
+            continue;
         c->state = CONNECTING;
         task_start(connect_one, c, CONNECT_STACK_KIB);
         wanted--;
@@ -466,36 +499,43 @@ static void connect_for_waiters(struct db_pool *pool)
 static void close_idle(struct db_pool *pool)
 {
     for (int i = 0; i < pool->size; i++)
-        if (pool->connections[i].state == IDLE) drop(&pool->connections[i]);
+        if (pool->connections[i].state == IDLE)
+            drop(&pool->connections[i]);
 }
 
 static void serve_waiters(struct db_pool *pool)
 {
     while (pool->first_waiter) {
         struct connection *c = take_idle(pool);
-        if (!c) break;
+        if (!c)
+            break;
         struct waiter *w = pool->first_waiter;
         pool->first_waiter = w->next;
         w->given = c;
         task_wake(w->task);
     }
     connect_for_waiters(pool);
-    if (pool->is_closing) close_idle(pool);
+    if (pool->is_closing)
+        close_idle(pool);
 }
 
 static void give_back(struct connection *c)
 {
     struct db_pool *pool = c->pool;
-    if (c->is_lost || c->is_outdated || PQtransactionStatus(c->pg) != PQTRANS_IDLE) drop(c);
-    else c->state = IDLE;
+    if (c->is_lost || c->is_outdated || PQtransactionStatus(c->pg) != PQTRANS_IDLE)
+        drop(c);
+    else
+        c->state = IDLE;
     serve_waiters(pool);
 }
 
 static void leave_queue(struct db_pool *pool, struct waiter *me)
 {
     struct waiter **link = &pool->first_waiter;
-    while (*link && *link != me) link = &(*link)->next;
-    if (*link) *link = me->next;
+    while (*link && *link != me)
+        link = &(*link)->next;
+    if (*link)
+        *link = me->next;
 }
 
 static err *fail_unreachable(struct db_pool *pool, struct arena *a)
@@ -507,20 +547,23 @@ static err *wait_in_queue(struct db_pool *pool, struct arena *a, struct connecti
 {
     struct waiter me = {.task = task_self()};
     struct waiter **last = &pool->first_waiter;
-    while (*last) last = &(*last)->next;
+    while (*last)
+        last = &(*last)->next;
     *last = &me;
     connect_for_waiters(pool);
 
     bool is_away = pool->pause_ms && !has_live_connection(pool);
     int64_t deadline_ms = clock_steady_ms() + (is_away ? AWAY_PATIENCE_MS : POOL_PATIENCE_MS);
-    while (!me.given && !me.is_refused && clock_steady_ms() < deadline_ms) task_wait(deadline_ms);
+    while (!me.given && !me.is_refused && clock_steady_ms() < deadline_ms)
+        task_wait(deadline_ms);
 
     if (me.given) {
         *out = me.given;
         return NULL;
     }
     leave_queue(pool, &me);
-    if (me.is_refused || !has_live_connection(pool)) return fail_unreachable(pool, a);
+    if (count_in_state(pool, HELD) < pool->size)
+        return fail_unreachable(pool, a);
     return fail(a, ERR_BUSY, "db: all %d connections are in use", pool->size);
 }
 
@@ -543,7 +586,8 @@ struct db_pool *db_pool_new(str url, int connections)
     assert(connections > 0);
     struct db_pool *pool = allocate(1, sizeof *pool);
     pool->url = allocate(url.len + 1, 1);
-    if (url.len) memcpy(pool->url, url.ptr, url.len);
+    if (url.len)
+        memcpy(pool->url, url.ptr, url.len);
     pool->size = connections;
     pool->connections = allocate((size_t)connections, sizeof *pool->connections);
     for (int i = 0; i < connections; i++)
@@ -571,10 +615,18 @@ static err *text_of(struct arena *a, const struct query *query, size_t index, st
                     const char **out)
 {
     switch (v.type) {
-    case VAL_NULL: *out = NULL; return NULL;
-    case VAL_BOOL: *out = v.boolean ? "t" : "f"; return NULL;
-    case VAL_INT: *out = cstr(a, str_printf(a, "%" PRId64, v.integer)); return NULL;
-    case VAL_DOUBLE: *out = cstr(a, str_printf(a, "%.17g", v.number)); return NULL;
+    case VAL_NULL:
+        *out = NULL;
+        return NULL;
+    case VAL_BOOL:
+        *out = v.boolean ? "t" : "f";
+        return NULL;
+    case VAL_INT:
+        *out = cstr(a, str_printf(a, "%" PRId64, v.integer));
+        return NULL;
+    case VAL_DOUBLE:
+        *out = cstr(a, str_printf(a, "%.17g", v.number));
+        return NULL;
     case VAL_STR:
     case VAL_JSON:
         if (v.string.len && memchr(v.string.ptr, 0, v.string.len))
@@ -589,7 +641,8 @@ static err *texts_of(struct arena *a, const struct query *query, const struct va
                      size_t count, const char ***out)
 {
     const char **texts = NEW_ARRAY(a, const char *, count ? count : 1);
-    for (size_t i = 0; i < count; i++) TRY(text_of(a, query, i, values[i], &texts[i]));
+    for (size_t i = 0; i < count; i++)
+        TRY(text_of(a, query, i, values[i], &texts[i]));
     *out = texts;
     return NULL;
 }
@@ -603,18 +656,22 @@ static void close_result(void *result)
 static void hand_over_rows(struct arena *a, struct trip *trip, const struct query *query,
                            struct rows *rows)
 {
-    if (!rows) return;
+    if (!rows)
+        return;
     for (int i = 0; i < trip->count; i++) {
         struct step *step = &trip->steps[i];
-        if (step->query != query || step->is_prepare || !step->result) continue;
+        if (step->query != query || step->is_prepare || !step->result)
+            continue;
         rows->result = step->result;
         step->result = NULL;
         arena_defer(a, close_result, rows->result);
     }
     rows->count = PQntuples(rows->result);
-    if (PQresultStatus(rows->result) != PGRES_COMMAND_OK) return;
+    if (PQresultStatus(rows->result) != PGRES_COMMAND_OK)
+        return;
     int64_t touched = 0;
-    if (str_to_i64(str_from(PQcmdTuples(rows->result)), &touched)) rows->count = (int)touched;
+    if (str_to_i64(str_from(PQcmdTuples(rows->result)), &touched))
+        rows->count = (int)touched;
 }
 
 /* -- running statements -- */
@@ -629,8 +686,10 @@ struct errand {
 
 static bool send_all(struct connection *c, const struct errand *errand, struct trip *trip)
 {
-    if (c->is_lost) return false;
-    if (errand->with_begin && !send_step(c, trip, &begin_query, NULL, 0)) return false;
+    if (c->is_lost)
+        return false;
+    if (errand->with_begin && !send_step(c, trip, &begin_query, NULL, 0))
+        return false;
     if (errand->query && !send_step(c, trip, errand->query, errand->values, errand->count))
         return false;
     return !errand->with_commit || send_step(c, trip, &commit_query, NULL, 0);
@@ -639,7 +698,8 @@ static bool send_all(struct connection *c, const struct errand *errand, struct t
 static const struct step *failed_step(const struct trip *trip)
 {
     for (int i = 0; i < trip->count; i++)
-        if (trip->error && trip->steps[i].result == trip->error) return &trip->steps[i];
+        if (trip->error && trip->steps[i].result == trip->error)
+            return &trip->steps[i];
     return NULL;
 }
 
@@ -650,20 +710,26 @@ static const char *failed_sqlstate(const struct trip *trip)
 
 static void travel(struct connection *c, const struct errand *errand, struct trip *trip)
 {
-    if (send_all(c, errand, trip)) finish_trip(c, trip);
-    else trip->is_lost = true;
+    if (send_all(c, errand, trip))
+        finish_trip(c, trip);
+    else
+        trip->is_lost = true;
 
-    if (trip->is_lost) mark_lost(c);
+    if (trip->is_lost)
+        mark_lost(c);
     const struct step *failed = failed_step(trip);
     const char *sqlstate = failed_sqlstate(trip);
-    if (failed && !failed->is_prepare && sqlstate && outdates(sqlstate)) c->is_outdated = true;
+    if (failed && !failed->is_prepare && sqlstate && outdates(sqlstate))
+        c->is_outdated = true;
 }
 
 static err *judge_statement(struct arena *a, const struct trip *trip, const struct query *query)
 {
     const struct step *failed = failed_step(trip);
-    if (failed) return fail_from(a, failed->query, trip->error);
-    if (!trip->is_lost) return NULL;
+    if (failed)
+        return fail_from(a, failed->query, trip->error);
+    if (!trip->is_lost)
+        return NULL;
     return fail(a, ERR_UNREACHABLE, "db: %s: connection lost or silent", query->name);
 }
 
@@ -672,14 +738,18 @@ static err *judge_statement(struct arena *a, const struct trip *trip, const stru
  * gone, only an error that came before the commit's turn says what became of it. */
 static err *judge_commit(struct arena *a, const struct trip *trip)
 {
+    if (!trip->is_sent)
+        return fail(a, ERR_UNREACHABLE, "db: connection lost before commit");
     const struct step *commit = &trip->steps[trip->count - 1];
-    if (!trip->is_sent) return fail(a, ERR_UNREACHABLE, "db: connection lost before commit");
-    if (commit->is_done && strcmp(PQcmdStatus(commit->result), "COMMIT") == 0) return NULL;
-    if (commit->is_done) return fail(a, ERR_INTERNAL, "db: commit ended in a rollback");
+    if (commit->is_done && strcmp(PQcmdStatus(commit->result), "COMMIT") == 0)
+        return NULL;
+    if (commit->is_done)
+        return fail(a, ERR_INTERNAL, "db: commit ended in a rollback");
 
     const struct step *failed = failed_step(trip);
     bool is_certain = failed_sqlstate(trip) && (!trip->is_lost || failed != commit);
-    if (failed && is_certain) return fail_from(a, failed->query, trip->error);
+    if (failed && is_certain)
+        return fail_from(a, failed->query, trip->error);
     return fail(a, ERR_UNKNOWN, "db: connection lost or silent during commit");
 }
 
@@ -690,7 +760,8 @@ static err *run_on(struct connection *c, struct arena *a, const struct errand *e
     travel(c, errand, &trip);
     err *e = errand->with_commit ? judge_commit(a, &trip)
                                  : judge_statement(a, &trip, errand->query);
-    if (!e && rows) hand_over_rows(a, &trip, errand->query, rows);
+    if (!e && rows)
+        hand_over_rows(a, &trip, errand->query, rows);
     clear_trip(&trip);
     return e;
 }
@@ -704,13 +775,15 @@ static err *run_alone(struct db *db, const struct errand *errand, struct rows *r
         err *e = run_on(c, db->arena, errand, rows);
         bool is_outdated = c->is_outdated;
         give_back(c);
-        if (!e || !is_outdated || round == db->pool->size) return e;
+        if (!e || !is_outdated || round == db->pool->size)
+            return e;
     }
 }
 
 static err *run_in_transaction(struct db *db, struct errand *errand, struct rows *rows)
 {
-    if (!db->held) TRY(acquire(db->pool, db->arena, &db->held));
+    if (!db->held)
+        TRY(acquire(db->pool, db->arena, &db->held));
     errand->with_begin = db->owes_begin;
     db->owes_begin = false;
     return run_on(db->held, db->arena, errand, rows);
@@ -719,7 +792,8 @@ static err *run_in_transaction(struct db *db, struct errand *errand, struct rows
 /* The hook's own statements come back here and find that it is no longer owed. */
 static err *run_hook(struct db *db)
 {
-    if (!db->owes_hook) return NULL;
+    if (!db->owes_hook)
+        return NULL;
     db->owes_hook = false;
     return db->on_begin(db, db->on_begin_owner);
 }
@@ -728,19 +802,23 @@ static err *run_errand(struct db *db, struct errand *errand, const struct val *v
                        struct rows *rows)
 {
     bool writes = errand->with_commit || errand->query->writes;
-    if (writes && !db->is_open) TRY(db_begin(db));
-    if (db->failure) return db->failure;
-    if (db->is_open) TRY(run_hook(db));
+    if (writes && !db->is_open)
+        TRY(db_begin(db));
+    if (db->failure)
+        return db->failure;
+    if (db->is_open)
+        TRY(run_hook(db));
     TRY(texts_of(db->arena, errand->query, values, errand->count, &errand->values));
     return db->is_open ? run_in_transaction(db, errand, rows) : run_alone(db, errand, rows);
 }
 
-err *db_run(struct db *db, const struct query *query, struct rows *rows,
-            const struct val *values, size_t count)
+err *db_run(struct db *db, const struct query *query, struct rows *rows, const struct val *values,
+            size_t count)
 {
     struct errand errand = {.query = query, .count = count};
     err *e = run_errand(db, &errand, values, rows);
-    if (e && db->is_open && !db->failure) db->failure = e;
+    if (e && db->is_open && !db->failure)
+        db->failure = e;
     return e;
 }
 
@@ -750,12 +828,14 @@ static void end_transaction(struct db *db)
     db->held = NULL;
     db->is_open = db->owes_begin = db->owes_hook = false;
     db->failure = NULL;
-    if (!c) return;
+    if (!c)
+        return;
 
     if (!c->is_lost && PQtransactionStatus(c->pg) != PQTRANS_IDLE) {
         struct errand errand = {.query = &rollback_query};
         err *e = run_on(c, db->arena, &errand, NULL);
-        if (e) mark_lost(c);
+        if (e)
+            mark_lost(c);
     }
     give_back(c);
 }
@@ -776,7 +856,8 @@ bool db_is_writing(const struct db *db)
 
 err *db_begin(struct db *db)
 {
-    if (db->is_open) return NULL;
+    if (db->is_open)
+        return NULL;
     db->is_open = db->owes_begin = true;
     db->owes_hook = db->on_begin != NULL;
     return NULL;
@@ -784,10 +865,12 @@ err *db_begin(struct db *db)
 
 err *db_commit(struct db *db)
 {
-    if (!db->is_open) return NULL;
+    if (!db->is_open)
+        return NULL;
     err *e = db->failure;
     struct errand errand = {.with_commit = true};
-    if (!e && !db->owes_begin) e = run_in_transaction(db, &errand, NULL);
+    if (!e && !db->owes_begin)
+        e = run_in_transaction(db, &errand, NULL);
     end_transaction(db);
     return e;
 }
@@ -802,7 +885,8 @@ void db_rollback(struct db *db)
 static void abandon(void *abandoned)
 {
     struct db *db = abandoned;
-    if (!db->held) return;
+    if (!db->held)
+        return;
     log_warn("db.transaction_abandoned", KV("pool", db->pool->size));
     give_back(db->held);
     db->held = NULL;
@@ -830,7 +914,8 @@ static int column_of(const struct rows *rows, const char *column)
 {
     int columns = PQnfields(rows->result);
     for (int i = 0; i < columns; i++)
-        if (strcmp(PQfname(rows->result, i), column) == 0) return i;
+        if (strcmp(PQfname(rows->result, i), column) == 0)
+            return i;
     bool is_absent = true;
     assert(!is_absent);
     return -1;

@@ -15,33 +15,36 @@ enum { MANY = 500, SHORT_MS = 300 };
 
 static struct arena *arena;
 static struct relay relay;
-static str server_url;   /* as given */
+static str server_url; /* as given */
 static char relay_url[200];
 static struct cache *cache; /* through the relay */
 static int failed;
 
 /* A task has a stack of its own, which cmocka's assertions cannot leave. */
-#define CHECK(condition)                                                \
-    do {                                                                \
-        if (condition) break;                                           \
-        printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);        \
-        failed++;                                                       \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (condition)                                                                             \
+            break;                                                                                 \
+        printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);                                   \
+        failed++;                                                                                  \
     } while (0)
-#define CHECK_OK(call)                                                  \
-    do {                                                                \
-        err *check_ = (call);                                           \
-        if (!check_) break;                                             \
-        printf("# %s:%d: %s: " STR_FMT " " STR_FMT "\n", __FILE__, __LINE__, #call, \
-               STR_ARG(check_->message), STR_ARG(check_->detail));      \
-        failed++;                                                       \
+#define CHECK_OK(call)                                                                             \
+    do {                                                                                           \
+        err *check_ = (call);                                                                      \
+        if (!check_)                                                                               \
+            break;                                                                                 \
+        printf("# %s:%d: %s: " STR_FMT " " STR_FMT "\n", __FILE__, __LINE__, #call,                \
+               STR_ARG(check_->message), STR_ARG(check_->detail));                                 \
+        failed++;                                                                                  \
     } while (0)
-#define CHECK_KIND(call, wanted)                                        \
-    do {                                                                \
-        err *check_ = (call);                                           \
-        if (check_ && check_->kind == (wanted)) break;                  \
-        printf("# %s:%d: %s gave %s\n", __FILE__, __LINE__, #call,      \
-               check_ ? err_kind_name(check_->kind) : "success");       \
-        failed++;                                                       \
+#define CHECK_KIND(call, wanted)                                                                   \
+    do {                                                                                           \
+        err *check_ = (call);                                                                      \
+        if (check_ && check_->kind == (wanted))                                                    \
+            break;                                                                                 \
+        printf("# %s:%d: %s gave %s\n", __FILE__, __LINE__, #call,                                 \
+               check_ ? err_kind_name(check_->kind) : "success");                                  \
+        failed++;                                                                                  \
     } while (0)
 
 static str key(const char *name)
@@ -73,18 +76,19 @@ static void in_loop(void (*run)(void), int64_t timeout_ms)
     assert_int_equal(failed, 0);
 }
 
-#define TEST(name, timeout_ms)                 \
-    static void name##_in_loop(void);          \
-    static void name(void **state)             \
-    {                                          \
-        (void)state;                           \
-        in_loop(name##_in_loop, (timeout_ms)); \
-    }                                          \
+#define TEST(name, timeout_ms)                                                                     \
+    static void name##_in_loop(void);                                                              \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        (void)state;                                                                               \
+        in_loop(name##_in_loop, (timeout_ms));                                                     \
+    }                                                                                              \
     static void name##_in_loop(void)
 
 static void wait_until_up(struct cache *c)
 {
-    for (int i = 0; i < 500 && !cache_is_up(c); i++) task_sleep_ms(10);
+    for (int i = 0; i < 500 && !cache_is_up(c); i++)
+        task_sleep_ms(10);
     CHECK(cache_is_up(c));
 }
 
@@ -93,7 +97,8 @@ TEST(values_come_back_unchanged, CACHE_TIMEOUT_MS)
     redisReply *reply;
     size_t len = 3 << 20;
     char *bytes = arena_alloc(arena, len, 1);
-    for (size_t i = 0; i < len; i++) bytes[i] = (char)(i * 7 % 256);
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (char)(i * 7 % 256);
     str value = {bytes, len};
     CHECK_OK(cache_call(cache, arena, NULL, S("SET"), key("v"), value, S("EX"), S("60")));
     CHECK_OK(cache_call(cache, arena, &reply, S("GET"), key("v")));
@@ -131,7 +136,8 @@ TEST(each_of_many_tasks_gets_its_own_reply, CACHE_TIMEOUT_MS)
         numbers[i] = i;
         task_start(echo_own_number, &numbers[i], 0);
     }
-    for (int i = 0; i < 1000 && finished < MANY; i++) task_sleep_ms(5);
+    for (int i = 0; i < 1000 && finished < MANY; i++)
+        task_sleep_ms(5);
     CHECK(finished == MANY);
     /* Pipelined: far fewer writes than commands. */
     CHECK(relay.reads_from_client - reads_before < MANY / 4);
@@ -144,7 +150,8 @@ TEST(a_script_is_loaded_when_the_server_has_lost_it, CACHE_TIMEOUT_MS)
     const str keys[] = {key("k")}, arguments[] = {S("40"), S("2")};
     redisReply *reply;
     for (int round = 0; round < 3; round++) {
-        if (round != 1) CHECK_OK(cache_call(cache, arena, NULL, S("SCRIPT"), S("FLUSH")));
+        if (round != 1)
+            CHECK_OK(cache_call(cache, arena, NULL, S("SCRIPT"), S("FLUSH")));
         CHECK_OK(cache_eval(cache, arena, &reply, &script, keys, 1, arguments, 2));
         CHECK(reply_count(reply) == 3 && reply_i64(reply_item(reply, 1)) == 42);
         CHECK(str_eq(reply_str(reply_item(reply, 0)), keys[0]));
@@ -177,7 +184,8 @@ static void ping(void *unused)
 
 static void await_finished(int wanted)
 {
-    for (int i = 0; i < 1000 && finished < wanted; i++) task_sleep_ms(5);
+    for (int i = 0; i < 1000 && finished < wanted; i++)
+        task_sleep_ms(5);
     CHECK(finished == wanted);
 }
 
@@ -240,8 +248,10 @@ static void count_connect(struct cache *c, void *owner)
     redisReply *reply;
     err *e = cache_call(c, arena, &reply, S("INCR"), key("hook"));
     task_sleep_ms(50);
-    if (!e) e = cache_call(c, arena, &reply, S("INCR"), key("hook"));
-    if (!e) *(int64_t *)owner = reply_i64(reply);
+    if (!e)
+        e = cache_call(c, arena, &reply, S("INCR"), key("hook"));
+    if (!e)
+        *(int64_t *)owner = reply_i64(reply);
 }
 
 TEST(hooks_run_before_those_who_wait, CACHE_TIMEOUT_MS)
@@ -290,9 +300,10 @@ TEST(name_password_and_database_come_from_the_address, CACHE_TIMEOUT_MS)
                         S("~*"), S("+@all")));
     int port = ntohs(((struct sockaddr_in *)&relay.own)->sin_port);
     redisReply *reply;
-    struct cache *named = cache_new(
-        str_printf(arena, "redis://" STR_FMT ":p%%3A%%2F%%40ss@127.0.0.1:%d/5", STR_ARG(user), port),
-        CACHE_TIMEOUT_MS);
+    struct cache *named = cache_new(str_printf(arena,
+                                               "redis://" STR_FMT ":p%%3A%%2F%%40ss@127.0.0.1:%d/5",
+                                               STR_ARG(user), port),
+                                    CACHE_TIMEOUT_MS);
     CHECK_OK(cache_call(named, arena, &reply, S("ACL"), S("WHOAMI")));
     CHECK(str_eq(reply_str(reply), user));
     CHECK_OK(cache_call(named, arena, &reply, S("CLIENT"), S("INFO")));
@@ -342,7 +353,8 @@ static void bad_addresses_are_refused(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct cache *c = cache_new(rows[i], CACHE_TIMEOUT_MS);
-        if (c) print_error("accepted " STR_FMT "\n", STR_ARG(rows[i]));
+        if (c)
+            print_error("accepted " STR_FMT "\n", STR_ARG(rows[i]));
         assert_null(c);
     }
     static const str good[] = {S("redis://127.0.0.1"), S("redis://[::1]:7000/2"),
@@ -357,7 +369,8 @@ static void bad_addresses_are_refused(void **state)
 /* Where the relay leads: the server of TEST_REDIS_URL. */
 static bool find_server(const char *url)
 {
-    if (!url) return false;
+    if (!url)
+        return false;
     server_url = str_from(url);
     struct arena *a = arena_new(1 << 16);
     relay.own_len = relay_tcp_address(&relay.own, "127.0.0.1", "0");

@@ -38,7 +38,8 @@ struct relay {
 
 static inline void relay_must(bool is_good, const char *what)
 {
-    if (is_good) return;
+    if (is_good)
+        return;
     perror(what);
     abort();
 }
@@ -90,17 +91,24 @@ static inline bool relay_pump(struct relay_pair *p, int from)
 {
     if (p->len[from] == 0 && !p->relay->holds[from]) {
         ssize_t n = recv(p->side[from].fd, p->bytes[from], sizeof p->bytes[from], MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN)) return false;
-        if (n < 0) return true;
+        if (n == 0 || (n < 0 && errno != EAGAIN))
+            return false;
+        if (n < 0)
+            return true;
         p->len[from] = (size_t)n;
-        if (from == CLIENT) p->relay->reads_from_client++;
+        if (from == CLIENT)
+            p->relay->reads_from_client++;
     }
-    if (p->len[from] == 0) return true;
+    if (p->len[from] == 0)
+        return true;
     ssize_t n = send(p->side[1 - from].fd, p->bytes[from] + p->passed[from],
                      p->len[from] - p->passed[from], MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno != EAGAIN) return false;
-    if (n > 0) p->passed[from] += (size_t)n;
-    if (p->passed[from] == p->len[from]) p->len[from] = p->passed[from] = 0;
+    if (n < 0 && errno != EAGAIN)
+        return false;
+    if (n > 0)
+        p->passed[from] += (size_t)n;
+    if (p->passed[from] == p->len[from])
+        p->len[from] = p->passed[from] = 0;
     return true;
 }
 
@@ -108,8 +116,10 @@ static inline void relay_side_ready(struct watch *w, uint32_t events)
 {
     (void)events;
     struct relay_pair *p = w->owner;
-    if (relay_pump(p, CLIENT) && relay_pump(p, SERVER)) relay_watch_sides(p);
-    else relay_close_pair(p);
+    if (relay_pump(p, CLIENT) && relay_pump(p, SERVER))
+        relay_watch_sides(p);
+    else
+        relay_close_pair(p);
 }
 
 static inline void relay_accept(struct watch *w, uint32_t events)
@@ -117,7 +127,8 @@ static inline void relay_accept(struct watch *w, uint32_t events)
     (void)events;
     struct relay *r = w->owner;
     int client = accept(w->fd, NULL, NULL);
-    if (client < 0) return;
+    if (client < 0)
+        return;
     int server = socket(r->server.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     relay_must(connect(server, (struct sockaddr *)&r->server, r->server_len) == 0, "connect");
     r->accepted++;
@@ -133,7 +144,8 @@ static inline void relay_accept(struct watch *w, uint32_t events)
 
 static inline void relay_refuse(struct relay *r)
 {
-    if (r->listener.fd < 0) return;
+    if (r->listener.fd < 0)
+        return;
     loop_watch(&r->listener, 0);
     close(r->listener.fd);
     r->listener.fd = -1;
@@ -145,7 +157,8 @@ static inline void relay_listen(struct relay *r)
     int fd = socket(r->own.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int yes = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (r->own.ss_family == AF_UNIX) unlink(((struct sockaddr_un *)&r->own)->sun_path);
+    if (r->own.ss_family == AF_UNIX)
+        unlink(((struct sockaddr_un *)&r->own)->sun_path);
     relay_must(bind(fd, (struct sockaddr *)&r->own, r->own_len) == 0, "bind");
     relay_must(listen(fd, 64) == 0, "listen");
     getsockname(fd, (struct sockaddr *)&r->own, &r->own_len);
@@ -171,5 +184,6 @@ static inline void relay_end(struct relay *r)
 {
     relay_refuse(r);
     relay_cut(r);
-    if (r->own.ss_family == AF_UNIX) unlink(((struct sockaddr_un *)&r->own)->sun_path);
+    if (r->own.ss_family == AF_UNIX)
+        unlink(((struct sockaddr_un *)&r->own)->sun_path);
 }
