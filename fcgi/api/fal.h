@@ -104,7 +104,8 @@ void fal_failure_from(struct arena *a, int status, str body, struct fal_failure 
 struct fal_outcome {
     str request_id;              /* of a callback */
     bool is_ok;
-    struct json_object *payload; /* the model's output when is_ok; belongs to the arena */
+    struct json_object *payload; /* the model's output when is_ok; belongs to the arena. A callback whose
+                                    output FAL could not write down has none: ask fal_result() */
     struct fal_failure failure;  /* when not is_ok */
 };
 /* For completed requests: the outcome, which may be a failure; raw is the body as
