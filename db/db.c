@@ -230,8 +230,8 @@ static void keep_result(struct connection *c, struct trip *trip, PGresult *resul
         trip->error = result;
 }
 
-/* Takes what has arrived. A connection that breaks still hands out what came
- * before, so this runs once more after the loss was seen. */
+/* Takes what has arrived; false when no more will come. A connection that broke
+ * still hands out what came before, so this is asked after the loss was seen too. */
 static bool gather(struct connection *c)
 {
     struct trip *trip = c->trip;
@@ -242,16 +242,15 @@ static bool gather(struct connection *c)
             end_trip(c, false);
             return true;
         }
-        if (trip->current == trip->count) { /* libpq speaks of the lost connection */
-            PQclear(result);
-            return PQstatus(c->pg) != CONNECTION_BAD;
-        }
-        if (result)
+        bool is_ours = trip->current < trip->count; /* else libpq speaks of the loss */
+        if (result && is_ours)
             keep_result(c, trip, result);
+        else if (result)
+            PQclear(result);
+        else if (PQstatus(c->pg) == CONNECTION_BAD || !is_ours)
+            return false;
         else
             trip->current++;
-        if (PQstatus(c->pg) == CONNECTION_BAD && !result)
-            return false;
     }
     return PQstatus(c->pg) != CONNECTION_BAD;
 }
@@ -304,11 +303,12 @@ static void connection_ready(struct watch *w, uint32_t epoll_events)
     }
     bool is_alive = PQconsumeInput(c->pg) && flush_out(c);
     bool is_whole = gather(c);
-    if (!c->trip || (is_alive && is_whole))
+    if (is_alive && is_whole)
         return;
 
     mark_lost(c);
-    end_trip(c, true);
+    if (c->trip)
+        end_trip(c, true);
 }
 
 /* Puts a statement into the trip, prepared first when the connection does not know it. */
