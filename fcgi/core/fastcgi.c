@@ -14,8 +14,8 @@
 #include "core/loop.h"
 
 enum {
-    SOCKET_TIMEOUT_S = 5,      /* nginx sends a request whole; silence in its middle is a fault */
-    ACCEPT_PAUSE_MS = 100,     /* after accept() failed for want of descriptors or memory */
+    SOCKET_TIMEOUT_S = 5,  /* nginx sends a request whole; silence in its middle is a fault */
+    ACCEPT_PAUSE_MS = 100, /* after accept() failed for want of descriptors or memory */
     POOLED_CONNECTIONS_MAX = 64,
     DISCARD_MAX_BYTES = 64 << 20, /* of a body that is too large */
     CHUNK_BYTES = 16 * 1024,
@@ -53,7 +53,8 @@ static struct connection *connection_take(void)
         return c;
     }
     c = calloc(1, sizeof *c);
-    if (!c) abort();
+    if (!c)
+        abort();
     c->arena = arena_new(server.options.arena_bytes);
     return c;
 }
@@ -70,7 +71,8 @@ static void connection_release(struct connection *c)
         free(c);
     }
     server.connection_count--;
-    if (server.is_draining && server.connection_count == 0) loop_stop();
+    if (server.is_draining && server.connection_count == 0)
+        loop_stop();
 }
 
 /* Closes without a word; the request, if there is one, was not received whole. */
@@ -98,16 +100,27 @@ static void finish_and_part(struct connection *c)
 {
     uint8_t id_high = (uint8_t)(c->fcgi.requestId >> 8), id_low = (uint8_t)c->fcgi.requestId;
     const uint8_t end[] = {
-        1, FCGI_END_REQUEST, id_high, id_low, 0, 8, 0, 0, /* header: 8 bytes follow */
-        0, 0, 0, 0, 0, 0, 0, 0,                           /* status 0, request complete */
-        1, FCGI_GET_VALUES_RESULT, 0, 0, 0, 0, 0, 0,
+        1,       FCGI_END_REQUEST,
+        id_high, id_low,
+        0,       8,
+        0,       0, /* header: 8 bytes follow */
+        0,       0,
+        0,       0,
+        0,       0,
+        0,       0, /* status 0, request complete */
+        1,       FCGI_GET_VALUES_RESULT,
+        0,       0,
+        0,       0,
+        0,       0,
     };
     c->fcgi.nWriters++;
     FCGX_Finish_r(&c->fcgi);
-    if (c->fcgi.ipcFd < 0) return;
+    if (c->fcgi.ipcFd < 0)
+        return;
 
     c->state = CONNECTION_PARTING;
-    if (send(c->fcgi.ipcFd, end, sizeof end, MSG_NOSIGNAL) == (ssize_t)sizeof end) return;
+    if (send(c->fcgi.ipcFd, end, sizeof end, MSG_NOSIGNAL) == (ssize_t)sizeof end)
+        return;
     FCGX_Detach(&c->fcgi);
     FCGX_Free(&c->fcgi, 1);
 }
@@ -121,7 +134,8 @@ static void finish_request(struct connection *c)
 {
     server.in_flight_count--;
     c->state = CONNECTION_IDLE;
-    if (!c->fcgi.keepConnection) loop_watch(&c->watch, 0);
+    if (!c->fcgi.keepConnection)
+        loop_watch(&c->watch, 0);
 
     FCGX_Detach(&c->fcgi);
     if (server.is_draining && c->fcgi.keepConnection)
@@ -143,28 +157,29 @@ static const char *reason_of(int status)
         int status;
         const char *reason;
     } reasons[] = {
-        {200, "OK"},
-        {202, "Accepted"},
-        {204, "No Content"},
-        {301, "Moved Permanently"},
-        {302, "Found"},
-        {303, "See Other"},
-        {304, "Not Modified"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {409, "Conflict"},
-        {413, "Content Too Large"},
+        {200, "OK"                    },
+        {202, "Accepted"              },
+        {204, "No Content"            },
+        {301, "Moved Permanently"     },
+        {302, "Found"                 },
+        {303, "See Other"             },
+        {304, "Not Modified"          },
+        {400, "Bad Request"           },
+        {401, "Unauthorized"          },
+        {403, "Forbidden"             },
+        {404, "Not Found"             },
+        {405, "Method Not Allowed"    },
+        {409, "Conflict"              },
+        {413, "Content Too Large"     },
         {415, "Unsupported Media Type"},
-        {429, "Too Many Requests"},
-        {500, "Internal Server Error"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
+        {429, "Too Many Requests"     },
+        {500, "Internal Server Error" },
+        {502, "Bad Gateway"           },
+        {503, "Service Unavailable"   },
     };
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
-        if (reasons[i].status == status) return reasons[i].reason;
+        if (reasons[i].status == status)
+            return reasons[i].reason;
     return "Status";
 }
 
@@ -172,7 +187,8 @@ static const char *reason_of(int status)
 static bool is_header_value(str s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if (s.ptr[i] == '\r' || s.ptr[i] == '\n' || s.ptr[i] == '\0') return false;
+        if (s.ptr[i] == '\r' || s.ptr[i] == '\n' || s.ptr[i] == '\0')
+            return false;
     return true;
 }
 
@@ -207,9 +223,8 @@ void request_answer(struct request *r, const struct answer *answer)
     FCGX_Stream *out = r->connection->fcgi.out;
     str head = answer_head(r->arena, answer);
     assert(answer->body.len <= INT32_MAX);
-    if (FCGX_PutStr(head.ptr, (int)head.len, out) < 0
-        || (answer->body.len > 0
-            && FCGX_PutStr(answer->body.ptr, (int)answer->body.len, out) < 0))
+    if (FCGX_PutStr(head.ptr, (int)head.len, out) < 0 ||
+        (answer->body.len > 0 && FCGX_PutStr(answer->body.ptr, (int)answer->body.len, out) < 0))
         log_info("answer.not_delivered", KV("request", r->id), KV("errno", FCGX_GetError(out)));
 }
 
@@ -242,7 +257,8 @@ static enum body_result discard_body(FCGX_Stream *in, size_t seen_bytes)
     int got;
     while ((got = FCGX_GetStr(chunk, sizeof chunk, in)) > 0) {
         seen_bytes += (size_t)got;
-        if (seen_bytes > DISCARD_MAX_BYTES) return BODY_CUT_OFF;
+        if (seen_bytes > DISCARD_MAX_BYTES)
+            return BODY_CUT_OFF;
     }
     return FCGX_GetError(in) == 0 ? BODY_TOO_LARGE : BODY_CUT_OFF;
 }
@@ -257,7 +273,8 @@ static enum body_result read_body(struct connection *c, str length_text, str *ou
     int64_t length = -1;
     if (!str_empty(length_text) && (!str_to_i64(length_text, &length) || length < 0))
         return BODY_CUT_OFF;
-    if (length > (int64_t)server.options.max_body_bytes) return discard_body(in, 0);
+    if (length > (int64_t)server.options.max_body_bytes)
+        return discard_body(in, 0);
 
     struct buf body = buf_new(c->arena);
     char chunk[CHUNK_BYTES];
@@ -267,8 +284,10 @@ static enum body_result read_body(struct connection *c, str length_text, str *ou
             return discard_body(in, body.len);
         buf_add(&body, (str){chunk, (size_t)got});
     }
-    if (FCGX_GetError(in) != 0) return BODY_CUT_OFF;
-    if (length >= 0 && body.len != (size_t)length) return BODY_CUT_OFF;
+    if (FCGX_GetError(in) != 0)
+        return BODY_CUT_OFF;
+    if (length >= 0 && body.len != (size_t)length)
+        return BODY_CUT_OFF;
     *out = buf_str(&body);
     return BODY_WHOLE;
 }
@@ -276,8 +295,7 @@ static enum body_result read_body(struct connection *c, str length_text, str *ou
 static void fill_request(struct connection *c)
 {
     struct request *r = &c->request;
-    *r = (struct request){
-        .arena = c->arena, .connection = c, .arrived_ms = clock_steady_ms()};
+    *r = (struct request){.arena = c->arena, .connection = c, .arrived_ms = clock_steady_ms()};
     r->method = request_param(r, "REQUEST_METHOD");
     r->content_type = request_param(r, "CONTENT_TYPE");
     r->id = request_param(r, "REQUEST_ID");
@@ -323,9 +341,15 @@ static void on_connection_ready(struct watch *w, uint32_t events)
     (void)events;
     struct connection *c = w->owner;
     switch (c->state) {
-    case CONNECTION_IDLE: receive_request(c); return;
-    case CONNECTION_IN_FLIGHT: loop_watch(w, 0); return;
-    case CONNECTION_PARTING: connection_drop(c); return;
+    case CONNECTION_IDLE:
+        receive_request(c);
+        return;
+    case CONNECTION_IN_FLIGHT:
+        loop_watch(w, 0);
+        return;
+    case CONNECTION_PARTING:
+        connection_drop(c);
+        return;
     }
 }
 
@@ -364,7 +388,8 @@ static void connection_open(int fd)
 static void watch_listener(struct timer *t)
 {
     (void)t;
-    if (!server.is_draining) loop_watch(&server.listener, EPOLLIN | EPOLLEXCLUSIVE);
+    if (!server.is_draining)
+        loop_watch(&server.listener, EPOLLIN | EPOLLEXCLUSIVE);
 }
 
 /* False when nothing waits or nothing can be taken now. */
@@ -376,8 +401,10 @@ static bool accept_one(void)
         return true;
     }
     /* Another process was quicker, or the peer has gone already. */
-    if (errno == EAGAIN) return false;
-    if (errno == ECONNABORTED || errno == EINTR) return true;
+    if (errno == EAGAIN)
+        return false;
+    if (errno == ECONNABORTED || errno == EINTR)
+        return true;
 
     log_warn("accept.failed", KV("errno", errno), KV("reason", strerror(errno)));
     loop_watch(&server.listener, 0);
@@ -416,7 +443,8 @@ void fastcgi_serve(const struct fastcgi_options *options)
  */
 void fastcgi_drain(void)
 {
-    if (server.is_draining) return;
+    if (server.is_draining)
+        return;
     server.is_draining = true;
     timer_set(&server.accept_again, 0);
     loop_watch(&server.listener, 0);
@@ -425,7 +453,8 @@ void fastcgi_drain(void)
     timer_set(&server.accept_again, 0);
     log_info("fastcgi.draining", KV("connections", server.connection_count),
              KV("in_flight", server.in_flight_count));
-    if (server.connection_count == 0) loop_stop();
+    if (server.connection_count == 0)
+        loop_stop();
 }
 
 size_t fastcgi_in_flight(void)
@@ -449,7 +478,8 @@ static str form_value(const struct request *r, str pairs, const char *name)
         str_cut(pairs, '&', &pair, &pairs);
         str_cut(pair, '=', &key, &value);
         str plain;
-        if (!str_unpercent(r->arena, key, true, &plain) || !str_eq(plain, wanted)) continue;
+        if (!str_unpercent(r->arena, key, true, &plain) || !str_eq(plain, wanted))
+            continue;
         return str_unpercent(r->arena, value, true, &plain) ? plain : S("");
     }
     return S("");
@@ -462,7 +492,8 @@ str request_query(const struct request *r, const char *name)
 
 str request_form(const struct request *r, const char *name)
 {
-    if (!str_starts(r->content_type, S("application/x-www-form-urlencoded"))) return S("");
+    if (!str_starts(r->content_type, S("application/x-www-form-urlencoded")))
+        return S("");
     return form_value(r, r->body, name);
 }
 
@@ -472,7 +503,8 @@ str request_cookie(const struct request *r, const char *name)
     while (!str_empty(cookies)) {
         str pair, key, value;
         str_cut(cookies, ';', &pair, &cookies);
-        if (str_cut(str_trim(pair), '=', &key, &value) && str_eq(key, wanted)) return value;
+        if (str_cut(str_trim(pair), '=', &key, &value) && str_eq(key, wanted))
+            return value;
     }
     return S("");
 }

@@ -67,7 +67,8 @@ static void collect_finished(void)
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(client.multi, &left)))
-        if (message->msg == CURLMSG_DONE) finish_call(message->easy_handle, message->data.result);
+        if (message->msg == CURLMSG_DONE)
+            finish_call(message->easy_handle, message->data.result);
 }
 
 static void advance(curl_socket_t fd, int mask)
@@ -97,9 +98,12 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *owner)
 static void on_socket_ready(struct watch *w, uint32_t events)
 {
     int mask = 0;
-    if (events & EPOLLIN) mask |= CURL_CSELECT_IN;
-    if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
-    if (events & (EPOLLERR | EPOLLHUP)) mask |= CURL_CSELECT_ERR;
+    if (events & EPOLLIN)
+        mask |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        mask |= CURL_CSELECT_OUT;
+    if (events & (EPOLLERR | EPOLLHUP))
+        mask |= CURL_CSELECT_ERR;
     advance(w->fd, mask);
 }
 
@@ -109,20 +113,24 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *owner,
     (void)owner;
     struct watch *w = socket_owner;
     if (what == CURL_POLL_REMOVE) {
-        if (w) loop_watch(w, 0);
+        if (w)
+            loop_watch(w, 0);
         free(w);
         curl_multi_assign(client.multi, fd, NULL);
         return 0;
     }
     if (!w) {
         w = calloc(1, sizeof *w);
-        if (!w) return -1;
+        if (!w)
+            return -1;
         *w = (struct watch){.fd = fd, .ready = on_socket_ready};
         curl_multi_assign(client.multi, fd, w);
     }
     uint32_t events = 0;
-    if (what & CURL_POLL_IN) events |= EPOLLIN;
-    if (what & CURL_POLL_OUT) events |= EPOLLOUT;
+    if (what & CURL_POLL_IN)
+        events |= EPOLLIN;
+    if (what & CURL_POLL_OUT)
+        events |= EPOLLOUT;
     loop_watch(w, events);
     return 0;
 }
@@ -132,7 +140,8 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *owner,
 static bool read_file(struct buf *out, const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
+    if (fd < 0)
+        return false;
     char chunk[16 * 1024];
     ssize_t got;
     while ((got = read(fd, chunk, sizeof chunk)) > 0)
@@ -156,12 +165,16 @@ static str make_ca_bundle(str ca_file)
 void http_init(str ca_file, int calls_per_host)
 {
     assert(!client.multi);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) abort();
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        abort();
     client.multi = curl_multi_init();
-    if (!client.multi) abort();
-    if (!client.arena) client.arena = arena_new(4 << 20);
+    if (!client.multi)
+        abort();
+    if (!client.arena)
+        client.arena = arena_new(4 << 20);
     client.timer.fire = on_timer_due;
-    if (!str_empty(ca_file)) client.ca_bundle = make_ca_bundle(ca_file);
+    if (!str_empty(ca_file))
+        client.ca_bundle = make_ca_bundle(ca_file);
 
     curl_multi_setopt(client.multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
     curl_multi_setopt(client.multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
@@ -173,7 +186,8 @@ void http_init(str ca_file, int calls_per_host)
 
 static int port_of(str scheme, int port)
 {
-    if (port != 0) return port;
+    if (port != 0)
+        return port;
     return str_eq_nocase(scheme, S("https")) ? 443 : 80;
 }
 
@@ -182,8 +196,10 @@ static bool split_authority(str authority, str *host, int *port)
 {
     str rest, digits;
     if (str_starts(authority, S("["))) {
-        if (!str_cut(str_sub(authority, 1, authority.len - 1), ']', host, &rest)) return false;
-        if (!str_empty(rest) && rest.ptr[0] != ':') return false;
+        if (!str_cut(str_sub(authority, 1, authority.len - 1), ']', host, &rest))
+            return false;
+        if (!str_empty(rest) && rest.ptr[0] != ':')
+            return false;
         digits = str_empty(rest) ? rest : str_sub(rest, 1, rest.len - 1);
     } else {
         str_cut(authority, ':', host, &digits);
@@ -198,9 +214,11 @@ static bool split_authority(str authority, str *host, int *port)
 bool http_url_split(str url, str *scheme, str *host, int *port, str *path_and_query)
 {
     size_t colon;
-    if (!str_find(url, S("://"), &colon) || colon == 0) return false;
+    if (!str_find(url, S("://"), &colon) || colon == 0)
+        return false;
     for (size_t i = 0; i < url.len; i++)
-        if ((unsigned char)url.ptr[i] <= ' ' || url.ptr[i] == '\\' || url.ptr[i] == 0x7f) return false;
+        if ((unsigned char)url.ptr[i] <= ' ' || url.ptr[i] == '\\' || url.ptr[i] == 0x7f)
+            return false;
 
     str after = str_sub(url, colon + 3, url.len), authority_part = after;
     for (size_t i = 0; i < after.len; i++)
@@ -210,11 +228,13 @@ bool http_url_split(str url, str *scheme, str *host, int *port, str *path_and_qu
         }
     /* A name and password before the host are how addresses lie about where they lead. */
     size_t at;
-    if (str_find(authority_part, S("@"), &at)) return false;
+    if (str_find(authority_part, S("@"), &at))
+        return false;
 
     str host_part, rest = str_sub(after, authority_part.len, after.len), fragment;
     int port_part;
-    if (!split_authority(authority_part, &host_part, &port_part)) return false;
+    if (!split_authority(authority_part, &host_part, &port_part))
+        return false;
     str_cut(rest, '#', &rest, &fragment);
     *scheme = str_sub(url, 0, colon);
     *host = host_part;
@@ -227,8 +247,10 @@ void http_allow(str url)
 {
     struct origin parts;
     str path;
-    if (!http_url_split(url, &parts.scheme, &parts.host, &parts.port, &path)) return;
-    if (!client.arena) client.arena = arena_new(4 << 20);
+    if (!http_url_split(url, &parts.scheme, &parts.host, &parts.port, &path))
+        return;
+    if (!client.arena)
+        client.arena = arena_new(4 << 20);
 
     struct origin *origin = NEW(client.arena, struct origin);
     origin->scheme = str_dup(client.arena, parts.scheme);
@@ -241,8 +263,8 @@ void http_allow(str url)
 static bool is_allowed(str scheme, str host, int port)
 {
     for (struct origin *o = client.allowed; o; o = o->next)
-        if (str_eq_nocase(o->scheme, scheme) && str_eq_nocase(o->host, host)
-            && o->port == port_of(scheme, port))
+        if (str_eq_nocase(o->scheme, scheme) && str_eq_nocase(o->host, host) &&
+            o->port == port_of(scheme, port))
             return true;
     return false;
 }
@@ -254,10 +276,10 @@ static bool is_public_v4(uint32_t address)
         uint32_t network;
         int bits;
     } closed[] = {
-        {0x00000000, 8},  /* this network */
-        {0x0a000000, 8},  /* private */
+        {0x00000000, 8 }, /* this network */
+        {0x0a000000, 8 }, /* private */
         {0x64400000, 10}, /* carrier-grade NAT */
-        {0x7f000000, 8},  /* loopback */
+        {0x7f000000, 8 }, /* loopback */
         {0xa9fe0000, 16}, /* link-local, cloud metadata */
         {0xac100000, 12}, /* private */
         {0xc0000000, 24}, /* protocol assignments */
@@ -267,11 +289,12 @@ static bool is_public_v4(uint32_t address)
         {0xc6120000, 15}, /* benchmarks */
         {0xc6336400, 24}, /* documentation */
         {0xcb007100, 24}, /* documentation */
-        {0xe0000000, 4},  /* multicast */
-        {0xf0000000, 4},  /* reserved, broadcast */
+        {0xe0000000, 4 }, /* multicast */
+        {0xf0000000, 4 }, /* reserved, broadcast */
     };
     for (size_t i = 0; i < ARRAY_LEN(closed); i++)
-        if ((address ^ closed[i].network) >> (32 - closed[i].bits) == 0) return false;
+        if ((address ^ closed[i].network) >> (32 - closed[i].bits) == 0)
+            return false;
     return true;
 }
 
@@ -284,11 +307,15 @@ static uint32_t v4_at(const uint8_t *bytes)
 static bool is_public_v6(const struct in6_addr *address)
 {
     const uint8_t *b = address->s6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(address)) return is_public_v4(v4_at(b + 12));
-    if ((b[0] & 0xe0) != 0x20) return false;
+    if (IN6_IS_ADDR_V4MAPPED(address))
+        return is_public_v4(v4_at(b + 12));
+    if ((b[0] & 0xe0) != 0x20)
+        return false;
     bool is_6to4 = b[0] == 0x20 && b[1] == 0x02;
-    if (is_6to4) return is_public_v4(v4_at(b + 2));
-    bool is_special = b[0] == 0x20 && b[1] == 0x01 && b[2] < 0x02; /* 2001::/23: Teredo and others */
+    if (is_6to4)
+        return is_public_v4(v4_at(b + 2));
+    bool is_special = b[0] == 0x20 && b[1] == 0x01 &&
+                      b[2] < 0x02; /* 2001::/23: Teredo and others */
     bool is_documentation = b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0d && b[3] == 0xb8;
     return !is_special && !is_documentation;
 }
@@ -306,7 +333,8 @@ static bool is_public(const struct sockaddr *address)
         memcpy(&v6, address, sizeof v6);
         return is_public_v6(&v6.sin6_addr);
     }
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -334,9 +362,10 @@ static int before_request(void *owner, char *peer, char *own, int peer_port, int
     struct call *call = owner;
     struct in_addr v4;
     struct in6_addr v6;
-    bool is_fine = (inet_pton(AF_INET, peer, &v4) == 1 && is_public_v4(ntohl(v4.s_addr)))
-        || (inet_pton(AF_INET6, peer, &v6) == 1 && is_public_v6(&v6));
-    if (is_fine) return CURL_PREREQFUNC_OK;
+    bool is_fine = (inet_pton(AF_INET, peer, &v4) == 1 && is_public_v4(ntohl(v4.s_addr))) ||
+                   (inet_pton(AF_INET6, peer, &v6) == 1 && is_public_v6(&v6));
+    if (is_fine)
+        return CURL_PREREQFUNC_OK;
     call->is_address_refused = true;
     return CURL_PREREQFUNC_ABORT;
 }
@@ -348,7 +377,8 @@ static void reserve_body(struct call *call)
 {
     curl_off_t length = -1;
     curl_easy_getinfo(call->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    if (length <= 0 || (uint64_t)length > call->request->max_bytes) return;
+    if (length <= 0 || (uint64_t)length > call->request->max_bytes)
+        return;
     call->body.ptr = NEW_ARRAY(call->arena, char, length);
     call->body.capacity = (size_t)length;
 }
@@ -361,7 +391,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *owner)
         call->is_too_large = true;
         return 0;
     }
-    if (call->body.len == 0) reserve_body(call);
+    if (call->body.len == 0)
+        reserve_body(call);
     buf_add(&call->body, (str){bytes, len});
     return len;
 }
@@ -371,7 +402,8 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *owner)
 {
     struct call *call = owner;
     str line = {bytes, size * count};
-    if (str_starts(line, S("HTTP/"))) call->header_block.len = 0;
+    if (str_starts(line, S("HTTP/")))
+        call->header_block.len = 0;
     if (call->header_block.len + line.len > HEADER_BLOCK_MAX_BYTES) {
         call->is_too_large = true;
         return 0;
@@ -383,7 +415,8 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *owner)
 static CURL *take_handle(void)
 {
     CURL *easy = client.pooled_count ? client.pooled[--client.pooled_count] : curl_easy_init();
-    if (!easy) abort();
+    if (!easy)
+        abort();
     return easy;
 }
 
@@ -400,14 +433,16 @@ static void give_handle_back(CURL *easy)
 static void add_header_line(struct call *call, str line)
 {
     struct curl_slist *longer = curl_slist_append(call->headers, cstr(call->arena, line));
-    if (!longer) abort();
+    if (!longer)
+        abort();
     call->headers = longer;
 }
 
 /* "Name;" is how curl is told to send a header that is empty. */
 static str header_line(struct arena *a, const struct http_header *h)
 {
-    if (str_empty(h->value)) return str_printf(a, STR_FMT ";", STR_ARG(h->name));
+    if (str_empty(h->value))
+        return str_printf(a, STR_FMT ";", STR_ARG(h->name));
     return str_printf(a, STR_FMT ": " STR_FMT, STR_ARG(h->name), STR_ARG(h->value));
 }
 
@@ -416,12 +451,14 @@ static void set_headers(struct call *call)
     bool has_type = call->request->parts != NULL;
     for (const struct http_header *h = call->request->headers; h && !str_empty(h->name); h++) {
         add_header_line(call, header_line(call->arena, h));
-        if (str_eq_nocase(h->name, S("Content-Type"))) has_type = true;
+        if (str_eq_nocase(h->name, S("Content-Type")))
+            has_type = true;
     }
     /* A name without a value takes out what curl would send: the wait of up to a second for
      * "100 Continue" before a larger body, and a type that says every body is a form. */
     add_header_line(call, S("Expect:"));
-    if (!has_type) add_header_line(call, S("Content-Type:"));
+    if (!has_type)
+        add_header_line(call, S("Content-Type:"));
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
 }
 
@@ -434,7 +471,8 @@ static size_t read_part(char *out, size_t size, size_t count, void *owner)
 {
     struct part_reader *reader = owner;
     str chunk = str_sub(reader->data, reader->position, size * count);
-    if (chunk.len > 0) memcpy(out, chunk.ptr, chunk.len);
+    if (chunk.len > 0)
+        memcpy(out, chunk.ptr, chunk.len);
     reader->position += chunk.len;
     return chunk.len;
 }
@@ -459,8 +497,10 @@ static void set_parts(struct call *call)
         struct part_reader *reader = NEW(call->arena, struct part_reader);
         reader->data = p->data;
         curl_mime_data_cb(part, (curl_off_t)p->data.len, read_part, seek_part, NULL, reader);
-        if (!str_empty(p->file_name)) curl_mime_filename(part, cstr(call->arena, p->file_name));
-        if (!str_empty(p->content_type)) curl_mime_type(part, cstr(call->arena, p->content_type));
+        if (!str_empty(p->file_name))
+            curl_mime_filename(part, cstr(call->arena, p->file_name));
+        if (!str_empty(p->content_type))
+            curl_mime_type(part, cstr(call->arena, p->content_type));
     }
     curl_easy_setopt(call->easy, CURLOPT_MIMEPOST, call->mime);
 }
@@ -471,12 +511,13 @@ static void set_method_and_body(struct call *call)
     CURL *easy = call->easy;
     if (r->parts) {
         set_parts(call);
-    } else if (r->body.len > 0 || str_eq(r->method, S("POST")) || str_eq(r->method, S("PUT"))
-               || str_eq(r->method, S("PATCH"))) {
+    } else if (r->body.len > 0 || str_eq(r->method, S("POST")) || str_eq(r->method, S("PUT")) ||
+               str_eq(r->method, S("PATCH"))) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.len ? r->body.ptr : "");
     }
-    if (r->is_head) curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    if (r->is_head)
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     if (!str_empty(r->method) && !r->is_head)
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, cstr(call->arena, r->method));
 }
@@ -500,7 +541,8 @@ static void set_limits(struct call *call)
         curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_request);
         curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
     }
-    if (str_empty(client.ca_bundle)) return;
+    if (str_empty(client.ca_bundle))
+        return;
 
     struct curl_blob bundle = {
         .data = (void *)(uintptr_t)client.ca_bundle.ptr,
@@ -529,16 +571,20 @@ static void prepare(struct call *call)
 /* What curl's answer says about the other side; see the head of http.h. */
 static enum err_kind kind_of_failure(const struct call *call)
 {
-    if (call->is_too_large || call->is_address_refused) return ERR_INPUT;
+    if (call->is_too_large || call->is_address_refused)
+        return ERR_INPUT;
     switch (call->result) {
     case CURLE_FILESIZE_EXCEEDED:
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT: return ERR_INPUT;
+    case CURLE_URL_MALFORMAT:
+        return ERR_INPUT;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION: return ERR_UNREACHABLE;
-    default: break;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return ERR_UNREACHABLE;
+    default:
+        break;
     }
     /* Not a byte of the request went out: no harm is done by asking again. */
     long sent_bytes = 0;
@@ -569,7 +615,8 @@ static void perform(struct call *call)
     bool wants_progress = call->request->progress != NULL;
     while (!call->is_done) {
         int64_t deadline_ms = wants_progress ? clock_steady_ms() + PROGRESS_EVERY_MS : 0;
-        if (task_wait(deadline_ms) == TIMED_OUT) call->request->progress(call->request->owner);
+        if (task_wait(deadline_ms) == TIMED_OUT)
+            call->request->progress(call->request->owner);
     }
     curl_multi_remove_handle(client.multi, call->easy);
 }
@@ -591,8 +638,8 @@ static bool has_clean_headers(const struct http_header *headers)
 {
     for (const struct http_header *h = headers; h && !str_empty(h->name); h++) {
         size_t position;
-        if (str_find(h->name, S("\n"), &position) || str_find(h->value, S("\n"), &position)
-            || str_find(h->value, S("\r"), &position))
+        if (str_find(h->name, S("\n"), &position) || str_find(h->value, S("\n"), &position) ||
+            str_find(h->value, S("\r"), &position))
             return false;
     }
     return true;
@@ -634,7 +681,8 @@ str http_header(const struct http_response *response, str name)
     while (!str_empty(lines)) {
         str line, key, value;
         str_cut(lines, '\n', &line, &lines);
-        if (str_cut(line, ':', &key, &value) && str_eq_nocase(key, name)) return str_trim(value);
+        if (str_cut(line, ':', &key, &value) && str_eq_nocase(key, name))
+            return str_trim(value);
     }
     return S("");
 }

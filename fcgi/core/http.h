@@ -24,19 +24,19 @@ struct http_part {
 };
 
 struct http_request {
-    str method;                        /* GET when empty, POST when there is a body */
+    str method; /* GET when empty, POST when there is a body */
     str url;
     const struct http_header *headers; /* ends with an empty name; may be NULL */
     str body;
-    const struct http_part *parts;     /* instead of body; ends with an empty name */
-    int64_t timeout_ms;                /* whole call; required */
-    int64_t connect_timeout_ms;        /* default 5000 */
-    size_t max_bytes;                  /* of the answer's body; required. The arena must have
+    const struct http_part *parts; /* instead of body; ends with an empty name */
+    int64_t timeout_ms;            /* whole call; required */
+    int64_t connect_timeout_ms;    /* default 5000 */
+    size_t max_bytes;              /* of the answer's body; required. The arena must have
                                           room for it, and for four times as much where the
                                           length may not be announced. */
-    bool foreign;                      /* the address came from someone else: https only, no private address */
-    bool is_head;                      /* HEAD: no body is awaited */
-    void (*progress)(void *owner);     /* about once a second while the call lasts; runs in the
+    bool foreign; /* the address came from someone else: https only, no private address */
+    bool is_head; /* HEAD: no body is awaited */
+    void (*progress)(void *owner); /* about once a second while the call lasts; runs in the
                                           calling task and may wait; may be NULL */
     void *owner;
 };
@@ -44,7 +44,7 @@ struct http_request {
 struct http_response {
     int status;
     str body;
-    str header_block;                  /* raw lines; see http_header() */
+    str header_block; /* raw lines; see http_header() */
     int64_t took_ms;
 };
 

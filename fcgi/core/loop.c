@@ -171,7 +171,8 @@ enum { ENTRY_WORD = 11 /* x30 */, FRAME_WORDS = 20 };
 static void context_switch(struct context *save, struct context *load)
 {
 #if WITH_UCONTEXT
-    if (swapcontext(&save->ucontext, &load->ucontext) != 0) die("swapcontext");
+    if (swapcontext(&save->ucontext, &load->ucontext) != 0)
+        die("swapcontext");
 #else
     loop_switch_stack(&save->stack_pointer, load->stack_pointer);
 #endif
@@ -181,7 +182,8 @@ static void context_switch(struct context *save, struct context *load)
 static void context_prepare(struct task *t, void (*entry)(void))
 {
 #if WITH_UCONTEXT
-    if (getcontext(&t->context.ucontext) != 0) die("getcontext");
+    if (getcontext(&t->context.ucontext) != 0)
+        die("getcontext");
     t->context.ucontext.uc_stack.ss_sp = t->stack;
     t->context.ucontext.uc_stack.ss_size = t->stack_bytes;
     t->context.ucontext.uc_link = NULL;
@@ -243,18 +245,22 @@ static _Noreturn void task_main(void)
 static size_t page_bytes(void)
 {
     static size_t bytes;
-    if (!bytes) bytes = (size_t)sysconf(_SC_PAGESIZE);
+    if (!bytes)
+        bytes = (size_t)sysconf(_SC_PAGESIZE);
     return bytes;
 }
 
 static struct task *task_map(size_t stack_bytes)
 {
     struct task *t = calloc(1, sizeof *t);
-    if (!t) die("calloc");
+    if (!t)
+        die("calloc");
     char *map = mmap(NULL, stack_bytes + page_bytes(), PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (map == MAP_FAILED) die("mmap");
-    if (mprotect(map, page_bytes(), PROT_NONE) != 0) die("mprotect");
+    if (map == MAP_FAILED)
+        die("mmap");
+    if (mprotect(map, page_bytes(), PROT_NONE) != 0)
+        die("mprotect");
 
     t->stack = map + page_bytes();
     t->stack_bytes = stack_bytes;
@@ -277,7 +283,8 @@ static struct task *task_take(size_t stack_bytes)
 {
     for (struct task **link = &loop.pooled; *link; link = &(*link)->next) {
         struct task *t = *link;
-        if (t->stack_bytes != stack_bytes) continue;
+        if (t->stack_bytes != stack_bytes)
+            continue;
 
         *link = t->next;
         loop.pooled_count--;
@@ -319,7 +326,8 @@ static void make_ready(struct task *t)
 struct task *task_start(void (*run)(void *), void *argument, size_t stack_kib)
 {
     size_t kib = stack_kib ? stack_kib : STACK_KIB_DEFAULT;
-    if (WITH_ASAN) kib *= STACK_FACTOR_ASAN;
+    if (WITH_ASAN)
+        kib *= STACK_FACTOR_ASAN;
     size_t stack_bytes = (kib * 1024 + page_bytes() - 1) / page_bytes() * page_bytes();
 
     struct task *t = task_take(stack_bytes);
@@ -368,7 +376,8 @@ enum woken task_wait(int64_t deadline_ms)
         t->has_wake_in_hand = false;
         return WOKEN;
     }
-    if (deadline_ms && clock_steady_ms() >= deadline_ms) return TIMED_OUT;
+    if (deadline_ms && clock_steady_ms() >= deadline_ms)
+        return TIMED_OUT;
 
     if (deadline_ms) {
         t->deadline.fire = on_deadline;
@@ -397,7 +406,9 @@ void task_wake(struct task *t)
         else
             t->has_wake_in_hand = true;
         return;
-    case TASK_RUNNING: t->has_wake_in_hand = true; return;
+    case TASK_RUNNING:
+        t->has_wake_in_hand = true;
+        return;
     }
 }
 
@@ -441,13 +452,15 @@ str task_log_fields(void)
 static void run_ready_tasks(void)
 {
     struct task *last = loop.ready_last;
-    if (!last) return;
+    if (!last)
+        return;
 
     struct task *t;
     do {
         t = loop.ready_first;
         loop.ready_first = t->next;
-        if (!loop.ready_first) loop.ready_last = NULL;
+        if (!loop.ready_first)
+            loop.ready_last = NULL;
         task_resume(t);
     } while (t != last && !loop.is_stopped);
 }
@@ -458,7 +471,8 @@ static void run_ready_tasks(void)
 static void forget_fetched_events(const struct watch *w)
 {
     for (int i = loop.event_next; i < loop.event_count; i++)
-        if (loop.events[i].data.ptr == w) loop.events[i].data.ptr = NULL;
+        if (loop.events[i].data.ptr == w)
+            loop.events[i].data.ptr = NULL;
 }
 
 static void unwatch(struct watch *w)
@@ -472,16 +486,21 @@ static void unwatch(struct watch *w)
 
 void loop_watch(struct watch *w, uint32_t events)
 {
-    if (w->events == events) return;
+    if (w->events == events)
+        return;
     /* The kernel does not change an exclusive registration; it is made anew. */
     bool is_exclusive = (w->events | events) & EPOLLEXCLUSIVE;
-    if (w->events && (events == 0 || is_exclusive)) unwatch(w);
-    if (events == 0) return;
+    if (w->events && (events == 0 || is_exclusive))
+        unwatch(w);
+    if (events == 0)
+        return;
 
     struct epoll_event event = {.events = events, .data.ptr = w};
     int operation = w->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(loop.epoll_fd, operation, w->fd, &event) != 0) die("epoll_ctl");
-    if (operation == EPOLL_CTL_ADD) loop.watch_count++;
+    if (epoll_ctl(loop.epoll_fd, operation, w->fd, &event) != 0)
+        die("epoll_ctl");
+    if (operation == EPOLL_CTL_ADD)
+        loop.watch_count++;
     w->events = events;
 }
 
@@ -508,7 +527,8 @@ enum woken task_wait_fd(int fd, uint32_t events, int64_t deadline_ms)
 
     loop_watch(&w, events);
     while (!wait.is_ready && task_wait(deadline_ms) == WOKEN)
-        if (!wait.is_ready) was_woken = true;
+        if (!wait.is_ready)
+            was_woken = true;
     loop_watch(&w, 0);
     wait.task->has_wake_in_hand = was_woken;
     return wait.is_ready ? WOKEN : TIMED_OUT;
@@ -535,11 +555,13 @@ static void heap_sink(struct timer *t, size_t index)
 {
     for (;;) {
         size_t child = 2 * index + 1;
-        if (child >= loop.timer_count) break;
-        if (child + 1 < loop.timer_count
-            && loop.timers[child + 1]->due_ms < loop.timers[child]->due_ms)
+        if (child >= loop.timer_count)
+            break;
+        if (child + 1 < loop.timer_count &&
+            loop.timers[child + 1]->due_ms < loop.timers[child]->due_ms)
             child++;
-        if (loop.timers[child]->due_ms >= t->due_ms) break;
+        if (loop.timers[child]->due_ms >= t->due_ms)
+            break;
         heap_place(loop.timers[child], index);
         index = child;
     }
@@ -558,7 +580,8 @@ static void heap_settle(struct timer *t, size_t index)
 static void heap_remove(struct timer *t)
 {
     struct timer *last = loop.timers[--loop.timer_count];
-    if (last != t) heap_settle(last, t->heap_index);
+    if (last != t)
+        heap_settle(last, t->heap_index);
     t->due_ms = 0;
 }
 
@@ -567,7 +590,8 @@ static void heap_add(struct timer *t, int64_t due_ms)
     if (loop.timer_count == loop.timer_capacity) {
         loop.timer_capacity = loop.timer_capacity ? 2 * loop.timer_capacity : 64;
         loop.timers = reallocarray(loop.timers, loop.timer_capacity, sizeof *loop.timers);
-        if (!loop.timers) die("reallocarray");
+        if (!loop.timers)
+            die("reallocarray");
     }
     t->due_ms = due_ms;
     heap_rise(t, loop.timer_count++);
@@ -575,19 +599,24 @@ static void heap_add(struct timer *t, int64_t due_ms)
 
 void timer_set(struct timer *t, int64_t due_ms)
 {
-    if (t->due_ms == due_ms) return;
-    if (t->due_ms) heap_remove(t);
-    if (due_ms) heap_add(t, due_ms);
+    if (t->due_ms == due_ms)
+        return;
+    if (t->due_ms)
+        heap_remove(t);
+    if (due_ms)
+        heap_add(t, due_ms);
 }
 
 /* At most as many as there were: one that sets itself to now again waits for the next round. */
 static void fire_due_timers(void)
 {
-    if (loop.timer_count == 0) return;
+    if (loop.timer_count == 0)
+        return;
     int64_t now_ms = clock_steady_ms();
     for (size_t left = loop.timer_count; left > 0 && loop.timer_count > 0; left--) {
         struct timer *t = loop.timers[0];
-        if (t->due_ms > now_ms || loop.is_stopped) return;
+        if (t->due_ms > now_ms || loop.is_stopped)
+            return;
         heap_remove(t);
         t->fire(t);
     }
@@ -606,7 +635,8 @@ static void on_signals_readable(struct watch *w, uint32_t events)
     struct signalfd_siginfo info;
     while (read(w->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         int number = (int)info.ssi_signo;
-        if (number < SIGNALS_MAX && loop.on_signal[number]) loop.on_signal[number](number);
+        if (number < SIGNALS_MAX && loop.on_signal[number])
+            loop.on_signal[number](number);
     }
 }
 
@@ -615,12 +645,15 @@ void loop_on_signal(int signal_number, void (*run)(int signal_number))
     assert(loop.is_ready && signal_number > 0 && signal_number < SIGNALS_MAX);
     loop.on_signal[signal_number] = run;
     sigaddset(&loop.signals, signal_number);
-    if (sigprocmask(SIG_BLOCK, &loop.signals, NULL) != 0) die("sigprocmask");
+    if (sigprocmask(SIG_BLOCK, &loop.signals, NULL) != 0)
+        die("sigprocmask");
 
     bool is_first = loop.signal_watch.fd < 0;
     int fd = signalfd(loop.signal_watch.fd, &loop.signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0) die("signalfd");
-    if (!is_first) return;
+    if (fd < 0)
+        die("signalfd");
+    if (!is_first)
+        return;
 
     loop.signal_watch = (struct watch){.fd = fd, .ready = on_signals_readable};
     loop_watch(&loop.signal_watch, EPOLLIN);
@@ -637,9 +670,11 @@ void loop_restore_signals(void)
 
 void loop_init(void)
 {
-    if (loop.is_ready) return;
+    if (loop.is_ready)
+        return;
     loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (loop.epoll_fd < 0) die("epoll_create1");
+    if (loop.epoll_fd < 0)
+        die("epoll_create1");
     loop.signal_watch.fd = -1;
     sigemptyset(&loop.signals);
     sigprocmask(SIG_BLOCK, NULL, &loop.mask_before);
@@ -658,10 +693,13 @@ void loop_before_wait(struct loop_hook *h)
 
 static int wait_ms(void)
 {
-    if (loop.ready_first) return 0;
-    if (loop.timer_count == 0) return -1;
+    if (loop.ready_first)
+        return 0;
+    if (loop.timer_count == 0)
+        return -1;
     int64_t left_ms = loop.timers[0]->due_ms - clock_steady_ms();
-    if (left_ms <= 0) return 0;
+    if (left_ms <= 0)
+        return 0;
     return left_ms > INT32_MAX ? INT32_MAX : (int)left_ms;
 }
 
@@ -670,10 +708,12 @@ static void run_events(void)
     while (loop.event_next < loop.event_count && !loop.is_stopped) {
         struct epoll_event *event = &loop.events[loop.event_next++];
         struct watch *w = event->data.ptr;
-        if (!w) continue;
+        if (!w)
+            continue;
         /* The watch may have been narrowed since the event was fetched. */
         uint32_t wanted = event->events & (w->events | EPOLLERR | EPOLLHUP);
-        if (wanted) w->ready(w, wanted);
+        if (wanted)
+            w->ready(w, wanted);
     }
     loop.event_next = loop.event_count = 0;
 }
@@ -686,8 +726,8 @@ static void run_hooks(void)
 
 static bool has_work(void)
 {
-    return !loop.is_stopped
-        && (loop.ready_first || loop.task_count || loop.watch_count || loop.timer_count);
+    return !loop.is_stopped &&
+           (loop.ready_first || loop.task_count || loop.watch_count || loop.timer_count);
 }
 
 void loop_run(void)
@@ -696,9 +736,11 @@ void loop_run(void)
     while (has_work()) {
         run_ready_tasks();
         run_hooks();
-        if (!has_work()) break;
+        if (!has_work())
+            break;
         int count = epoll_wait(loop.epoll_fd, loop.events, EVENTS_PER_WAIT, wait_ms());
-        if (count < 0 && errno != EINTR) die("epoll_wait");
+        if (count < 0 && errno != EINTR)
+            die("epoll_wait");
         loop.event_count = count > 0 ? count : 0;
         fire_due_timers();
         run_events();

@@ -21,9 +21,9 @@ static struct arena *a;
 static struct {
     struct watch listener;
     int port;
-    str answer;          /* raw; empty closes without a word */
-    int64_t delay_ms;    /* before the answer */
-    str seen;            /* the last request, raw */
+    str answer;       /* raw; empty closes without a word */
+    int64_t delay_ms; /* before the answer */
+    str seen;         /* the last request, raw */
     int requests, connections;
     bool must_stop;
 } server;
@@ -31,9 +31,11 @@ static struct {
 static bool is_whole(str request)
 {
     size_t end;
-    if (!str_find(request, S("\r\n\r\n"), &end)) return false;
+    if (!str_find(request, S("\r\n\r\n"), &end))
+        return false;
     size_t at;
-    if (!str_find(request, S("Content-Length: "), &at)) return true;
+    if (!str_find(request, S("Content-Length: "), &at))
+        return true;
     str digits, rest;
     int64_t length = 0;
     str_cut(str_sub(request, at + 16, request.len), '\r', &digits, &rest);
@@ -48,7 +50,8 @@ static bool read_request(int fd, str *out)
     while (!is_whole(buf_str(&raw))) {
         task_wait_fd(fd, EPOLLIN, 0);
         ssize_t got = read(fd, chunk, sizeof chunk);
-        if (got <= 0) return false;
+        if (got <= 0)
+            return false;
         buf_add(&raw, (str){chunk, (size_t)got});
     }
     *out = buf_str(&raw);
@@ -62,9 +65,12 @@ static void serve_connection(void *argument)
     while (read_request(fd, &request)) {
         server.seen = request;
         server.requests++;
-        if (server.delay_ms) task_sleep_ms(server.delay_ms);
-        if (str_empty(server.answer)) break;
-        if (send(fd, server.answer.ptr, server.answer.len, MSG_NOSIGNAL) < 0) break;
+        if (server.delay_ms)
+            task_sleep_ms(server.delay_ms);
+        if (str_empty(server.answer))
+            break;
+        if (send(fd, server.answer.ptr, server.answer.len, MSG_NOSIGNAL) < 0)
+            break;
     }
     close(fd);
 }
@@ -73,7 +79,8 @@ static void on_connection(struct watch *w, uint32_t events)
 {
     (void)events;
     int fd = accept(w->fd, NULL, NULL);
-    if (fd < 0) return;
+    if (fd < 0)
+        return;
     server.connections++;
     task_start(serve_connection, (void *)(intptr_t)fd, 0);
 }
@@ -84,8 +91,7 @@ static int start_server(void **state)
     loop_init();
     http_init((str){0}, 0);
     a = arena_new(64 << 20);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof address), errno);
@@ -129,7 +135,8 @@ static void run_fetch(void *argument)
 {
     struct fetch *f = argument;
     f->error = http_fetch(a, &f->request, &f->response);
-    if (--*f->left == 0) loop_stop();
+    if (--*f->left == 0)
+        loop_stop();
 }
 
 static void fetch_all(struct fetch *fetches, size_t count)
@@ -137,8 +144,10 @@ static void fetch_all(struct fetch *fetches, size_t count)
     int left = (int)count;
     for (size_t i = 0; i < count; i++) {
         fetches[i].left = &left;
-        if (!fetches[i].request.timeout_ms) fetches[i].request.timeout_ms = 5000;
-        if (!fetches[i].request.max_bytes) fetches[i].request.max_bytes = 1 << 20;
+        if (!fetches[i].request.timeout_ms)
+            fetches[i].request.timeout_ms = 5000;
+        if (!fetches[i].request.max_bytes)
+            fetches[i].request.max_bytes = 1 << 20;
         if (str_empty(fetches[i].request.url))
             fetches[i].request.url = str_printf(a, "http://127.0.0.1:%d/path?q=1", server.port);
         task_start(run_fetch, &fetches[i], 0);
@@ -166,10 +175,10 @@ static void assert_not_seen(const char *text)
     assert_false(str_find(server.seen, str_from(text), &position));
 }
 
-#define assert_error(f, wanted)                                                              \
-    do {                                                                                     \
-        assert_non_null((f).error);                                                          \
-        assert_string_equal(err_kind_name((f).error->kind), err_kind_name(wanted));          \
+#define assert_error(f, wanted)                                                                    \
+    do {                                                                                           \
+        assert_non_null((f).error);                                                                \
+        assert_string_equal(err_kind_name((f).error->kind), err_kind_name(wanted));                \
     } while (0)
 
 static void test_get_gives_status_headers_and_body(void **state)
@@ -188,7 +197,11 @@ static void test_get_gives_status_headers_and_body(void **state)
 static void test_body_goes_out_as_it_is(void **state)
 {
     (void)state;
-    const struct http_header headers[] = {{S("X-One"), S("1")}, {S("X-Empty"), S("")}, {{0}, {0}}};
+    const struct http_header headers[] = {
+        {S("X-One"),   S("1")},
+        {S("X-Empty"), S("") },
+        {{0},          {0}   }
+    };
     struct fetch f = fetch((struct http_request){.body = S("{\"a\":1}"), .headers = headers});
     assert_null(f.error);
     assert_seen("POST /path?q=1 HTTP/1.1\r\n");
@@ -227,8 +240,10 @@ static void test_parts_make_a_form(void **state)
 {
     (void)state;
     const struct http_part parts[] = {
-        {.name = S("chat_id"), .data = S("42")},
-        {.name = S("photo"), .file_name = S("a.jpg"), .content_type = S("image/jpeg"),
+        {.name = S("chat_id"),    .data = S("42")},
+        {.name = S("photo"),
+         .file_name = S("a.jpg"),
+         .content_type = S("image/jpeg"),
          .data = S("JPEG\0DATA")},
         {.name = {0}},
     };
@@ -283,9 +298,10 @@ static void test_nobody_there_is_unreachable(void **state)
     assert_error(fetch((struct http_request){.url = S("http://no-such-host.invalid/")}),
                  ERR_UNREACHABLE);
     /* No TLS is spoken there. */
-    assert_error(fetch((struct http_request){
-                     .url = str_printf(a, "https://127.0.0.1:%d/", server.port), .timeout_ms = 500}),
-                 ERR_UNREACHABLE);
+    assert_error(
+        fetch((struct http_request){.url = str_printf(a, "https://127.0.0.1:%d/", server.port),
+                                    .timeout_ms = 500}),
+        ERR_UNREACHABLE);
 }
 
 static void test_silence_after_the_request_is_unknown(void **state)
@@ -315,7 +331,10 @@ static void test_too_much_is_refused(void **state)
 static void test_headers_cannot_smuggle(void **state)
 {
     (void)state;
-    const struct http_header headers[] = {{S("X-One"), S("1\r\nX-Two: 2")}, {{0}, {0}}};
+    const struct http_header headers[] = {
+        {S("X-One"), S("1\r\nX-Two: 2")},
+        {{0},        {0}               }
+    };
     assert_error(fetch((struct http_request){.headers = headers}), ERR_INPUT);
     assert_int_equal(server.requests, 0);
 }
@@ -324,14 +343,18 @@ static void test_foreign_addresses_stay_outside(void **state)
 {
     (void)state;
     static const str closed[] = {
-        S("https://127.0.0.1/"),       S("https://localhost/"),       S("https://10.1.2.3/"),
-        S("https://172.31.0.1/"),      S("https://192.168.1.1/"),     S("https://169.254.169.254/"),
-        S("https://100.64.0.1/"),      S("https://224.0.0.1/"),       S("https://0.0.0.0/"),
-        S("https://[::1]/"),           S("https://[::]/"),            S("https://[fe80::1]/"),
-        S("https://[fd00::1]/"),       S("https://[::ffff:10.0.0.1]/"), S("https://[ff02::1]/"),
-        S("https://[64:ff9b::a00:1]/"), S("https://[2002:a00:1::]/"),   S("https://2130706433/"),
-        S("https://127.1/"),           S("http://93.184.216.34/"),    S("file:///etc/passwd"),
-        S("https://user@127.0.0.1/"),  S("ftp://93.184.216.34/"),
+        S("https://127.0.0.1/"),      S("https://localhost/"),
+        S("https://10.1.2.3/"),       S("https://172.31.0.1/"),
+        S("https://192.168.1.1/"),    S("https://169.254.169.254/"),
+        S("https://100.64.0.1/"),     S("https://224.0.0.1/"),
+        S("https://0.0.0.0/"),        S("https://[::1]/"),
+        S("https://[::]/"),           S("https://[fe80::1]/"),
+        S("https://[fd00::1]/"),      S("https://[::ffff:10.0.0.1]/"),
+        S("https://[ff02::1]/"),      S("https://[64:ff9b::a00:1]/"),
+        S("https://[2002:a00:1::]/"), S("https://2130706433/"),
+        S("https://127.1/"),          S("http://93.184.216.34/"),
+        S("file:///etc/passwd"),      S("https://user@127.0.0.1/"),
+        S("ftp://93.184.216.34/"),
     };
     for (size_t i = 0; i < ARRAY_LEN(closed); i++) {
         struct fetch f = fetch((struct http_request){
@@ -389,33 +412,35 @@ static void test_url_split(void **state)
         int port;
         str path;
     } rows[] = {
-        {S("https://fal.media/files/a.png?x=1"), true, S("https"), S("fal.media"), 0,
+        {S("https://fal.media/files/a.png?x=1"), true,                S("https"), S("fal.media"), 0,
          S("/files/a.png?x=1")},
-        {S("http://127.0.0.1:8080"), true, S("http"), S("127.0.0.1"), 8080, S("/")},
-        {S("http://[::1]:9000/b/k"), true, S("http"), S("::1"), 9000, S("/b/k")},
-        {S("https://h?q"), true, S("https"), S("h"), 0, S("?q")},
-        {S("https://h/p#f"), true, S("https"), S("h"), 0, S("/p")},
-        {S("https://h:/p"), true, S("https"), S("h"), 0, S("/p")},
-        {S(""), false},
-        {S("/path"), false},
-        {S("://h/"), false},
-        {S("https:///p"), false},
-        {S("https://h:0/"), false},
-        {S("https://h:65536/"), false},
-        {S("https://h:8x/"), false},
-        {S("https://a@b/"), false},
-        {S("https://[::1/"), false},
-        {S("https://[::1]x/"), false},
-        {S("https://h/a b"), false},
-        {S("https://h\\@evil/"), false},
-        {S("https://h/\r\nX: y"), false},
+        {S("http://127.0.0.1:8080"),                        true,                                          S("http"), S("127.0.0.1"), 8080, S("/")},
+        {S("http://[::1]:9000/b/k"),                                      true,                                S("http"), S("::1"), 9000, S("/b/k")},
+        {S("https://h?q"),                             true,S("https"), S("h"), 0, S("?q")},
+        {S("https://h/p#f"),                                true,                                                   S("https"), S("h"), 0, S("/p")},
+        {S("https://h:/p"),true,S("https"), S("h"), 0, S("/p")},
+        {S(""),                                  false                                           },
+        {S("/path"),                       false         },
+        {S("://h/"),                                false                                                 },
+        {S("https:///p"),                                      false                                       },
+        {S("https://h:0/"),                            false},
+        {S("https://h:65536/"),                               false                                                 },
+        {S("https://h:8x/"),                                      false                                                                       },
+        {S("https://a@b/"),                                     false                                                },
+        {S("https://[::1/"),                                  false              },
+        {S("https://[::1]x/"),                             false                    },
+        {S("https://h/a b"),                             false           },
+        {S("https://h\\@evil/"),                        false},
+        {S("https://h/\r\nX: y"),                      false        },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         str scheme, host, path;
         int port;
         bool is_url = http_url_split(rows[i].url, &scheme, &host, &port, &path);
-        if (is_url != rows[i].is_url) fail_msg("row %zu: " STR_FMT, i, STR_ARG(rows[i].url));
-        if (!is_url) continue;
+        if (is_url != rows[i].is_url)
+            fail_msg("row %zu: " STR_FMT, i, STR_ARG(rows[i].url));
+        if (!is_url)
+            continue;
         assert_true(str_eq(scheme, rows[i].scheme));
         assert_true(str_eq(host, rows[i].host));
         assert_int_equal(port, rows[i].port);

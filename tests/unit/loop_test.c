@@ -142,7 +142,8 @@ static __attribute__((noinline)) void descend(size_t depth)
     volatile char frame[512];
     frame[0] = (char)depth;
     depth_reached = depth;
-    if (depth < 80) descend(depth + 1);
+    if (depth < 80)
+        descend(depth + 1);
     frame[1] = frame[0];
 }
 
