@@ -49,10 +49,11 @@ is_root() { [ "$(id -u)" = 0 ]; }
 
 # -- processes ----------------------------------------------------------------
 
-# When a process started, in clock ticks since the machine did; empty when it is gone.
+# When a process started, in clock ticks since the machine did; empty when it
+# is gone, or dead and only waiting for its parent to notice.
 start_time()
 {
-    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'
 }
 
 remember() { echo "$1 $(start_time "$1")" >"$2"; } # pid file
@@ -124,14 +125,15 @@ serve_sandbox()
 }
 
 # multiwatch runs the path anew at each death, which is what roll() builds on;
-# its default gives a child up after three quick deaths.
+# its default gives a child up after three quick deaths. spawn-fcgi does not
+# search for programs.
 serve_bot()
 {
     rm -f "$SOCKETS/bot.sock"
     DATABASE_URL=$(database_url aisha_bot)
     export DATABASE_URL
     exec spawn-fcgi -n -s "$SOCKETS/bot.sock" -M 0660 -b 4096 -- \
-        multiwatch -r 2147483647 -f "$BOT_PROCESSES" -- "$DIR/current/bin/aisha-bot"
+        "$(command -v multiwatch)" -r 2147483647 -f "$BOT_PROCESSES" -- "$DIR/current/bin/aisha-bot"
 }
 
 serve_worker()
@@ -562,7 +564,7 @@ ready_bots()
 {
     for file in "$DIR"/ready/*; do
         pid=${file##*/}
-        [ ! -e "$file" ] || ! kill -0 "$pid" 2>/dev/null || echo "$pid"
+        [ -z "$(start_time "$pid")" ] || echo "$pid"
     done
 }
 
@@ -755,7 +757,7 @@ await_replacement() # old before
 {
     tries=$((READY_SECONDS * 50))
     while :; do
-        if ! kill -0 "$1" 2>/dev/null; then
+        if [ -z "$(start_time "$1")" ]; then
             for pid in $(ready_bots); do
                 case $2 in *" $pid "*) ;; *) return 0 ;; esac
             done
