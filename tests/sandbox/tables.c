@@ -19,7 +19,9 @@ static const char TABLES[] =
     "create table if not exists files ("
     "  file_id text primary key, unique_id text not null, kind text not null,"
     "  sha256 text not null, size_bytes integer not null, width integer, height integer,"
-    "  duration integer, mime_type text, file_name text) without rowid;"
+    "  duration integer, mime_type text, file_name text, performer text, title text,"
+    "  sizes text) without rowid;"
+    "create index if not exists files_unique on files (unique_id);"
 
     "create table if not exists callbacks ("
     "  id text primary key, user_id integer not null, message_id integer, data text not null,"

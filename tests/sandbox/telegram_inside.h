@@ -9,12 +9,13 @@
  *   send.c edit.c bot.c   what the methods do
  *   media.c      file ids, pictures, uploads
  *   message.c    rows of messages and the JSON that Telegram makes of them
- *   format.c     text with tags or entities
+ *   format.c entities.c   text with tags or entities (format.h)
  *   person.c     what people do
  *   updates.c    the queue of updates and getUpdates
  *   delivery.c   the webhook
  */
 #pragma once
+#include "tests/sandbox/format.h"
 #include "tests/sandbox/telegram.h"
 
 /* -- arguments -- */
@@ -33,6 +34,7 @@ struct call {
     const struct upload *uploads;
     size_t upload_count;
     bool is_from_webhook;          /* came in the answer to a delivery */
+    const char *note;              /* "description" beside a result */
 };
 
 /* An error a caller of the API sees: its code is the status, its message the description. */
@@ -81,27 +83,22 @@ err *rules_check(struct call *c);
 
 /* -- text -- */
 
-struct formatted {
-    str text;      /* plain, trimmed */
-    str entities;  /* JSON array, or empty */
-    size_t units;  /* UTF-16 */
-};
-
-/* HTML to text and entities; *wrong is Telegram's words after "can't parse entities: ". */
-bool format_html(struct arena *a, str html, struct formatted *out, str *wrong);
-/* Trims white space at both ends, moves the entities with it. Adds what Telegram
- * finds by itself: commands, links, mentions, hashtags. */
-void format_finish(struct arena *a, struct formatted *text);
 /* The text of a call, by parse_mode or entities. */
 err *format_argument(struct call *c, struct json_object *holder, const char *text_field,
                      const char *entities_field, struct formatted *out);
-size_t format_utf16(str s);
+
+/* "text" and "caption" with their limits. */
+err *text_argument(struct call *c, struct formatted *out);
+err *caption_argument(struct call *c, struct json_object *holder, struct formatted *out);
+/* Members of the message that come from flags of the call; empty when none is set. */
+str extra_of(struct call *c, struct json_object *holder);
 
 /* -- media -- */
 
 struct media {
     const char *kind;  /* photo document voice audio video */
     str file_id, unique_id, sha256, mime_type, file_name, performer, title;
+    str sizes; /* of a photo: JSON array of PhotoSize */
     int64_t size_bytes, width, height, duration;
 };
 
@@ -119,6 +116,7 @@ err *media_argument(struct call *c, struct json_object *holder, const char *fiel
 str media_json(struct arena *a, const struct media *m);
 bool media_from_json(struct arena *a, str json, struct media *out);
 bool media_find(struct arena *a, str file_id, struct media *out);
+/* Keeps bytes without a check; bytes of a photo are a picture. */
 void media_put(struct arena *a, const char *kind, str bytes, str file_name, str mime_type,
                int64_t duration, struct media *out);
 /* The member of a message: "photo":[…] or "document":{…}. */
@@ -174,17 +172,16 @@ void api_run(struct call *c, struct api_answer *out);
 void update_add(struct arena *a, const char *kind, str queue_key, int64_t lives_ms, str member);
 int64_t updates_pending(void);
 void updates_forget_all(void);
-/* A finished delivery: the update is gone, the queue goes on. */
-void update_done(int64_t update_id, str queue_key);
 
 struct webhook {
-    str url, secret_token, allowed_updates, last_error;
-    int64_t max_connections, last_error_s;
+    str url, secret_token;
+    int64_t max_connections;
 };
 void webhook_read(struct arena *a, struct webhook *out);
 bool webhook_is_set(void);
 void delivery_start(void);
 void delivery_wake(void);
+size_t delivery_in_flight(void);
 /* Delays and waits are multiplied by it: the fault "telegram.retry_scale", 1 without. */
 double delivery_scale(struct arena *a);
 

@@ -1,0 +1,357 @@
+/*
+ * What tests ask and order, under /sandbox/control/:
+ *
+ *     GET  calls?refused=1&method=…&after=<id>&limit=…   the log of calls
+ *     GET  counts                    calls by method and status, refusals, deliveries
+ *     GET  pending                   updates not yet delivered
+ *     GET  messages?user=…&after=<message id>&limit=…    what a person sees
+ *     GET  callbacks?user=…          taps and their answers
+ *     GET  faults      POST fault    {"name":…,"value":…}
+ *     POST person                    {"id":…,"first_name":…,"language_code":…}
+ *     POST update                    one act of a person, or an array of them
+ *     POST token                     {"token":…}: the bot's token from now on
+ *     POST forget                    empties the log of calls and its counts
+ */
+#include "tests/sandbox/telegram_inside.h"
+
+#include <openssl/evp.h>
+
+#include "core/log.h"
+
+enum { DEFAULT_LIMIT = 200, MOST_LIMIT = 20000 };
+
+static void answer_json(struct request *r, str body)
+{
+    request_answer(r, &(struct answer){.status = 200, .body = body});
+}
+
+static int64_t number_query(struct request *r, const char *name, int64_t standard)
+{
+    int64_t number = standard;
+    str text = request_query(r, name);
+    return str_empty(text) || !str_to_i64(text, &number) ? standard : number;
+}
+
+static int64_t limit_query(struct request *r)
+{
+    int64_t limit = number_query(r, "limit", DEFAULT_LIMIT);
+    return limit < 1 || limit > MOST_LIMIT ? MOST_LIMIT : limit;
+}
+
+/* Text that is JSON already, or null. */
+static struct val json_column(struct request *r, const struct row *row, int column)
+{
+    str text = row_str(r->arena, row, column);
+    return str_empty(text) ? V(NOTHING) : V(JSON(text));
+}
+
+/* A JSON array of one object for each row. */
+struct rows_out {
+    struct buf b;
+    size_t count;
+};
+
+static struct rows_out rows_begin(struct request *r, const char *name)
+{
+    struct rows_out out = {.b = buf_new(r->arena)};
+    buf_addf(&out.b, "{\"%s\":[", name);
+    return out;
+}
+
+static void rows_add(struct rows_out *out, const struct kv *fields)
+{
+    if (out->count++)
+        buf_add_char(&out->b, ',');
+    json_put_object(&out->b, fields);
+}
+
+static void rows_answer(struct request *r, struct rows_out *out)
+{
+    buf_add(&out->b, S("]}"));
+    answer_json(r, buf_str(&out->b));
+}
+
+/* -- what happened -- */
+
+/* The logged parameters and results may be cut: they are given as text. */
+static void get_calls(struct request *r)
+{
+    str method = request_query(r, "method");
+    bool only_refused = str_eq(request_query(r, "refused"), S("1"));
+    struct rows_out out = rows_begin(r, "calls");
+    struct row row = SQL_OPEN(
+        "select id, at_ms, method, parameters, status, result, is_refused, via, took_ms from calls"
+        " where id > ?1 and (?2 = 0 or is_refused) and (?3 = '' or method = ?3)"
+        " order by id desc limit ?4",
+        V(number_query(r, "after", 0)), V(only_refused),
+        V(str_empty(method) ? S("") : method), V(limit_query(r)));
+    while (sql_next(&row))
+        rows_add(&out, KVS(KV("id", row_i64(&row, 0)), KV("at_ms", row_i64(&row, 1)),
+                           KV("method", row_str(r->arena, &row, 2)),
+                           KV("parameters", row_str(r->arena, &row, 3)),
+                           KV("status", row_i64(&row, 4)),
+                           KV("result", row_str(r->arena, &row, 5)),
+                           KV("is_refused", row_i64(&row, 6) != 0),
+                           KV("via", row_str(r->arena, &row, 7)),
+                           KV("took_ms", row_i64(&row, 8))));
+    rows_answer(r, &out);
+}
+
+static void get_counts(struct request *r)
+{
+    struct buf b = buf_new(r->arena);
+    int64_t total = 0, refused = 0;
+    buf_add(&b, S("{\"methods\":["));
+    struct row row = SQL_OPEN("select method, status, count from call_counts"
+                              " order by method, status limit ?", V(MOST_LIMIT));
+    for (size_t i = 0; sql_next(&row); i++) {
+        int64_t status = row_i64(&row, 1), count = row_i64(&row, 2);
+        total += count;
+        refused += status >= 400 && status < 500 && status != 403 && status != 429 ? count : 0;
+        buf_add(&b, i ? S(",") : S(""));
+        json_put_object(&b, KVS(KV("method", row_str(r->arena, &row, 0)), KV("status", status),
+                                KV("count", count)));
+    }
+    int64_t numbers[3];
+    static const char *const names[] = {"telegram.delivered", "telegram.failed",
+                                        "telegram.expired"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        numbers[i] = SQL_NUMBER("select cast(value as integer) from settings where name = ?",
+                                V(names[i]));
+    buf_addf(&b, "],\"calls\":%" PRId64 ",\"refused\":%" PRId64 ",\"delivered\":%" PRId64
+             ",\"failed_deliveries\":%" PRId64 ",\"expired\":%" PRId64 "}", total, refused,
+             numbers[0], numbers[1], numbers[2]);
+    answer_json(r, buf_str(&b));
+}
+
+static void get_pending(struct request *r)
+{
+    answer_json(r, json_make(r->arena, KV("pending", updates_pending()),
+                             KV("in_flight", delivery_in_flight()),
+                             KV("most_attempts",
+                                sql_number("select max(attempts) from updates", NULL, 0))));
+}
+
+static void get_messages(struct request *r)
+{
+    struct rows_out out = rows_begin(r, "messages");
+    struct row row = SQL_OPEN(
+        "select message_id, chat_id, date, edit_date, is_from_bot, kind, text, entities, media,"
+        " markup, media_group_id, reply_to from messages where not is_deleted and message_id > ?1"
+        " and (?2 = 0 or chat_id = ?2) order by message_id limit ?3",
+        V(number_query(r, "after", 0)), V(number_query(r, "user", 0)), V(limit_query(r)));
+    while (sql_next(&row))
+        rows_add(&out, KVS(KV("message_id", row_i64(&row, 0)), KV("chat_id", row_i64(&row, 1)),
+                           KV("date", row_i64(&row, 2)), KV("edit_date", row_i64(&row, 3)),
+                           KV("is_from_bot", row_i64(&row, 4) != 0),
+                           KV("kind", row_str(r->arena, &row, 5)),
+                           KV("text", row_str(r->arena, &row, 6)),
+                           KV("entities", json_column(r, &row, 7)),
+                           KV("media", json_column(r, &row, 8)),
+                           KV("markup", json_column(r, &row, 9)),
+                           KV("media_group_id", row_str(r->arena, &row, 10)),
+                           KV("reply_to", row_i64(&row, 11))));
+    rows_answer(r, &out);
+}
+
+static void get_callbacks(struct request *r)
+{
+    struct rows_out out = rows_begin(r, "callbacks");
+    struct row row = SQL_OPEN(
+        "select id, user_id, message_id, data, at_ms, answered_ms, answer from callbacks"
+        " where ?1 = 0 or user_id = ?1 order by at_ms limit ?2",
+        V(number_query(r, "user", 0)), V(limit_query(r)));
+    while (sql_next(&row))
+        rows_add(&out, KVS(KV("id", row_str(r->arena, &row, 0)), KV("user_id", row_i64(&row, 1)),
+                           KV("message_id", row_i64(&row, 2)),
+                           KV("data", row_str(r->arena, &row, 3)), KV("at_ms", row_i64(&row, 4)),
+                           KV("answered_ms", row_i64(&row, 5)),
+                           KV("answer", json_column(r, &row, 6))));
+    rows_answer(r, &out);
+}
+
+/* -- faults -- */
+
+static void get_faults(struct request *r)
+{
+    struct rows_out out = rows_begin(r, "faults");
+    struct row row = SQL_OPEN("select name, value from faults order by name limit ?",
+                              V(MOST_LIMIT));
+    while (sql_next(&row))
+        rows_add(&out, KVS(KV("name", row_str(r->arena, &row, 0)),
+                           KV("value", json_column(r, &row, 1))));
+    rows_answer(r, &out);
+}
+
+static bool post_fault(struct request *r, struct json_object *body, str *out)
+{
+    str name = json_str(body, "name");
+    if (str_empty(name))
+        return false;
+    struct json_object *value = json_at(body, "value");
+    fault_set(cstr(r->arena, name), value ? json_text(r->arena, value) : S(""));
+    log_info("sandbox.fault_set", KV("name", name),
+             KV("value", value ? json_text(r->arena, value) : S("off")));
+    delivery_wake();
+    sandbox_changed();
+    *out = S("{\"ok\":true}");
+    return true;
+}
+
+/* -- what people do -- */
+
+static bool post_person(struct request *r, struct json_object *body, str *out)
+{
+    struct person p = {.first_name = json_str(body, "first_name"),
+                       .last_name = json_str(body, "last_name"),
+                       .username = json_str(body, "username"),
+                       .language_code = json_str(body, "language_code")};
+    json_boolean(body, "is_premium", &p.is_premium);
+    if (!json_i64(body, "id", &p.id) || p.id <= 0)
+        return false;
+    if (str_empty(p.first_name))
+        p.first_name = str_printf(r->arena, "User %" PRId64, p.id);
+    telegram_person_put(&p);
+    *out = S("{\"ok\":true}");
+    return true;
+}
+
+static bool decode_base64(struct arena *a, str text, str *out)
+{
+    unsigned char *bytes = NEW_ARRAY(a, unsigned char, text.len + 4);
+    int length = EVP_DecodeBlock(bytes, (const unsigned char *)text.ptr, (int)text.len);
+    if (length < 0)
+        return false;
+    size_t padding = str_ends(text, S("==")) ? 2 : str_ends(text, S("=")) ? 1 : 0;
+    *out = (str){(const char *)bytes, (size_t)length - padding};
+    return true;
+}
+
+static bool act_file(struct request *r, struct json_object *act, str kind, int64_t user_id,
+                     int64_t *message_id)
+{
+    str bytes, group = json_str(act, "media_group_id"), caption = json_str(act, "caption");
+    int64_t duration = 0;
+    json_i64(act, "duration", &duration);
+    if (!decode_base64(r->arena, json_str(act, "bytes"), &bytes))
+        return false;
+    if (str_eq(kind, S("photo")))
+        *message_id = telegram_user_photo(r->arena, user_id, bytes, caption, group);
+    else
+        *message_id = telegram_user_file(r->arena, user_id, cstr(r->arena, kind), bytes,
+                                         json_str(act, "file_name"), json_str(act, "mime_type"),
+                                         caption, group, duration);
+    return *message_id != 0;
+}
+
+/* {"user":…,"kind":"text","text":…}, {"kind":"tap","message_id":…,"data":…,"forged":true},
+ * {"kind":"photo","bytes":base64,…}, {"kind":"block"}, {"kind":"unblock"} */
+static bool act(struct request *r, struct json_object *body, str *out)
+{
+    str kind = json_str(body, "kind"), callback_id = {0};
+    int64_t user_id = 0, message_id = 0;
+    bool is_done = false, is_forged = false;
+    json_i64(body, "user", &user_id);
+    json_boolean(body, "forged", &is_forged);
+    if (str_eq(kind, S("text"))) {
+        message_id = telegram_user_text(r->arena, user_id, json_str(body, "text"));
+        is_done = message_id != 0;
+    } else if (str_eq(kind, S("tap"))) {
+        json_i64(body, "message_id", &message_id);
+        callback_id = telegram_user_tap(r->arena, user_id, message_id, json_str(body, "data"),
+                                        is_forged);
+        is_done = !str_empty(callback_id);
+    } else if (str_eq(kind, S("block")) || str_eq(kind, S("unblock"))) {
+        is_done = telegram_user_block(r->arena, user_id, str_eq(kind, S("block")));
+    } else {
+        is_done = act_file(r, body, kind, user_id, &message_id);
+    }
+    *out = json_make(r->arena, KV("ok", is_done), KV("message_id", message_id),
+                     KV("callback_id", callback_id));
+    return is_done;
+}
+
+static bool post_update(struct request *r, struct json_object *body, str *out)
+{
+    if (!json_object_is_type(body, json_type_array))
+        return act(r, body, out);
+    struct buf b = buf_new(r->arena);
+    bool is_done = true;
+    sql_script("begin");
+    for (size_t i = 0; i < json_length(body); i++) {
+        str one;
+        is_done = act(r, json_item(body, i), &one) && is_done;
+        buf_add_char(&b, i ? ',' : '[');
+        buf_add(&b, one);
+    }
+    sql_script("commit");
+    buf_add(&b, json_length(body) ? S("]") : S("[]"));
+    *out = buf_str(&b);
+    return is_done;
+}
+
+/* -- the rest -- */
+
+static bool post_token(struct request *r, struct json_object *body, str *out)
+{
+    str token = json_str(body, "token");
+    if (str_empty(token) || token.len > 80)
+        return false;
+    char *kept = strndup(cstr(r->arena, token), token.len); /* for as long as the process runs */
+    if (!kept)
+        return false;
+    sandbox.telegram_token = str_from(kept);
+    *out = S("{\"ok\":true}");
+    return true;
+}
+
+static bool post_forget(struct request *r, struct json_object *body, str *out)
+{
+    (void)r;
+    (void)body;
+    sql_script("delete from calls; delete from call_counts;"
+               "delete from settings where name in"
+               " ('telegram.delivered', 'telegram.failed', 'telegram.expired')");
+    sandbox_changed();
+    *out = S("{\"ok\":true}");
+    return true;
+}
+
+static const struct {
+    const char *name;
+    void (*answer)(struct request *r);
+} questions[] = {
+    {"calls", get_calls},       {"counts", get_counts},       {"pending", get_pending},
+    {"messages", get_messages}, {"callbacks", get_callbacks}, {"faults", get_faults},
+};
+
+static const struct {
+    const char *name;
+    bool (*run)(struct request *r, struct json_object *body, str *out);
+} orders[] = {
+    {"fault", post_fault}, {"person", post_person}, {"update", post_update},
+    {"token", post_token}, {"forget", post_forget},
+};
+
+void control_handle(struct request *r, str path)
+{
+    str name = str_sub(path, 1, path.len), out = S("");
+    struct json_object *body = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
+        if (str_eq(r->method, S("GET")) && str_eq(name, str_from(questions[i].name))) {
+            questions[i].answer(r);
+            return;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+        if (!str_eq(r->method, S("POST")) || !str_eq(name, str_from(orders[i].name)))
+            continue;
+        str text = str_empty(r->body) ? S("{}") : r->body;
+        bool is_done = !json_parse(r->arena, text, &body) && orders[i].run(r, body, &out);
+        request_answer(r, &(struct answer){
+            .status = is_done ? 200 : 400,
+            .body = str_empty(out) ? S("{\"error\":\"cannot do that\"}") : out});
+        return;
+    }
+    request_refuse(r, 404, "no such question or order");
+}
