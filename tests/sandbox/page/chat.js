@@ -10,10 +10,11 @@ import { shellLanguage, word } from "./words.js";
 // What a switch sets; the names are those of /sandbox/control/fault.
 const faults = [
     { label: "fault_telegram_429", name: "telegram.429", value: { retry_after: 5 } },
-    { label: "fault_telegram_down", name: "telegram.down", value: {} },
-    { label: "fault_fal_slow", name: "fal.slow", value: { ms: 20000 } },
-    { label: "fault_fal_never", name: "fal.never", value: {} },
-    { label: "fault_fal_refuse", name: "fal.refuse", value: {} },
+    { label: "fault_telegram_down", name: "telegram.down", value: true },
+    { label: "fault_fal_down", name: "fal.submit", value: 503 },
+    { label: "fault_fal_slow", name: "fal.seconds", value: 30 },
+    { label: "fault_fal_never", name: "fal.callback", value: "never" },
+    { label: "fault_fal_refuse", name: "fal.fail", value: { status: 422, type: "content_policy_violation" } },
 ];
 
 const columnWidth = 380; // px that a chat needs to stand beside another
@@ -134,7 +135,7 @@ const shell = {
         const state = await ask("chat/state");
         this.version = state.version;
         this.commands = state.commands;
-        document.title = `${state.bot.name} · ${word("title")}`;
+        document.title = `${state.bot.first_name} · ${word("title")}`;
         this.takeUsers(state.users);
         this.listUsers();
         describeFaults(state.faults);

@@ -67,9 +67,10 @@ const words = {
         copied: "Скопировано",
         fault_telegram_429: "Telegram отвечает 429",
         fault_telegram_down: "Telegram недоступен",
-        fault_fal_slow: "FAL работает медленно",
-        fault_fal_never: "FAL не присылает ответ",
-        fault_fal_refuse: "FAL отклоняет запросы",
+        fault_fal_down: "FAL отвечает 503",
+        fault_fal_slow: "FAL работает полминуты",
+        fault_fal_never: "FAL не сообщает о готовом",
+        fault_fal_refuse: "FAL отказывает: запрещённое содержание",
     },
     en: {
         title: "Sandbox",
@@ -134,9 +135,10 @@ const words = {
         copied: "Copied",
         fault_telegram_429: "Telegram answers 429",
         fault_telegram_down: "Telegram is down",
-        fault_fal_slow: "FAL is slow",
+        fault_fal_down: "FAL answers 503",
+        fault_fal_slow: "FAL takes half a minute",
         fault_fal_never: "FAL never calls back",
-        fault_fal_refuse: "FAL refuses requests",
+        fault_fal_refuse: "FAL refuses: forbidden content",
     },
 };
 

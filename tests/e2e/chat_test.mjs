@@ -1,0 +1,399 @@
+// chat_test.mjs - the chat page in Chromium, against a sandbox of its own. The
+// test is the bot: what it says must show, what the person does must reach it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Chat, openBrowser, openChat } from "./lib/browser.mjs";
+import { picture, upload } from "./lib/picture.mjs";
+import { keyboard, PlayedBot, startSandbox } from "./lib/sandbox.mjs";
+
+const asya = 1001;
+const bob = 1002;
+let sandbox, browser, bot;
+
+before(async () => {
+    sandbox = await startSandbox();
+    bot = new PlayedBot(sandbox);
+    browser = await openBrowser();
+});
+
+after(async () => {
+    await browser?.close();
+    await sandbox?.stop();
+});
+
+// Opens the page, runs the work, and closes it; no complaint of the browser passes.
+async function withPage(options, work) {
+    const page = await openChat(browser, sandbox.url, options);
+    try {
+        await work(page);
+        assert.deepEqual(page.complaints, []);
+    } finally {
+        await page.context().close();
+    }
+}
+
+async function post(path, body) {
+    const response = await fetch(`${sandbox.url}/${path}`, {
+        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+    });
+    return { status: response.status, body: await response.json() };
+}
+
+// A user of the test's own, who has started the bot.
+let nextUser = 5000;
+async function newUser(name, language = "ru") {
+    const id = nextUser++;
+    assert.equal((await post("chat/user", { id, name, username: `user${id}`, language })).status, 200);
+    assert.equal((await post("chat/send", { user: id, text: "/start" })).status, 200);
+    await bot.message(id);
+    return id;
+}
+
+const top = (locator) => locator.evaluate((element) => Math.round(element.getBoundingClientRect().top));
+const shows = (locator) => locator.waitFor({ state: "visible", timeout: 10000 });
+const leaves = (locator) => locator.waitFor({ state: "detached", timeout: 10000 });
+
+test("an empty chat offers Start, and Start reaches the bot", () => withPage({}, async (page) => {
+    const chat = new Chat(page, asya);
+    assert.deepEqual((await page.locator(".person").evaluateAll((rows) => rows.map((row) => row.dataset.user))).sort(), ["1001", "1002", "1003"]);
+    await chat.column.getByRole("button", { name: "Запустить" }).click();
+    const message = await bot.message(asya);
+    assert.equal(message.text, "/start");
+    assert.equal(message.from.language_code, "ru");
+    await shows(chat.bubble("/start"));
+}));
+
+test("text shows as it was formatted, and what looks like HTML stays text", () => withPage({}, async (page) => {
+    const user = await newUser("Форма");
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    await bot.send(user, '😀 <b>жирно <i>и косо</i></b> <code>x&lt;y</code> <a href="https://example.org/a?b=1&amp;c">ссылка</a> <tg-spoiler>тайна</tg-spoiler>'
+        + '<blockquote>цитата</blockquote><pre><code class="language-c">int a;</code></pre> &lt;img src=x onerror=alert(1)&gt; /help');
+    const text = chat.bubble("жирно").locator(".text");
+    await shows(text);
+    assert.equal(await text.locator("strong em").textContent(), "и косо");
+    assert.equal(await text.locator("code").first().textContent(), "x<y");
+    assert.equal(await text.locator("a").getAttribute("href"), "https://example.org/a?b=1&c");
+    assert.equal(await text.locator("a").getAttribute("rel"), "noopener noreferrer");
+    assert.equal(await text.locator("blockquote").textContent(), "цитата");
+    assert.equal(await text.locator("pre").getAttribute("data-language"), "c");
+    assert.equal(await text.locator("img").count(), 0);
+    assert.match(await text.textContent(), /<img src=x onerror=alert\(1\)>/);
+    await text.locator(".spoiler").press("Enter");
+    assert.equal(await text.locator(".spoiler.shown").textContent(), "тайна");
+    await text.locator(".command").click();
+    assert.equal((await bot.message(user)).text, "/help");
+}));
+
+test("a tap spins until it is answered, the edit stays in place and keeps the focus", () => withPage({}, async (page) => {
+    const user = await newUser("Ася");
+    const { message_id } = await bot.send(user, "Сколько?", { reply_markup: keyboard([["➖", "less"], ["➕", "more"]], [["Готово", "done"]]) });
+    await bot.send(user, "под ним");
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    await shows(chat.message(message_id));
+    assert.deepEqual(await chat.message(message_id).locator(".keys").evaluateAll((rows) => rows.map((row) => [...row.children].map((key) => key.textContent))),
+        [["➖", "➕"], ["Готово"]]);
+
+    await chat.key("➕").focus();
+    await page.keyboard.press("Enter");
+    const query = await bot.tap(user);
+    assert.equal(query.data, "more");
+    assert.equal(query.message.message_id, message_id);
+    await shows(chat.message(message_id).locator(".busy"));
+
+    const before = await top(chat.message(message_id));
+    await bot.call("editMessageText", { chat_id: user, message_id, text: "Сколько? 2", reply_markup: keyboard([["➖", "less"], ["➕", "more"]], [["Готово", "done"]]) });
+    await shows(chat.bubble("Сколько? 2"));
+    assert.equal(await top(chat.message(message_id)), before);
+    assert.match(await chat.message(message_id).locator(".stamp").textContent(), /изменено/);
+    await bot.call("answerCallbackQuery", { callback_query_id: query.id, text: "Стало 2" });
+    await shows(chat.column.locator(".toast", { hasText: "Стало 2" }));
+    await leaves(chat.message(message_id).locator(".busy"));
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "➕");
+}));
+
+test("an alert opens over the page", () => withPage({}, async (page) => {
+    const user = await newUser("Тревога");
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    await bot.send(user, "Меню", { reply_markup: keyboard([["Удалить", "delete"]]) });
+    await chat.key("Удалить").click();
+    const query = await bot.tap(user);
+    await bot.call("answerCallbackQuery", { callback_query_id: query.id, text: "Точно?", show_alert: true });
+    const alert = page.getByRole("dialog");
+    await shows(alert);
+    assert.match(await alert.textContent(), /Точно\?/);
+    await page.keyboard.press("Enter");
+    await alert.waitFor({ state: "hidden" });
+}));
+
+test("a deleted message goes, and the bot is seen typing", () => withPage({}, async (page) => {
+    const user = await newUser("Мира");
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    const { message_id } = await bot.send(user, "исчезнет");
+    await shows(chat.message(message_id));
+    await bot.call("deleteMessage", { chat_id: user, message_id });
+    await leaves(chat.message(message_id));
+    await bot.call("sendChatAction", { chat_id: user, action: "typing" });
+    await shows(chat.column.locator(".status", { hasText: "печатает" }));
+    await bot.send(user, "вот");
+    await shows(chat.bubble("вот"));
+    assert.doesNotMatch(await chat.column.locator(".status").textContent(), /печатает/);
+}));
+
+test("photos, an album and a document reach the bot and show", () => withPage({}, async (page) => {
+    const user = await newUser("Фото");
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    const file = (name, colour) => ({ name, mimeType: "image/png", buffer: picture(640, 480, colour) });
+
+    await chat.column.locator("input[data-kind=photo]").setInputFiles(file("a.png", [200, 90, 60]));
+    await chat.type("один");
+    const one = await bot.message(user);
+    assert.equal(one.caption, "один");
+    assert.ok(one.photo.length >= 2);
+    await chat.message(one.message_id).locator("img").evaluate((image) => image.decode());
+
+    await chat.column.locator("input[data-kind=photo]").setInputFiles([[60, 160, 90], [70, 90, 200], [200, 180, 60]].map((colour, at) => file(`${at}.png`, colour)));
+    await chat.column.getByRole("button", { name: "Отправить" }).click();
+    const album = [await bot.message(user), await bot.message(user), await bot.message(user)];
+    assert.equal(new Set(album.map((message) => message.media_group_id)).size, 1);
+    await shows(chat.message(album[0].message_id).locator(".grid-3"));
+    assert.equal(await chat.message(album[0].message_id).locator(".grid img").count(), 3);
+
+    await chat.column.locator("input[data-kind=document]").setInputFiles({ name: "заметки.txt", mimeType: "text/plain", buffer: Buffer.from("привет\n".repeat(200)) });
+    await chat.type("файл");
+    const paper = await bot.message(user);
+    assert.equal(paper.document.file_name, "заметки.txt");
+    const card = chat.message(paper.message_id).locator(".document");
+    assert.match(await card.textContent(), /заметки\.txt.*2,5\sКБ/);
+
+    await chat.message(one.message_id).locator("button.photo").click();
+    await shows(page.locator("#photo-large"));
+    await page.keyboard.press("Escape");
+}));
+
+test("a file dropped on the chat waits with a preview until it is sent", () => withPage({}, async (page) => {
+    const user = await newUser("Бросок", "en");
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    const data = await page.evaluateHandle((bytes) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], "drop.png", { type: "image/png" }));
+        return transfer;
+    }, [...picture(64, 64, [10, 120, 200])]);
+    await chat.column.dispatchEvent("dragenter", { dataTransfer: data });
+    await shows(chat.column.locator(".zone[data-kind=document]"));
+    await chat.column.locator(".zone[data-kind=document]").dispatchEvent("drop", { dataTransfer: data });
+    await shows(chat.column.locator(".tray", { hasText: "drop.png" }));
+    await chat.column.getByRole("button", { name: "Send" }).click();
+    assert.equal((await bot.message(user)).document.file_name, "drop.png");
+    await chat.column.locator(".tray").waitFor({ state: "hidden" });
+}));
+
+test("what the bot sends by upload and as an album shows", () => withPage({}, async (page) => {
+    const user = await newUser("Альбом");
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    const sent = await bot.call("sendPhoto", {
+        chat_id: user, photo: upload(picture(512, 768, [90, 60, 160]), "p.png"), caption: "<b>готово</b>", parse_mode: "HTML",
+        reply_markup: keyboard([["❤️", "like"]]),
+    });
+    await shows(chat.message(sent.message_id).locator(".text strong"));
+    const group = await bot.call("sendMediaGroup", {
+        chat_id: user, media: [0, 1, 2, 3].map((at) => ({ type: "photo", media: `attach://p${at}`, ...(at ? {} : { caption: "четыре" }) })),
+        ...Object.fromEntries([0, 1, 2, 3].map((at) => [`p${at}`, upload(picture(400, 400, [60 * at, 120, 200]), `p${at}.png`)])),
+    });
+    await shows(chat.message(group[3].message_id).locator(".grid-4"));
+    assert.match(await chat.message(group[0].message_id).locator(".text").textContent(), /^четыре/);
+}));
+
+test("the popup of commands speaks the user's language and is worked by keys", () => withPage({}, async (page) => {
+    await bot.call("setMyCommands", { commands: [{ command: "menu", description: "Main menu" }, { command: "help", description: "How it works" }] });
+    await bot.call("setMyCommands", { language_code: "ru", commands: [{ command: "menu", description: "Главное меню" }, { command: "help", description: "Как это работает" }] });
+    const user = await newUser("Команда");
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    await chat.input.pressSequentially("/");
+    const options = chat.column.getByRole("option");
+    await shows(options.first());
+    assert.deepEqual(await options.allTextContents(), ["/menuГлавное меню", "/helpКак это работает"]);
+    await chat.input.press("ArrowDown");
+    assert.equal(await chat.column.locator("[aria-selected=true] b").textContent(), "/help");
+    await chat.input.press("Enter");
+    assert.equal((await bot.message(user)).text, "/help");
+    await chat.input.pressSequentially("/me");
+    assert.equal(await options.count(), 1);
+    await chat.input.press("Escape");
+    assert.equal(await options.count(), 0);
+}));
+
+test("a blocked bot is refused, and the log tells it", () => withPage({}, async (page) => {
+    const user = await newUser("Замок");
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    await chat.column.getByRole("button", { name: "Заблокировать бота" }).click();
+    await shows(chat.column.getByRole("button", { name: "Разблокировать" }).last());
+    await bot.next((update) => update.my_chat_member?.new_chat_member.status === "kicked");
+    assert.deepEqual([(await sandbox.call("sendMessage", { chat_id: user, text: "ау" })).error_code], [403]);
+
+    await page.locator("#filter-user").selectOption(String(user));
+    await page.locator("#filter-refused").check();
+    const refused = page.locator(".call.refused");
+    await shows(refused.first());
+    assert.equal(await refused.count(), 1);
+    assert.match(await refused.textContent(), /sendMessage403.*bot was blocked by the user/);
+    await refused.getByRole("button").click();
+    assert.match(await refused.locator(".json").first().textContent(), /"text": "ау"/);
+    assert.match(await refused.locator(".json").last().textContent(), /"error_code": 403/);
+
+    await chat.column.locator(".unblock").click();
+    await shows(chat.input);
+}));
+
+test("two chats stand side by side, each with its own messages", () => withPage({ users: [asya, bob], width: 1600 }, async (page) => {
+    const [left, right] = [new Chat(page, asya), new Chat(page, bob)];
+    await left.type("это Ася");
+    await right.type("this is Bob");
+    assert.equal((await bot.message(asya, (message) => message.text !== "/start")).text, "это Ася");
+    assert.equal((await bot.message(bob)).text, "this is Bob");
+    await shows(right.bubble("this is Bob"));
+    assert.equal(await left.bubble("this is Bob").count(), 0);
+    await right.column.getByRole("button", { name: "Close this chat" }).click();
+    await leaves(right.column);
+    await bot.send(bob, "news");
+    await shows(page.locator(`.person[data-user="${bob}"] .count`));
+    await page.locator(`.person[data-user="${bob}"]`).hover();
+    await page.getByRole("button", { name: "Open beside: Bob" }).click();
+    await shows(right.bubble("news"));
+    assert.equal(await page.locator(`.person[data-user="${bob}"] .count`).count(), 0);
+}));
+
+test("a long chat loads by pages and keeps its place", () => withPage({}, async (page) => {
+    const user = await newUser("Длинный");
+    for (let at = 1; at <= 120; at++) await bot.send(user, `строка ${at}`);
+    await page.goto(`${sandbox.url}/#${user}`);
+    await page.reload();
+    const chat = new Chat(page, user);
+    await shows(chat.bubble("строка 120"));
+    assert.equal(await chat.column.locator(".message").count(), 50);
+    const scroll = chat.column.locator(".scroll");
+    const mark = chat.column.locator(".message", { hasText: "строка 75" });
+    await scroll.evaluate((element) => { element.scrollTop = 200; });
+    const before = await top(mark);
+    await page.waitForFunction((id) => document.querySelectorAll(`.column[data-user="${id}"] .message`).length >= 100, user);
+    assert.ok(Math.abs(await top(mark) - before) <= 2, "the view stayed where it was");
+
+    const place = await top(mark);
+    await bot.send(user, "свежее");
+    await shows(chat.column.locator(".jump .count"));
+    assert.equal(await chat.column.locator(".jump .count").textContent(), "1");
+    assert.ok(Math.abs(await top(mark) - place) <= 2);
+    await chat.column.locator(".jump").click();
+    await page.waitForFunction((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 2, await scroll.elementHandle());
+    await shows(chat.bubble("свежее"));
+}));
+
+test("a new user is added by the form, and a taken id is refused in place", () => withPage({}, async (page) => {
+    await page.getByRole("button", { name: "New user" }).click();
+    const form = page.getByRole("dialog");
+    await form.getByLabel("Name", { exact: true }).fill("Eve <b>");
+    await form.getByLabel("Id").fill(String(asya));
+    await form.getByRole("button", { name: "Add" }).click();
+    await form.getByRole("alert").getByText("there is a user with this id already").waitFor();
+    await form.getByLabel("Id").fill("7777");
+    await form.getByLabel("Language").selectOption("en");
+    await form.getByRole("button", { name: "Add" }).click();
+    await shows(page.locator('.column[data-user="7777"]').getByRole("button", { name: "Start" }));
+    assert.equal(await page.locator('.column[data-user="7777"] .person-name').textContent(), "Eve <b>");
+}));
+
+test("on a narrow screen lists become drawers and nothing is wider than it", () => withPage({ width: 390, height: 780 }, async (page) => {
+    const chat = new Chat(page, asya);
+    await shows(chat.input);
+    assert.ok(await page.locator("#people").isHidden() && await page.locator("#panel").isHidden());
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    await chat.column.getByRole("button", { name: "Users" }).click();
+    await shows(page.locator("#people"));
+    await page.locator(`.person[data-user="${bob}"] .person-open`).click();
+    await shows(new Chat(page, bob).column);
+    assert.ok(await page.locator("#people").isHidden());
+    await new Chat(page, bob).column.getByRole("button", { name: "Bot API calls" }).click();
+    await shows(page.locator("#panel"));
+    await page.keyboard.press("Escape");
+    await page.locator("#panel").waitFor({ state: "hidden" });
+}));
+
+test("a fault is switched on and off from the panel", () => withPage({}, async (page) => {
+    await page.locator("#faults summary").click();
+    const toggle = page.getByRole("switch", { name: "Telegram answers 429" });
+    await toggle.click();
+    await shows(page.locator("#fault-count", { hasText: "1" }));
+    const refused = await sandbox.call("sendMessage", { chat_id: asya, text: "x" });
+    assert.deepEqual([refused.error_code, refused.parameters?.retry_after], [429, 5]);
+    await toggle.click();
+    await page.locator("#fault-count").waitFor({ state: "hidden" });
+    assert.equal((await sandbox.call("sendMessage", { chat_id: asya, text: "x" })).ok, true);
+}));
+
+test("what can be pressed has a name, and text stands out from its ground", async () => {
+    for (const scheme of ["light", "dark"])
+        await withPage({ users: [asya], scheme }, async (page) => {
+            await bot.send(asya, "<b>Контраст</b> <code>код</code> <a href='https://example.org'>ссылка</a>", { reply_markup: keyboard([["Кнопка", "k"]]) });
+            await shows(new Chat(page, asya).bubble("Контраст"));
+            assert.deepEqual(await page.evaluate(namelessControls), []);
+            assert.deepEqual(await page.evaluate(faintTexts), []);
+        });
+});
+
+// Runs in the page: visible controls without any words for a screen reader.
+function namelessControls() {
+    const isSeen = (element) => element.checkVisibility({ visibilityProperty: true });
+    const hasName = (element) => (element.getAttribute("aria-label") ?? element.textContent).trim() || element.labels?.length || element.title;
+    return [...document.querySelectorAll("button, a, input, select, textarea")].filter((element) => isSeen(element) && !hasName(element)).map((element) => element.outerHTML.slice(0, 120));
+}
+
+// Runs in the page: texts with less than 4.5 to 1 against the first opaque ground below them.
+function faintTexts() {
+    const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const rgba = (colour) => {
+        paint.clearRect(0, 0, 1, 1);
+        paint.fillStyle = colour;
+        paint.fillRect(0, 0, 1, 1);
+        return [...paint.getImageData(0, 0, 1, 1).data];
+    };
+    const over = ([r, g, b, a], [R, G, B]) => [r, g, b].map((value, at) => (value * a + [R, G, B][at] * (255 - a)) / 255);
+    const light = (colour) => colour.map((value) => value / 255).map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+    const ground = (element) => {
+        const layers = [];
+        for (let at = element; at; at = at.parentElement) {
+            const colour = rgba(getComputedStyle(at).backgroundColor);
+            layers.push(colour);
+            if (colour[3] === 255) break;
+        }
+        return layers.reverse().reduce((below, colour) => over(colour, below), [255, 255, 255]);
+    };
+    const faint = new Set();
+    const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+        const element = node.parentElement;
+        if (!node.data.trim() || !element.checkVisibility({ visibilityProperty: true }) || element.closest(".face")) continue;
+        const below = ground(element);
+        const [one, two] = [light(over(rgba(getComputedStyle(element).color), below)), light(below)];
+        const contrast = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+        if (contrast < 4.5) faint.add(`${element.className || element.tagName}: ${contrast.toFixed(2)} "${node.data.trim().slice(0, 20)}"`);
+    }
+    return [...faint];
+}

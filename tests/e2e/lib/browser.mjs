@@ -1,0 +1,58 @@
+// browser.mjs - Debian's Chromium by playwright-core, and the page as a person sees it.
+import { chromium } from "playwright-core";
+
+const switches = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+export function openBrowser() {
+    return chromium.launch({
+        executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+        ignoreDefaultArgs: ["--headless"],
+        args: switches,
+    });
+}
+
+// A page of the sandbox. Whatever the browser complains about (a script's
+// error, a policy that was broken) is kept in page.complaints.
+export async function openChat(browser, url, { users = [1001], width = 1440, height = 900, scheme = "light", language = "en-GB" } = {}) {
+    const context = await browser.newContext({
+        viewport: { width, height }, colorScheme: scheme, locale: language, ignoreHTTPSErrors: true,
+        timezoneId: "Europe/Moscow", hasTouch: width < 600,
+    });
+    const page = await context.newPage();
+    page.complaints = [];
+    page.on("pageerror", (error) => page.complaints.push(String(error)));
+    page.on("console", (message) => {
+        if (["error", "warning"].includes(message.type())) page.complaints.push(message.text());
+    });
+    await page.goto(`${url}/#${users.join(",")}`);
+    await page.waitForSelector("body[data-ready]");
+    return page;
+}
+
+export class Chat {
+    constructor(page, user) {
+        this.page = page;
+        this.column = page.locator(`.column[data-user="${user}"]`);
+        this.input = this.column.getByRole("combobox");
+    }
+
+    async type(text) {
+        await this.input.fill(text);
+        await this.input.press("Enter");
+    }
+
+    bubble(text) {
+        return this.column.locator(".message", { hasText: text }).last();
+    }
+
+    message(id) {
+        return this.column.locator(`.message[data-messages~="${id}"]`);
+    }
+
+    key(label) {
+        return this.column.locator(".keys").getByText(label, { exact: true }).last();
+    }
+}
