@@ -359,15 +359,14 @@ setting_names()
     sed -nE 's/^    \{"([A-Z0-9_]+)", (NULL|"([A-Z0-9_]+)"), FORM_.*/\1 \3/p' "$ROOT/fcgi/core/conf.c"
 }
 
-# A shell that has read the env of an earlier run asks for nothing by that.
+# A shell that has read the env of an earlier run asks for nothing by that, and
+# what was made for the sandbox must not reach a real party.
 forget_inherited()
 {
-    [ -f "${AISHA_DIR:-}/env" ] || return 0
-    for name in $(setting_names); do
-        if eval "[ -n \"\${$name+set}\" ]" && export_line "$name" | grep -qxFf - "$AISHA_DIR/env"; then
-            unset "$name"
-        fi
-    done
+    [ -n "${AISHA_DIR:-}" ] || return 0
+    say '  this shell has read the settings of an earlier run; they are not taken from it'
+    # shellcheck disable=SC2046 # a list of names
+    unset $(setting_names)
 }
 
 # aisha.env first, then the environment over it.
