@@ -194,7 +194,7 @@ function write_text(    i, k) {
         print "\nenum text {"
         for (i = 1; i <= name_count; i++) print "    T_" names[i] ","
         print "    TEXT_COUNT\n};\n"
-        printf "enum {"
+        printf "enum language {"
         for (k = 1; k <= language_count; k++) printf " LANG_%s,", languages[k]
         print " LANGUAGE_COUNT };\n"
         print "extern const struct text_row {"

@@ -125,3 +125,9 @@ order by wanted.position
 
 -- :jobs_prune writes
 select jobs_prune() as pruned
+
+-- Whether this is the last open step of its kind for a subject.
+-- :job_others_open
+select count(*) as jobs
+from jobs
+where subject = $1 and kind = $2 and id <> $3 and state in ('queued', 'running')

@@ -1,0 +1,244 @@
+#include "db/generation.h"
+
+#include "db/queries.h"
+
+str generation_hold(struct arena *a, str generation_id)
+{
+    return str_printf(a, "generation:" STR_FMT, STR_ARG(generation_id));
+}
+
+str generation_slot(struct arena *a, str generation_id)
+{
+    return generation_hold(a, generation_id);
+}
+
+static void read_generation(const struct rows *rows, struct generation *out)
+{
+    *out = (struct generation){
+        .id = rows_str(rows, 0, "id"),
+        .user_id = rows_i64(rows, 0, "user_id"),
+        .chat_id = rows_i64(rows, 0, "chat_id"),
+        .generation_type = rows_str(rows, 0, "generation_type"),
+        .model = rows_str(rows, 0, "source_model"),
+        .words = rows_str(rows, 0, "original_prompt"),
+        .quality = rows_str(rows, 0, "quality_preset"),
+        .aspect_ratio = rows_str(rows, 0, "aspect_ratio"),
+        .num_images = (int)rows_i64(rows, 0, "num_images"),
+        .price_coins = rows_i64(rows, 0, "price"),
+        .language = rows_str(rows, 0, "language"),
+        .status = rows_str(rows, 0, "status"),
+        .is_open = rows_bool(rows, 0, "is_open"),
+        .attempt = (int)rows_i64(rows, 0, "attempt"),
+        .status_url = rows_str(rows, 0, "fal_status_url"),
+        .response_url = rows_str(rows, 0, "fal_response_url"),
+        .cancel_url = rows_str(rows, 0, "fal_cancel_url"),
+        .submitting_ms = rows_i64(rows, 0, "submitting_ms"),
+        .silent_ms = rows_i64(rows, 0, "silent_ms"),
+        .age_ms = rows_i64(rows, 0, "age_ms"),
+        .has_result = rows_bool(rows, 0, "has_result"),
+        .result = rows_str(rows, 0, "fal_response_data"),
+        .failure = rows_str(rows, 0, "failure"),
+        .seconds = rows_double(rows, 0, "generation_seconds"),
+    };
+}
+
+err *generation_add(struct db *db, const struct generation *g, bool *added)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_generation_add, &rows, V(g->id), V(g->user_id), V(g->chat_id),
+                 V(g->generation_type), V(g->model), V(g->words), V(g->quality), V(g->aspect_ratio),
+                 V(g->num_images), V(g->price_coins), V(g->language)));
+    *added = rows.count > 0;
+    return NULL;
+}
+
+err *generation_find(struct db *db, struct arena *a, int64_t user_id, str id, struct generation *out)
+{
+    if (!str_is_uuid(id))
+        return fail(a, ERR_NOT_FOUND, "no such generation");
+    struct rows rows;
+    TRY(db_query(db, &Q_generation_find, &rows, V(user_id), V(id)));
+    if (!rows.count)
+        return fail(a, ERR_NOT_FOUND, "generation " STR_FMT, STR_ARG(id));
+    read_generation(&rows, out);
+    return NULL;
+}
+
+err *generation_lock(struct db *db, struct arena *a, str id, struct generation *out)
+{
+    if (!str_is_uuid(id))
+        return fail(a, ERR_NOT_FOUND, "no such generation");
+    struct rows rows;
+    TRY(db_query(db, &Q_generation_lock, &rows, V(id)));
+    if (!rows.count)
+        return fail(a, ERR_NOT_FOUND, "generation " STR_FMT, STR_ARG(id));
+    read_generation(&rows, out);
+    return NULL;
+}
+
+err *generation_submitting(struct db *db, str id, int *attempt)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_generation_submitting, &rows, V(id)));
+    *attempt = (int)rows_i64(&rows, 0, "attempt");
+    return NULL;
+}
+
+err *generation_not_submitted(struct db *db, str id)
+{
+    return db_query(db, &Q_generation_not_submitted, NULL, V(id));
+}
+
+err *generation_submitted(struct db *db, str id, str request_id, str status_url, str response_url,
+                          str cancel_url)
+{
+    return db_query(db, &Q_generation_submitted, NULL, V(id), V(request_id), V(status_url),
+                    V(response_url), V(cancel_url));
+}
+
+err *generation_seen(struct db *db, str id)
+{
+    return db_query(db, &Q_generation_seen, NULL, V(id));
+}
+
+err *generation_keep_result(struct db *db, str id, str result_json)
+{
+    return db_query(db, &Q_generation_keep_result, NULL, V(id), V(JSON(result_json)));
+}
+
+err *generation_complete(struct db *db, str id)
+{
+    return db_query(db, &Q_generation_complete, NULL, V(id));
+}
+
+err *generation_reopen(struct db *db, str id)
+{
+    return db_query(db, &Q_generation_reopen, NULL, V(id));
+}
+
+err *generation_end(struct db *db, str id, const char *status, str failure, str message)
+{
+    return db_query(db, &Q_generation_end, NULL, V(id), V(status), V(failure), V(message));
+}
+
+err *generation_median_seconds(struct db *db, str model, double *seconds)
+{
+    enum { ORDERS_LEAST = 3 };
+    struct rows rows;
+    TRY(db_query(db, &Q_generation_median_seconds, &rows, V(model)));
+    *seconds = rows_i64(&rows, 0, "orders") >= ORDERS_LEAST ? rows_double(&rows, 0, "seconds") : 0;
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- images */
+
+static void read_image(const struct rows *rows, int row, struct image *out)
+{
+    *out = (struct image){
+        .id = rows_str(rows, row, "id"),
+        .generation_id = rows_str(rows, row, "generation_id"),
+        .user_id = rows_i64(rows, row, "user_id"),
+        .position = (int)rows_i64(rows, row, "position"),
+        .bucket = rows_str(rows, row, "bucket"),
+        .object_key = rows_str(rows, row, "object_key"),
+        .content_type = rows_str(rows, row, "content_type"),
+        .file_id = rows_str(rows, row, "telegram_file_id"),
+        .is_favorite = rows_bool(rows, row, "is_favorite"),
+        .created_at_us = rows_i64(rows, row, "created_at_us"),
+        .words = rows_str(rows, row, "original_prompt"),
+        .aspect_ratio = rows_str(rows, row, "aspect_ratio"),
+        .generation_type = rows_str(rows, row, "generation_type"),
+        .model = rows_str(rows, row, "source_model"),
+        .quality = rows_str(rows, row, "quality_preset"),
+        .seconds = rows_double(rows, row, "generation_seconds"),
+    };
+}
+
+err *image_add(struct db *db, const struct image *image, int64_t size_bytes, int64_t width, int64_t height)
+{
+    return db_query(db, &Q_image_add, NULL, V(image->id), V(image->generation_id), V(image->user_id),
+                    V(image->position), V(image->bucket), V(image->object_key), V(image->content_type),
+                    V(size_bytes), V(width), V(height));
+}
+
+err *images_of(struct db *db, struct arena *a, str generation_id, struct image **images, size_t *count)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_images_of, &rows, V(generation_id)));
+    *count = (size_t)rows.count;
+    *images = NEW_ARRAY(a, struct image, *count + 1);
+    for (int i = 0; i < rows.count; i++)
+        read_image(&rows, i, &(*images)[i]);
+    return NULL;
+}
+
+static err *first_image(struct arena *a, const struct rows *rows, struct image *out)
+{
+    if (!rows->count)
+        return fail(a, ERR_NOT_FOUND, "no such image");
+    read_image(rows, 0, out);
+    return NULL;
+}
+
+err *image_find(struct db *db, struct arena *a, int64_t user_id, str id, struct image *out)
+{
+    if (!str_is_uuid(id))
+        return fail(a, ERR_NOT_FOUND, "no such image");
+    struct rows rows;
+    TRY(db_query(db, &Q_image_find, &rows, V(user_id), V(id)));
+    return first_image(a, &rows, out);
+}
+
+err *image_keep_file_id(struct db *db, str id, str file_id)
+{
+    return db_query(db, &Q_image_keep_file_id, NULL, V(id), V(file_id));
+}
+
+err *image_set_favorite(struct db *db, int64_t user_id, str id, bool is_favorite)
+{
+    return db_query(db, &Q_image_set_favorite, NULL, V(user_id), V(id), V(is_favorite));
+}
+
+err *image_delete(struct db *db, int64_t user_id, str id)
+{
+    return db_query(db, &Q_image_delete, NULL, V(user_id), V(id));
+}
+
+/* ---------------------------------------------------------------- the gallery */
+
+err *gallery_count(struct db *db, int64_t user_id, int64_t *count)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_gallery_count, &rows, V(user_id)));
+    *count = rows_i64(&rows, 0, "images");
+    return NULL;
+}
+
+err *gallery_newest(struct db *db, struct arena *a, int64_t user_id, struct image *out)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_gallery_newest, &rows, V(user_id)));
+    return first_image(a, &rows, out);
+}
+
+err *gallery_oldest(struct db *db, struct arena *a, int64_t user_id, struct image *out)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_gallery_oldest, &rows, V(user_id)));
+    return first_image(a, &rows, out);
+}
+
+err *gallery_step(struct db *db, int64_t user_id, int64_t created_at_us, str image_id, int steps,
+                  struct image *out, int *moved)
+{
+    const struct query *query = steps > 0 ? &Q_gallery_older : &Q_gallery_newer;
+    struct rows rows;
+    TRY(db_query(db, query, &rows, V(user_id), V(created_at_us), V(image_id),
+                 V(steps > 0 ? steps : -steps)));
+    *moved = 0;
+    if (!rows.count)
+        return NULL;
+    read_image(&rows, 0, out);
+    *moved = (int)rows_i64(&rows, 0, "moved") * (steps > 0 ? 1 : -1);
+    return NULL;
+}

@@ -1,0 +1,209 @@
+#include "db/session.h"
+
+#include "db/scripts.h"
+
+int session_bucket(int64_t chat_id)
+{
+    return (int)((uint64_t)chat_id % SESSION_BUCKETS);
+}
+
+str session_key(struct arena *a, const char *kind, int64_t chat_id)
+{
+    return str_printf(a, "%s:{b%02d}:%" PRId64, kind, session_bucket(chat_id), chat_id);
+}
+
+str outbox_key(struct arena *a, int bucket)
+{
+    return str_printf(a, "out:{b%02d}", bucket);
+}
+
+str answers_key(struct arena *a, int bucket)
+{
+    return str_printf(a, "ans:{b%02d}", bucket);
+}
+
+static str number(struct arena *a, int64_t n)
+{
+    struct buf b = buf_new(a);
+    buf_add_i64(&b, n);
+    return buf_str(&b);
+}
+
+/* Name and value pairs of the session hash, from `first` on. */
+static void read_session(struct arena *a, const redisReply *reply, size_t first, struct session *session)
+{
+    size_t pairs = (reply_count(reply) - first) / 2;
+    session->fields = NEW_ARRAY(a, struct field, pairs + 1);
+    for (size_t i = 0; i < pairs; i++) {
+        str name = reply_str(reply_item(reply, first + 2 * i));
+        const redisReply *value = reply_item(reply, first + 2 * i + 1);
+        if (str_eq(name, S("v")))
+            session->version = reply_i64(value);
+        else if (str_eq(name, S("s")))
+            session->state = reply_str(value);
+        else if (str_eq(name, S("u")))
+            session->cached_user = reply_str(value);
+        else if (!str_eq(name, S("q")))
+            session->fields[session->field_count++] = (struct field){name, reply_str(value)};
+    }
+}
+
+err *session_begin(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id,
+                   int64_t flood_limit_per_minute, struct beginning *out)
+{
+    const str keys[] = {
+        session_key(a, "session", chat_id),
+        session_key(a, "done", chat_id),
+        session_key(a, "flood", chat_id),
+    };
+    const str arguments[] = {
+        number(a, update_id),
+        number(a, TURN_MARK_MS),
+        number(a, flood_limit_per_minute),
+    };
+    redisReply *reply;
+    TRY(cache_eval(cache, a, &reply, &SCRIPT_turn_begin, keys, ARRAY_LEN(keys), arguments,
+                   ARRAY_LEN(arguments)));
+
+    str word = reply_str(reply_item(reply, 0));
+    *out = (struct beginning){.session = {.chat_id = chat_id}};
+    if (str_eq(word, S("done"))) {
+        out->begun = BEGUN_DONE;
+        out->answer = reply_str(reply_item(reply, 1));
+    } else if (str_eq(word, S("running"))) {
+        out->begun = BEGUN_RUNNING;
+    } else if (str_eq(word, S("flooded"))) {
+        out->begun = BEGUN_FLOODED;
+        out->above = reply_i64(reply_item(reply, 1));
+    } else if (str_eq(word, S("run"))) {
+        out->begun = BEGUN_RUN;
+        out->counted_attempts = (int)reply_i64(reply_item(reply, 1));
+        read_session(a, reply, 2, &out->session);
+    } else {
+        return fail(a, ERR_INTERNAL, "turn_begin answered " STR_FMT, STR_ARG(word));
+    }
+    return NULL;
+}
+
+/* The strings of one stream entry. Each is a name and a value; absent ones are left out. */
+struct entry {
+    str strings[10];
+    size_t count;
+};
+
+static void entry_add(struct entry *entry, str name, str value)
+{
+    entry->strings[entry->count++] = name;
+    entry->strings[entry->count++] = value;
+}
+
+/* The call stands first: turn_commit gives an inline one back by its place. */
+static struct entry entry_of(struct arena *a, const struct outgoing *call, int64_t chat_id)
+{
+    struct entry entry = {.count = 0};
+    entry_add(&entry, S("call"), call->call);
+    entry_add(&entry, S("chat"), number(a, chat_id));
+    if (!str_empty(call->slot)) {
+        entry_add(&entry, S("slot"), call->slot);
+        if (call->closes)
+            entry_add(&entry, S("closes"), S("1"));
+    }
+    if (call->job_id)
+        entry_add(&entry, S("job"), number(a, call->job_id));
+    return entry;
+}
+
+static str way_name(enum call_way way)
+{
+    switch (way) {
+    case CALL_INLINE: return S("inline");
+    case CALL_QUEUED: return S("call");
+    case CALL_ANSWER: return S("answer");
+    }
+    assert(!"a way without a name");
+    return S("");
+}
+
+/* '=' in front of a value tells it from a removal; an empty value is one too. */
+static str marked(struct arena *a, str value)
+{
+    if (!value.ptr)
+        return S("-");
+    struct buf b = buf_new(a);
+    buf_add_char(&b, '=');
+    buf_add(&b, value);
+    return buf_str(&b);
+}
+
+err *session_commit(struct cache *cache, struct arena *a, const struct session *session,
+                    const struct ending *ending, enum ended *ended, str *answer)
+{
+    int bucket = session_bucket(session->chat_id);
+    const str keys[] = {
+        session_key(a, "session", session->chat_id),
+        session_key(a, "done", session->chat_id),
+        outbox_key(a, bucket),
+        answers_key(a, bucket),
+    };
+    size_t most = 8 + 2 * ending->change_count + 12 * ending->call_count;
+    str *arguments = NEW_ARRAY(a, str, most);
+    size_t n = 0;
+    arguments[n++] = number(a, ending->update_id);
+    arguments[n++] = number(a, session->version);
+    arguments[n++] = ending->has_written ? S("1") : S("0");
+    arguments[n++] = ending->from_state;
+    arguments[n++] = ending->to_state;
+    arguments[n++] = number(a, SESSION_LIFE_S);
+    arguments[n++] = number(a, (int64_t)ending->change_count);
+    for (size_t i = 0; i < ending->change_count; i++) {
+        arguments[n++] = ending->changes[i].name;
+        arguments[n++] = marked(a, ending->changes[i].value);
+    }
+    arguments[n++] = number(a, (int64_t)ending->call_count);
+    for (size_t i = 0; i < ending->call_count; i++) {
+        struct entry entry = entry_of(a, &ending->calls[i], session->chat_id);
+        arguments[n++] = way_name(ending->calls[i].way);
+        arguments[n++] = number(a, (int64_t)entry.count);
+        for (size_t k = 0; k < entry.count; k++)
+            arguments[n++] = entry.strings[k];
+    }
+    assert(n <= most);
+
+    redisReply *reply;
+    TRY(cache_eval(cache, a, &reply, &SCRIPT_turn_commit, keys, ARRAY_LEN(keys), arguments, n));
+    str word = reply_str(reply_item(reply, 0));
+    if (str_eq(word, S("again"))) {
+        *ended = ENDED_AGAIN;
+        return NULL;
+    }
+    *ended = str_eq(word, S("done")) ? ENDED_DONE : ENDED_OK;
+    *answer = reply_str(reply_item(reply, 1));
+    return NULL;
+}
+
+err *session_release(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id, bool counts,
+                     int *counted_attempts)
+{
+    const str keys[] = {session_key(a, "done", chat_id)};
+    const str arguments[] = {number(a, update_id), counts ? S("1") : S("0")};
+    redisReply *reply;
+    TRY(cache_eval(cache, a, &reply, &SCRIPT_turn_release, keys, 1, arguments, 2));
+    *counted_attempts = (int)reply_i64(reply);
+    return NULL;
+}
+
+err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, const struct outgoing *call)
+{
+    const str keys[] = {
+        session_key(a, "session", chat_id),
+        outbox_key(a, session_bucket(chat_id)),
+    };
+    struct entry entry = entry_of(a, call, chat_id);
+    return cache_eval(cache, a, NULL, &SCRIPT_outbox_add, keys, ARRAY_LEN(keys), entry.strings,
+                      entry.count);
+}
+
+err *session_forget_user(struct cache *cache, struct arena *a, int64_t chat_id)
+{
+    return cache_call(cache, a, NULL, S("HDEL"), session_key(a, "session", chat_id), S("u"));
+}

@@ -1,0 +1,85 @@
+-- Orders for images. Whoever ends an open one does so once.
+
+-- :generation_add writes
+insert into image_generations (id, user_id, chat_id, generation_type, source_model, original_prompt,
+                               final_prompt, quality_preset, aspect_ratio, num_images, price, language)
+values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11)
+on conflict (id) do nothing
+returning id
+
+-- :generation_find
+select id, user_id, chat_id, generation_type, source_model, original_prompt, quality_preset, aspect_ratio,
+       num_images, price, language, status, status in ('pending', 'processing') as is_open, attempt,
+       fal_status_url, fal_response_url, fal_cancel_url,
+       coalesce((extract(epoch from now() - submitting_at) * 1000)::bigint, -1) as submitting_ms,
+       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at)) * 1000)::bigint
+           as silent_ms,
+       (extract(epoch from now() - created_at) * 1000)::bigint as age_ms,
+       fal_response_data is not null as has_result, fal_response_data, failure, generation_seconds
+from image_generations
+where id = $2 and user_id = $1
+
+-- The reading half of every step of the work: the row stays as it is read until the step is over.
+-- :generation_lock writes
+select id, user_id, chat_id, generation_type, source_model, original_prompt, quality_preset, aspect_ratio,
+       num_images, price, language, status, status in ('pending', 'processing') as is_open, attempt,
+       fal_status_url, fal_response_url, fal_cancel_url,
+       coalesce((extract(epoch from now() - submitting_at) * 1000)::bigint, -1) as submitting_ms,
+       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at)) * 1000)::bigint
+           as silent_ms,
+       (extract(epoch from now() - created_at) * 1000)::bigint as age_ms,
+       fal_response_data is not null as has_result, fal_response_data, failure, generation_seconds
+from image_generations
+where id = $1
+for update
+
+-- :generation_submitting writes
+update image_generations
+set attempt = attempt + 1, submitting_at = clock_timestamp()
+where id = $1
+returning attempt
+
+-- :generation_not_submitted writes
+update image_generations set submitting_at = null where id = $1
+
+-- :generation_submitted writes
+update image_generations
+set status = 'processing', submitting_at = null, submitted_at = coalesce(submitted_at, now()),
+    last_status_check = now(), fal_request_id = $2, fal_status_url = $3, fal_response_url = $4,
+    fal_cancel_url = $5
+where id = $1
+
+-- :generation_seen writes
+update image_generations set last_status_check = now() where id = $1
+
+-- :generation_keep_result writes
+update image_generations
+set status = 'processing', submitting_at = null, last_status_check = now(), fal_response_data = $2
+where id = $1
+
+-- :generation_complete writes
+update image_generations
+set status = 'completed', completed_at = now(),
+    generation_seconds = extract(epoch from clock_timestamp() - created_at)
+where id = $1
+
+-- :generation_reopen writes
+update image_generations
+set status = 'processing', completed_at = null, failure = null, error_message = null, price = 0
+where id = $1
+
+-- :generation_end writes
+update image_generations
+set status = $2::generationstatus, completed_at = now(), failure = $3, error_message = $4
+where id = $1
+
+-- :generation_median_seconds
+select count(*) as orders,
+       coalesce(percentile_cont(0.5) within group (order by generation_seconds), 0) as seconds
+from (
+    select generation_seconds
+    from image_generations
+    where source_model = $1 and status = 'completed' and created_at > now() - interval '7 days'
+    order by created_at desc
+    limit 50
+) as lately

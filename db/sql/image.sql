@@ -1,0 +1,62 @@
+-- Images that exist, as cards. Queries about a user's images take the owner first.
+
+-- :image_add writes
+insert into images (id, generation_id, user_id, position, bucket, object_key, content_type, size_bytes,
+                    width, height)
+values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9::int, 0), nullif($10::int, 0))
+on conflict (generation_id, position) do nothing
+
+-- :images_of
+select * from image_cards where generation_id = $1 order by position
+
+-- :image_find
+select * from image_cards where user_id = $1 and id = $2
+
+-- :image_keep_file_id writes
+update images set telegram_file_id = $2 where id = $1
+
+-- :image_set_favorite writes
+update images set is_favorite = $3 where user_id = $1 and id = $2
+
+-- Its object follows by trigger.
+-- :image_delete writes
+delete from images where user_id = $1 and id = $2
+
+-- :gallery_count
+select count(*) as images from images where user_id = $1
+
+-- :gallery_newest
+select * from image_cards where user_id = $1 order by created_at desc, id desc limit 1
+
+-- :gallery_oldest
+select * from image_cards where user_id = $1 order by created_at, id limit 1
+
+-- A place is the key of an image, not the image: it holds when that one was deleted meanwhile.
+-- The last row of the page is where the reader gets to; `moved` is how far that is.
+-- :gallery_older
+with page as materialized (
+    select id, row_number() over (order by created_at desc, id desc) as moved
+    from images
+    where user_id = $1 and (created_at, id) < (timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3)
+    order by created_at desc, id desc
+    limit $4
+)
+select c.*, p.moved
+from page p
+join image_cards c on c.id = p.id
+order by p.moved desc
+limit 1
+
+-- :gallery_newer
+with page as materialized (
+    select id, row_number() over (order by created_at, id) as moved
+    from images
+    where user_id = $1 and (created_at, id) > (timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3)
+    order by created_at, id
+    limit $4
+)
+select c.*, p.moved
+from page p
+join image_cards c on c.id = p.id
+order by p.moved desc
+limit 1

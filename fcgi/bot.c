@@ -1,0 +1,69 @@
+/*
+ * aisha-bot - the FastCGI program: start, serve, drain.
+ *
+ * spawn-fcgi opens the socket and multiwatch runs this several times on it.
+ * Each process keeps one connection to Redis and a few to PostgreSQL, and has
+ * many turns in flight; see core/fastcgi.h and handlers/dispatch.h.
+ */
+#include <signal.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/fastcgi.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "gateway.h"
+#include "setup.h"
+
+enum {
+    DATABASE_CONNECTIONS = 4,
+    BODY_MAX_BYTES = 4 << 20,   /* FAL's callbacks with logs; nginx allows Telegram less */
+    TURN_MEMORY_BYTES = 24 << 20,
+};
+
+static const char *ready_file;
+
+/* A file named by our pid tells who rolls the pool that this process serves. */
+static void say_ready(struct arena *a, const struct conf *conf)
+{
+    if (str_empty(conf->ready_dir))
+        return;
+    ready_file = cstr(a, str_printf(a, STR_FMT "/%d", STR_ARG(conf->ready_dir), (int)getpid()));
+    int fd = open(ready_file, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    if (fd < 0)
+        log_warn("ready_file.failed", KV("file", ready_file));
+    else
+        close(fd);
+}
+
+static void on_stop(int signal_number)
+{
+    log_info("bot.draining", KV("signal", signal_number), KV("in_flight", fastcgi_in_flight()));
+    fastcgi_drain();
+}
+
+int main(void)
+{
+    struct arena *a = arena_new(1 << 20);
+    const struct bot *bot = setup_bot(a, DATABASE_CONNECTIONS);
+    gateway_init(bot);
+    loop_on_signal(SIGTERM, on_stop);
+    loop_on_signal(SIGINT, on_stop);
+    loop_on_signal(SIGUSR1, on_stop);
+    fastcgi_serve(&(struct fastcgi_options){
+        .listen_fd = STDIN_FILENO,
+        .max_body_bytes = BODY_MAX_BYTES,
+        .arena_bytes = TURN_MEMORY_BYTES,
+        .handle = gateway_handle,
+    });
+    say_ready(a, bot->conf);
+    log_info("bot.started");
+    loop_run();
+
+    if (ready_file)
+        unlink(ready_file);
+    log_info("bot.stopped");
+    arena_free(a);
+    return 0;
+}

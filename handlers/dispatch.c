@@ -1,0 +1,437 @@
+#include "handlers/dispatch.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "db/generation.h"
+#include "db/queries.h"
+#include "handlers/person.h"
+#include "handlers/routes.h"
+
+enum {
+    COUNTED_ATTEMPTS_MAX = 4, /* the fourth counted attempt parks the update */
+    RUNS_MAX = 8,             /* of one turn that meets another of the same user */
+};
+
+/* ---------------------------------------------------------------- outcomes */
+
+/* What a writing turn leaves in `turns`: enough to end it again without running the handler. */
+static str outcome_json(struct turn *t)
+{
+    struct buf b = buf_new(t->arena);
+    buf_add(&b, S("{\"from\":"));
+    json_put_str(&b, str_from(state_rows[t->state].name));
+    buf_add(&b, S(",\"to\":"));
+    json_put_str(&b, str_from(state_rows[t->next_state].name));
+    buf_add(&b, S(",\"changes\":["));
+    for (size_t i = 0; i < t->change_count; i++) {
+        if (i)
+            buf_add_char(&b, ',');
+        json_put_object(&b, KVS(KV("name", t->changes[i].name), KV("value", t->changes[i].value)));
+    }
+    buf_add(&b, S("],\"calls\":["));
+    for (size_t i = 0; i < t->call_count; i++) {
+        const struct outgoing *call = &t->calls[i];
+        if (i)
+            buf_add_char(&b, ',');
+        json_put_object(&b, KVS(KV("way", (int)call->way), KV("call", call->call), KV("slot", call->slot),
+                                KV("closes", call->closes), KV("job", call->job_id)));
+    }
+    buf_add(&b, S("]}"));
+    return buf_str(&b);
+}
+
+static enum state state_of(str name)
+{
+    for (int i = ST_idle; i < STATE_COUNT; i++)
+        if (str_eq(name, str_from(state_rows[i].name)))
+            return (enum state)i;
+    return ST_idle;
+}
+
+/* The other way round: the turn is as its first run left it. */
+static void take_outcome(struct turn *t, struct json_object *outcome)
+{
+    t->change_count = t->call_count = 0;
+    t->state = state_of(json_str(outcome, "from"));
+    t->next_state = state_of(json_str(outcome, "to"));
+    struct json_object *changes = json_at(outcome, "changes");
+    for (size_t i = 0; i < json_length(changes); i++) {
+        struct json_object *change = json_item(changes, i);
+        const char *name = cstr(t->arena, json_str(change, "name"));
+        if (json_has(change, "value"))
+            field_put(t, name, json_str(change, "value"));
+        else
+            field_drop(t, name);
+    }
+    struct json_object *calls = json_at(outcome, "calls");
+    for (size_t i = 0; i < json_length(calls); i++) {
+        struct json_object *row = json_item(calls, i);
+        int64_t way = CALL_QUEUED;
+        struct outgoing call = {.call = json_str(row, "call"), .slot = json_str(row, "slot")};
+        json_i64(row, "way", &way);
+        json_i64(row, "job", &call.job_id);
+        json_boolean(row, "closes", &call.closes);
+        call.way = (enum call_way)way;
+        turn_add_call(t, &call);
+    }
+}
+
+/* The first statement of a writing turn. Finding the row there means that an earlier run had
+ * committed: its outcome is used and the handler's work is not done again. */
+static err *claim_turn(struct db *db, void *owner)
+{
+    struct turn *t = owner;
+    struct rows rows;
+    TRY(db_query(db, &Q_turn_claim, &rows, V(t->bot->id), V(t->update->id),
+                 V(t->user ? t->user->id : 0)));
+    if (rows_is_null(&rows, 0, "outcome"))
+        return NULL;
+    TRY(json_parse(t->arena, rows_str(&rows, 0, "outcome"), &t->replay));
+    return fail(t->arena, ERR_REPLAY, "turn %" PRId64 " was committed before", t->update->id);
+}
+
+/* ---------------------------------------------------------------- which handler */
+
+struct plan {
+    handler *run;
+    unsigned needs;
+    enum state to;
+};
+
+static bool find_route(const struct route *table, str name, struct plan *plan)
+{
+    for (; table->name; table++)
+        if (str_eq(name, str_from(table->name))) {
+            *plan = (struct plan){table->run, table->needs, table->to};
+            return true;
+        }
+    return false;
+}
+
+static bool find_step(enum state from, enum input input, str tap, struct plan *plan)
+{
+    for (const struct step *step = steps; step->from; step++)
+        if (step->from == from && step->input == input &&
+            (input != IN_TAP || str_eq(tap, str_from(step->tap)))) {
+            *plan = (struct plan){step->run, NEED_NOTHING, step->to};
+            return true;
+        }
+    return false;
+}
+
+/* "imagen:ratio:16:9" is the tap imagen:ratio with the argument 16:9. */
+static str split_tap(str tap, str *argument)
+{
+    str feature, rest, action;
+    str_cut(tap, ':', &feature, &rest);
+    str_cut(rest, ':', &action, argument);
+    size_t length = feature.len + (tap.len > feature.len ? 1 + action.len : 0);
+    return str_sub(tap, 0, length);
+}
+
+/* A button of another time or place: the screen is drawn anew as it is now. */
+static err *on_old_button(struct turn *t)
+{
+    t->is_redraw = true;
+    hint(t, T_button_is_old);
+    return state_rows[t->state].draw(t);
+}
+
+static err *on_unknown_words(struct turn *t)
+{
+    return say(t, t->state == ST_idle ? T_unknown_words : T_unknown_here);
+}
+
+static struct plan plan_tap(struct turn *t)
+{
+    struct plan plan;
+    str name = split_tap(t->update->tap, &t->argument);
+    if (find_step(t->state, IN_TAP, name, &plan) || find_route(taps, name, &plan))
+        return plan;
+    return (struct plan){on_old_button, NEED_NOTHING, ST_stay};
+}
+
+/* "/start@our_bot promo" is the command /start with the text promo. */
+static bool plan_command(struct turn *t, struct plan *plan)
+{
+    str word, rest, name, at;
+    str_cut(t->text, ' ', &word, &rest);
+    str_cut(word, '@', &name, &at);
+    if (!find_route(commands, name, plan))
+        return false;
+    t->text = str_trim(rest);
+    return true;
+}
+
+static struct plan plan_message(struct turn *t)
+{
+    struct plan plan;
+    if (str_starts(t->text, S("/")) && plan_command(t, &plan))
+        return plan;
+    if (t->update->media == MEDIA_NONE && !str_starts(t->text, S("/")) &&
+        find_step(t->state, IN_TEXT, S(""), &plan))
+        return plan;
+    return (struct plan){on_unknown_words, NEED_NOTHING, ST_stay};
+}
+
+static bool is_admin(const struct turn *t)
+{
+    for (size_t i = 0; i < t->bot->conf->telegram_admin_ids.count; i++)
+        if (t->bot->conf->telegram_admin_ids.items[i] == t->update->user_id)
+            return true;
+    return false;
+}
+
+static err *meet_needs(struct turn *t, unsigned needs)
+{
+    if ((needs & NEED_ADMIN) && !is_admin(t))
+        return refuse(t, T_unknown_words);
+    if (needs & NEED_IMAGE) {
+        t->image = NEW(t->arena, struct image);
+        TRY(image_find(t->db, t->arena, t->user->id, t->argument, t->image));
+    }
+    if (needs & NEED_GENERATION) {
+        t->generation = NEW(t->arena, struct generation);
+        TRY(generation_find(t->db, t->arena, t->user->id, t->argument, t->generation));
+    }
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- running it */
+
+static err *run_handler(struct turn *t)
+{
+    struct plan plan = t->update->kind == UPDATE_TAP ? plan_tap(t) : plan_message(t);
+    TRY(meet_needs(t, plan.needs));
+    TRY(plan.run(t));
+    if (plan.to != ST_stay && t->next_state == ST_stay)
+        dialog_enter(t, plan.to);
+    return NULL;
+}
+
+/* A member update says only whether the user can be reached. */
+static err *run_member(struct turn *t)
+{
+    bool is_gone = str_eq(t->update->member_status, S("kicked"));
+    return is_gone ? user_mark_unreachable(t->db, t->chat_id) : user_mark_reachable(t->db, t->chat_id);
+}
+
+static err *run_update(struct turn *t)
+{
+    if (!t->update->is_private) {
+        if (!str_empty(field_get(t, "g.told")))
+            return NULL;
+        field_put(t, "g.told", S("1"));
+        return say(t, T_no_groups);
+    }
+    if (t->update->kind == UPDATE_MEMBER)
+        return run_member(t);
+    TRY(person_load(t));
+    if (t->user->is_blocked) {
+        if (!str_empty(field_get(t, "g.refused")))
+            return NULL;
+        field_put(t, "g.refused", S("1"));
+        return say(t, T_user_blocked);
+    }
+    return run_handler(t);
+}
+
+/* Two calls of one turn must not overtake each other: the inline one is sooner than the queue. */
+static void order_calls(struct turn *t)
+{
+    size_t visible = 0;
+    for (size_t i = 0; i < t->call_count; i++)
+        visible += t->calls[i].way != CALL_ANSWER;
+    for (size_t i = 0; i < t->call_count && visible > 1; i++)
+        if (t->calls[i].way == CALL_INLINE)
+            t->calls[i].way = CALL_QUEUED;
+}
+
+static err *store_outcome(struct turn *t)
+{
+    return db_query_commit(t->db, &Q_turn_outcome, NULL, V(t->bot->id), V(t->update->id),
+                           V(JSON(outcome_json(t))), V(t->user ? t->user->id : 0));
+}
+
+/* Runs the handler and, when it wrote, makes its work durable. NULL: the turn can be ended. */
+static err *run_turn(struct turn *t, bool *has_written)
+{
+    err *e = run_update(t);
+    if (e && e->kind == ERR_NOT_FOUND)
+        e = refuse(t, T_thing_is_gone);
+    if (e && e->kind == ERR_REFUSED) {
+        db_rollback(t->db);
+        t->change_count = 0;
+        t->next_state = ST_stay;
+        e = NULL;
+    }
+    if (!e) {
+        say_tap_done(t);
+        person_remember(t, db_is_writing(t->db));
+        order_calls(t);
+        if (t->next_state == ST_stay)
+            t->next_state = t->state;
+        *has_written = db_is_writing(t->db);
+        if (*has_written)
+            e = store_outcome(t);
+    }
+    if (e)
+        db_rollback(t->db);
+    if (e && e->kind == ERR_REPLAY) {
+        log_info("turn.replayed");
+        take_outcome(t, t->replay);
+        *has_written = true;
+        return NULL;
+    }
+    return e;
+}
+
+static err *end_turn(struct turn *t, bool has_written, enum ended *ended, str *answer)
+{
+    const struct ending ending = {
+        .update_id = t->update->id,
+        .has_written = has_written,
+        .from_state = str_from(state_rows[t->state].name),
+        .to_state = str_from(state_rows[t->next_state].name),
+        .changes = t->changes,
+        .change_count = t->change_count,
+        .calls = t->calls,
+        .call_count = t->call_count,
+    };
+    return session_commit(t->bot->cache, t->arena, &t->session, &ending, ended, answer);
+}
+
+/* ---------------------------------------------------------------- giving up */
+
+err *dispatch_park(const struct bot *bot, struct arena *a, int64_t update_id, int64_t user_id,
+                   str raw_body, const char *reason, int attempts)
+{
+    struct db *db = db_new(bot->pool, a);
+    err *e = db_query_commit(db, &Q_parked_put, NULL, V(bot->id),
+                             update_id ? V(update_id) : V(NOTHING), V(user_id), V(raw_body),
+                             V(reason), V(attempts));
+    if (e) {
+        db_rollback(db);
+        return e;
+    }
+    log_error("update.parked", KV("reason", reason), KV("attempts", attempts));
+    return NULL;
+}
+
+/* A poisonous update must not hold up its chat: it is kept aside and the user is told. */
+static err *park(struct turn *t, str raw_body, int attempts, str *answer)
+{
+    TRY(dispatch_park(t->bot, t->arena, t->update->id, t->update->user_id, raw_body,
+                      "too many attempts", attempts));
+    t->change_count = t->call_count = 0;
+    t->is_tap_answered = false;
+    t->next_slot = S("");
+    t->keyboard = keyboard_new(t->arena, t->language);
+    TRY(say(t, T_parked));
+    say_tap_done(t);
+    t->next_state = t->state;
+    enum ended ended;
+    return end_turn(t, true, &ended, answer);
+}
+
+static void answer_later(struct reply *reply)
+{
+    *reply = (struct reply){.status = 503, .retry_at_once = true};
+}
+
+/* The turn failed before its end. A fault of ours counts and may park; a store that is away never. */
+static void fail_turn(struct turn *t, err *e, str raw_body, struct reply *reply)
+{
+    bool counts = !err_is_waiting(e);
+    log_err(counts ? "turn.failed" : "turn.postponed", e, KVS());
+    answer_later(reply);
+
+    int attempts = 0;
+    if (session_release(t->bot->cache, t->arena, t->chat_id, t->update->id, counts, &attempts))
+        return;
+    if (counts && attempts >= COUNTED_ATTEMPTS_MAX && !park(t, raw_body, attempts, &reply->body))
+        reply->status = 200;
+}
+
+/* ---------------------------------------------------------------- the whole turn */
+
+static void answer_flooded(struct arena *a, const struct update *update, int64_t above, struct reply *reply)
+{
+    reply->status = 200;
+    if (above > 1)
+        return;
+    enum language language = language_of(update->language_code);
+    reply->body = message_call(a, update->chat_id, 0, text_html(a, language, T_flooded, KVS()), NULL);
+}
+
+static void start_turn(struct turn *t, const struct bot *bot, struct arena *a,
+                       const struct update *update, const struct session *session)
+{
+    *t = (struct turn){
+        .bot = bot,
+        .arena = a,
+        .db = db_new(bot->pool, a),
+        .update = update,
+        .chat_id = update->chat_id,
+        .language = language_of(update->language_code),
+        .text = str_trim(update->text),
+        .session = *session,
+        .state = state_of(session->state),
+    };
+    t->keyboard = keyboard_new(a, t->language);
+    db_on_begin(t->db, claim_turn, t);
+}
+
+/* True when the reply stands; false when another turn came between and this one runs again. */
+static bool run_once(const struct bot *bot, struct arena *a, const struct update *update, str raw_body,
+                     struct reply *reply)
+{
+    *reply = (struct reply){.status = 200};
+    struct beginning beginning;
+    err *e = session_begin(bot->cache, a, update->chat_id, update->id,
+                           bot->conf->flood_limit_per_minute, &beginning);
+    if (e) {
+        log_err("turn.postponed", e, KVS());
+        answer_later(reply);
+        return true;
+    }
+    switch (beginning.begun) {
+    case BEGUN_DONE:
+        reply->body = beginning.answer;
+        return true;
+    case BEGUN_RUNNING:
+        answer_later(reply);
+        return true;
+    case BEGUN_FLOODED:
+        answer_flooded(a, update, beginning.above, reply);
+        return true;
+    case BEGUN_RUN:
+        break;
+    }
+
+    struct turn t;
+    start_turn(&t, bot, a, update, &beginning.session);
+    bool has_written = false;
+    enum ended ended = ENDED_OK;
+    if (beginning.counted_attempts >= COUNTED_ATTEMPTS_MAX)
+        e = park(&t, raw_body, beginning.counted_attempts, &reply->body);
+    else if (!(e = run_turn(&t, &has_written)))
+        e = end_turn(&t, has_written, &ended, &reply->body);
+    if (e)
+        fail_turn(&t, e, raw_body, reply);
+    return ended != ENDED_AGAIN;
+}
+
+void dispatch(const struct bot *bot, struct arena *a, const struct update *update, str raw_body,
+              struct reply *reply)
+{
+    *reply = (struct reply){.status = 200};
+    if (update->kind == UPDATE_OTHER || !update->chat_id || update->is_bot)
+        return;
+    task_set_log_fields(log_fields(a, KVS(KV("turn", update->id), KV("chat", update->chat_id))));
+    for (int run = 0; run < RUNS_MAX; run++)
+        if (run_once(bot, a, update, raw_body, reply))
+            return;
+    answer_later(reply);
+}

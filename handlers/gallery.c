@@ -1,0 +1,254 @@
+#include "handlers/gallery.h"
+
+#include "core/log.h"
+#include "db/generation.h"
+#include "handlers/outbox.h"
+#include "handlers/photo.h"
+
+enum {
+    FAR_STEPS = 10,
+    FAR_FROM = 5, /* with fewer images nobody needs big steps */
+    SHOWN_WORDS_MAX = 500,
+};
+
+/* ---------------------------------------------------------------- the card */
+
+static void page_buttons(struct turn *t, const struct image *image, int64_t index, int64_t total)
+{
+    struct keyboard *k = &t->keyboard;
+    struct arena *a = t->arena;
+    if (total > 1) {
+        keyboard_row(k);
+        if (total >= FAR_FROM)
+            keyboard_button(k, T_button_first, tap_for(a, "gallery:first", image->id));
+        keyboard_button(k, T_button_newer, tap_for(a, "gallery:newer", image->id));
+        keyboard_button(k, T_button_place, tap_for(a, "gallery:show", image->id), KV("index", index),
+                        KV("total", total));
+        keyboard_button(k, T_button_older, tap_for(a, "gallery:older", image->id));
+        if (total >= FAR_FROM)
+            keyboard_button(k, T_button_last, tap_for(a, "gallery:last", image->id));
+    }
+}
+
+static void card_buttons(struct turn *t, const struct image *image, int64_t index, int64_t total)
+{
+    struct keyboard *k = &t->keyboard;
+    struct arena *a = t->arena;
+    page_buttons(t, image, index, total);
+    keyboard_row(k);
+    keyboard_button(k, image->is_favorite ? T_button_unfavorite : T_button_favorite,
+                    tap_for(a, "gallery:favorite", image->id));
+    keyboard_button(k, T_button_delete, tap_for(a, "gallery:delete", image->id));
+    keyboard_row(k);
+    keyboard_button(k, T_button_again, tap_for(a, "imagen:again", image->generation_id),
+                    KV("price", t->bot->conf->imagen4_generation_cost_coins));
+    keyboard_button(k, T_button_menu, S("menu:open"));
+}
+
+static str favorite_mark(const struct image *image)
+{
+    return image->is_favorite ? S("⭐ ") : S("");
+}
+
+/* An image that was never sent goes by a job; all others in the answer to the tap. */
+static err *send_later(struct turn *t, const struct image *image)
+{
+    const struct new_job job = {
+        .lane = S("send"),
+        .kind = S("gallery_send"),
+        .user_id = t->user->id,
+        .subject = image->id,
+        .payload = json_make(t->arena, KV("chat_id", t->chat_id),
+                             KV("language", language_code(t->language))),
+    };
+    TRY(job_add(t->db, &job, NULL));
+    hint(t, T_gallery_loading);
+    return NULL;
+}
+
+static err *show(struct turn *t, const struct image *image, int64_t index, int64_t total)
+{
+    field_put(t, "g.at", image->id);
+    field_put_i64(t, "g.at_us", image->created_at_us);
+    field_put_i64(t, "g.index", index);
+    field_put_i64(t, "g.total", total);
+    if (str_empty(image->file_id))
+        return send_later(t, image);
+    card_buttons(t, image, index, total);
+    return edit_photo(t, image->file_id, T_gallery_card, KV("favorite", favorite_mark(image)),
+                      KV("index", index), KV("total", total),
+                      KV("words", str_clip_points(t->arena, image->words, SHOWN_WORDS_MAX)),
+                      KV("ratio", image->aspect_ratio));
+}
+
+static err *show_empty(struct turn *t)
+{
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_imagen, S("imagen:open"));
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    return edit(t, T_gallery_empty);
+}
+
+static bool is_missing(const err *e)
+{
+    return e && e->kind == ERR_NOT_FOUND;
+}
+
+/* ---------------------------------------------------------------- pages */
+
+static err *show_newest(struct turn *t)
+{
+    int64_t total;
+    struct image image;
+    TRY(gallery_count(t->db, t->user->id, &total));
+    err *e = gallery_newest(t->db, t->arena, t->user->id, &image);
+    if (is_missing(e))
+        return show_empty(t);
+    return e ? e : show(t, &image, 1, total);
+}
+
+err *on_gallery_open(struct turn *t)
+{
+    return show_newest(t);
+}
+
+/* The image the user is at, as it is now; the newest when that one is gone. */
+static err *show_place(struct turn *t)
+{
+    struct image image;
+    err *e = image_find(t->db, t->arena, t->user->id, field_get(t, "g.at"), &image);
+    if (is_missing(e))
+        return show_newest(t);
+    return e ? e : show(t, &image, field_get_i64(t, "g.index"), field_get_i64(t, "g.total"));
+}
+
+/* A button of a card that is no longer the one on the screen. */
+static bool is_elsewhere(const struct turn *t)
+{
+    return !str_eq(t->argument, field_get(t, "g.at"));
+}
+
+static err *show_again(struct turn *t)
+{
+    t->is_redraw = true;
+    hint(t, T_button_is_old);
+    return show_place(t);
+}
+
+static err *step(struct turn *t, int steps)
+{
+    if (is_elsewhere(t))
+        return show_again(t);
+    struct image image;
+    int moved;
+    TRY(gallery_step(t->db, t->user->id, field_get_i64(t, "g.at_us"), field_get(t, "g.at"), steps, &image,
+                     &moved));
+    if (!moved) {
+        hint(t, steps > 0 ? T_gallery_is_last : T_gallery_is_first);
+        return NULL;
+    }
+    return show(t, &image, field_get_i64(t, "g.index") + moved, field_get_i64(t, "g.total"));
+}
+
+err *on_gallery_older(struct turn *t)
+{
+    return step(t, 1);
+}
+
+err *on_gallery_newer(struct turn *t)
+{
+    return step(t, -1);
+}
+
+err *on_gallery_first(struct turn *t)
+{
+    return is_elsewhere(t) ? show_again(t) : show_newest(t);
+}
+
+err *on_gallery_last(struct turn *t)
+{
+    if (is_elsewhere(t))
+        return show_again(t);
+    struct image image;
+    err *e = gallery_oldest(t->db, t->arena, t->user->id, &image);
+    if (is_missing(e))
+        return show_empty(t);
+    int64_t total = field_get_i64(t, "g.total");
+    return e ? e : show(t, &image, total, total);
+}
+
+/* The place between the arrows, and "no" under the question whether to delete. */
+err *on_gallery_show(struct turn *t)
+{
+    return is_elsewhere(t) ? show_again(t) : show_place(t);
+}
+
+/* ---------------------------------------------------------------- actions */
+
+err *on_gallery_favorite(struct turn *t)
+{
+    if (is_elsewhere(t))
+        return show_again(t);
+    t->image->is_favorite = !t->image->is_favorite;
+    TRY(image_set_favorite(t->db, t->user->id, t->image->id, t->image->is_favorite));
+    hint(t, t->image->is_favorite ? T_favorite_added : T_favorite_removed);
+    return show(t, t->image, field_get_i64(t, "g.index"), field_get_i64(t, "g.total"));
+}
+
+err *on_gallery_delete(struct turn *t)
+{
+    if (is_elsewhere(t))
+        return show_again(t);
+    if (str_empty(t->image->file_id))
+        return send_later(t, t->image);
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_delete_yes, tap_for(t->arena, "gallery:remove", t->image->id));
+    keyboard_button(&t->keyboard, T_button_delete_no, tap_for(t->arena, "gallery:show", t->image->id));
+    return edit_photo(t, t->image->file_id, T_gallery_delete_ask,
+                      KV("words", str_clip_points(t->arena, t->image->words, SHOWN_WORDS_MAX)));
+}
+
+/* Afterwards the user is where they were: at the next older one, or at the last that is left. */
+err *on_gallery_delete_yes(struct turn *t)
+{
+    if (is_elsewhere(t))
+        return show_again(t);
+    int64_t index = field_get_i64(t, "g.index"), total = field_get_i64(t, "g.total") - 1;
+    int64_t place_us = t->image->created_at_us;
+    TRY(image_delete(t->db, t->user->id, t->image->id));
+    log_info("image.deleted", KV("image", t->image->id));
+    hint(t, T_gallery_deleted);
+
+    struct image image;
+    int moved;
+    TRY(gallery_step(t->db, t->user->id, place_us, t->image->id, 1, &image, &moved));
+    if (!moved) {
+        index--;
+        TRY(gallery_step(t->db, t->user->id, place_us, t->image->id, -1, &image, &moved));
+    }
+    return moved ? show(t, &image, index, total) : show_empty(t);
+}
+
+/* ---------------------------------------------------------------- sending for the first time */
+
+err *job_gallery_send(struct work *w)
+{
+    int64_t chat_id = 0;
+    json_i64(w->payload, "chat_id", &chat_id);
+    enum language language = language_of(json_str(w->payload, "language"));
+    struct image image;
+    err *e = image_find(w->db, w->arena, w->job->user_id, w->job->subject, &image);
+    if (is_missing(e))
+        return NULL;
+    if (e)
+        return e;
+
+    struct keyboard k = keyboard_new(w->arena, language);
+    keyboard_row(&k);
+    keyboard_button(&k, T_button_gallery, S("gallery:open"));
+    keyboard_button(&k, T_button_menu, S("menu:open"));
+    str caption = text_html(w->arena, language, T_gallery_sent,
+                            KVS(KV("words", str_clip_points(w->arena, image.words, SHOWN_WORDS_MAX)),
+                                KV("ratio", image.aspect_ratio)));
+    return photo_send(w, chat_id, &image, caption, &k);
+}

@@ -1,0 +1,25 @@
+/*
+ * gallery.h - the user's images, one a screen, newest first.
+ *
+ * The place in the gallery is kept with the session: "g.at" is the image that
+ * is shown, "g.index" and "g.total" count from one. A button carries the image
+ * it was drawn at; when that is not where the user is, the screen is drawn
+ * anew through the outbox. Turning a page is one read by key, and the picture
+ * goes out by its file_id in the answer to the tap.
+ */
+#pragma once
+#include "handlers/turn.h"
+#include "handlers/work.h"
+
+err *on_gallery_open(struct turn *t);
+err *on_gallery_older(struct turn *t);
+err *on_gallery_newer(struct turn *t);
+err *on_gallery_first(struct turn *t);
+err *on_gallery_last(struct turn *t);
+err *on_gallery_favorite(struct turn *t);
+err *on_gallery_delete(struct turn *t);
+err *on_gallery_delete_yes(struct turn *t);
+err *on_gallery_show(struct turn *t);
+
+/* Sends an image that Telegram does not know yet, from the object store. */
+err *job_gallery_send(struct work *w);

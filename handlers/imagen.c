@@ -1,0 +1,203 @@
+#include "handlers/imagen.h"
+
+#include <openssl/sha.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "handlers/generation.h"
+
+enum {
+    WORDS_MIN = 3, /* code points */
+    WORDS_MAX = 2000,
+    IMAGES_MAX = 4,
+    SHOWN_WORDS_MAX = 300, /* of the words, on the screen of options */
+};
+
+static const char *const ratios[] = {"1:1", "3:4", "4:3", "9:16", "16:9"};
+
+struct speed {
+    const char *name;
+    enum text label;
+};
+static const struct speed speeds[] = {
+    {"fast", T_speed_fast},
+    {"standard", T_speed_standard},
+    {"ultra", T_speed_ultra},
+};
+
+static str model_of(const struct conf *conf, str speed)
+{
+    if (str_eq(speed, S("fast")))
+        return conf->fal_imagen4_fast_model;
+    if (str_eq(speed, S("ultra")))
+        return conf->fal_imagen4_ultra_model;
+    return conf->fal_imagen4_model;
+}
+
+static int64_t price_of(const struct turn *t, int64_t images)
+{
+    return images * t->bot->conf->imagen4_generation_cost_coins;
+}
+
+static void menu_button(struct turn *t)
+{
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+}
+
+static err *refuse_without_coins(struct turn *t, int64_t price, int64_t balance)
+{
+    return refuse(t, T_no_coins, KV("price", price), KV("balance", balance));
+}
+
+/* ---------------------------------------------------------------- words */
+
+err *draw_imagen_words(struct turn *t)
+{
+    menu_button(t);
+    return edit(t, T_imagen_ask_words, KV("price", price_of(t, 1)), KV("most", (int)WORDS_MAX));
+}
+
+/* The price comes before the first question; what is left is decided by the ledger. */
+err *on_imagen_open(struct turn *t)
+{
+    if (t->user->balance < price_of(t, 1))
+        return refuse_without_coins(t, price_of(t, 1), t->user->balance);
+    return draw_imagen_words(t);
+}
+
+/* Words that are refused keep the dialog where it is; the user types again. The order gets its
+ * name here, so that two taps on its button are one order. */
+err *on_imagen_words(struct turn *t)
+{
+    if (!str_points_within(t->text, WORDS_MIN, WORDS_MAX))
+        return refuse(t, T_imagen_bad_words, KV("least", (int)WORDS_MIN), KV("most", (int)WORDS_MAX));
+
+    const struct user_settings *settings = &t->user->settings;
+    field_put(t, "d.order", random_uuid(t->arena));
+    field_put(t, "d.words", t->text);
+    field_put(t, "d.ratio", settings->default_aspect_ratio);
+    field_put_i64(t, "d.count", settings->default_image_count);
+    field_put(t, "d.speed", S("standard"));
+    return draw_imagen_options(t);
+}
+
+/* ---------------------------------------------------------------- options */
+
+/* The chosen one of a row carries a mark. */
+static void choice(struct turn *t, bool is_chosen, enum text label, str tap, str words, int64_t number)
+{
+    str mark = is_chosen ? S("● ") : S("");
+    keyboard_button(&t->keyboard, label, tap, KV("mark", mark), KV("words", words), KV("number", number));
+}
+
+static void option_buttons(struct turn *t)
+{
+    str ratio = field_get(t, "d.ratio"), speed = field_get(t, "d.speed");
+    int64_t count = field_get_i64(t, "d.count");
+
+    keyboard_row(&t->keyboard);
+    for (size_t i = 0; i < ARRAY_LEN(ratios); i++) {
+        str name = str_from(ratios[i]);
+        choice(t, str_eq(ratio, name), T_button_choice, tap_for(t->arena, "imagen:ratio", name), name, 0);
+    }
+    keyboard_row(&t->keyboard);
+    for (int64_t n = 1; n <= IMAGES_MAX; n++)
+        choice(t, n == count, T_button_count,
+               tap_for(t->arena, "imagen:count", str_printf(t->arena, "%" PRId64, n)), S(""), n);
+    keyboard_row(&t->keyboard);
+    for (size_t i = 0; i < ARRAY_LEN(speeds); i++) {
+        str name = str_from(speeds[i].name);
+        choice(t, str_eq(speed, name), T_button_choice, tap_for(t->arena, "imagen:speed", name),
+               text_plain(t->arena, t->language, speeds[i].label, KVS()), 0);
+    }
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_make, S("imagen:make"), KV("price", price_of(t, count)));
+    menu_button(t);
+}
+
+err *draw_imagen_options(struct turn *t)
+{
+    option_buttons(t);
+    str words = str_clip_points(t->arena, field_get(t, "d.words"), SHOWN_WORDS_MAX);
+    return edit(t, T_imagen_options, KV("words", words), KV("balance", t->user->balance));
+}
+
+err *on_imagen_ratio(struct turn *t)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ratios); i++)
+        if (str_eq(t->argument, str_from(ratios[i])))
+            field_put(t, "d.ratio", t->argument);
+    return draw_imagen_options(t);
+}
+
+err *on_imagen_count(struct turn *t)
+{
+    int64_t count;
+    if (str_to_i64(t->argument, &count) && count >= 1 && count <= IMAGES_MAX)
+        field_put_i64(t, "d.count", count);
+    return draw_imagen_options(t);
+}
+
+err *on_imagen_speed(struct turn *t)
+{
+    for (size_t i = 0; i < ARRAY_LEN(speeds); i++)
+        if (str_eq(t->argument, str_from(speeds[i].name)))
+            field_put(t, "d.speed", t->argument);
+    return draw_imagen_options(t);
+}
+
+/* ---------------------------------------------------------------- the order */
+
+err *on_imagen_make(struct turn *t)
+{
+    int64_t count = field_get_i64(t, "d.count");
+    struct generation order = {
+        .id = field_get(t, "d.order"),
+        .generation_type = S("imagen4"),
+        .model = model_of(t->bot->conf, field_get(t, "d.speed")),
+        .words = field_get(t, "d.words"),
+        .quality = field_get(t, "d.speed"),
+        .aspect_ratio = field_get(t, "d.ratio"),
+        .num_images = (int)count,
+        .price_coins = price_of(t, count),
+    };
+    return generation_order(t, &order);
+}
+
+/* The name of a repeated order follows from the button it came from: a second tap on that button
+ * while the first order is open finds it there. Once it is over, the next tap is a new order. */
+static str repeat_id(struct turn *t, int64_t sequence)
+{
+    enum { UUID_HEX = 32 };
+    str seed = str_printf(t->arena, STR_FMT " %" PRId64 " %" PRId64, STR_ARG(t->generation->id),
+                          t->update->message_id, sequence);
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)seed.ptr, seed.len, digest);
+    str hex = str_sub(str_hex(t->arena, (str){(const char *)digest, sizeof digest}), 0, UUID_HEX);
+    return str_printf(t->arena, "%.8s-%.4s-%.4s-%.4s-%.12s", hex.ptr, hex.ptr + 8, hex.ptr + 12,
+                      hex.ptr + 16, hex.ptr + 20);
+}
+
+static err *free_repeat_id(struct turn *t, str *id)
+{
+    for (int64_t sequence = 0;; sequence++) {
+        *id = repeat_id(t, sequence);
+        struct generation earlier;
+        err *e = generation_find(t->db, t->arena, t->user->id, *id, &earlier);
+        if (e && e->kind == ERR_NOT_FOUND)
+            return NULL;
+        if (e)
+            return e;
+        if (earlier.is_open)
+            return refuse(t, T_order_is_running);
+    }
+}
+
+err *on_imagen_again(struct turn *t)
+{
+    struct generation order = *t->generation;
+    order.price_coins = price_of(t, order.num_images);
+    TRY(free_repeat_id(t, &order.id));
+    return generation_order(t, &order);
+}

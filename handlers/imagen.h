@@ -1,0 +1,18 @@
+/*
+ * imagen.h - images from words alone: words, then ratio, count and speed, then
+ * the order. The work itself is in generation.h.
+ */
+#pragma once
+#include "handlers/turn.h"
+
+err *on_imagen_open(struct turn *t);
+err *on_imagen_words(struct turn *t);
+err *on_imagen_ratio(struct turn *t);
+err *on_imagen_count(struct turn *t);
+err *on_imagen_speed(struct turn *t);
+err *on_imagen_make(struct turn *t);
+err *on_imagen_again(struct turn *t);
+
+/* Draw the screens of the dialog's states again. */
+err *draw_imagen_words(struct turn *t);
+err *draw_imagen_options(struct turn *t);

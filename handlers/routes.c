@@ -1,0 +1,86 @@
+#include "handlers/routes.h"
+
+#include "handlers/admin.h"
+#include "handlers/gallery.h"
+#include "handlers/generation.h"
+#include "handlers/imagen.h"
+#include "handlers/start.h"
+
+/* clang-format off */
+
+const struct state_row state_rows[STATE_COUNT] = {
+    [ST_stay]           = {"stay",           NULL},
+    [ST_idle]           = {"idle",           on_menu},
+    [ST_imagen_words]   = {"imagen_words",   draw_imagen_words},
+    [ST_imagen_options] = {"imagen_options", draw_imagen_options},
+};
+
+const struct route commands[] = {
+    {"/start",    on_start,        NEED_NOTHING, ST_idle},
+    {"/menu",     on_menu,         NEED_NOTHING, ST_idle},
+    {"/create",   on_imagen_open,  NEED_NOTHING, ST_imagen_words},
+    {"/gallery",  on_gallery_open, NEED_NOTHING, ST_idle},
+    {"/balance",  on_balance,      NEED_NOTHING, ST_idle},
+    {"/language", on_language,     NEED_NOTHING, ST_idle},
+    {"/help",     on_help,         NEED_NOTHING, ST_idle},
+    {"/cancel",   on_cancel,       NEED_NOTHING, ST_idle},
+    {"/admin",    on_admin,        NEED_ADMIN,   ST_idle},
+    {NULL, NULL, 0, ST_stay},
+};
+
+const struct menu_command menu_commands[] = {
+    {"menu",     T_command_menu},
+    {"create",   T_command_create},
+    {"gallery",  T_command_gallery},
+    {"balance",  T_command_balance},
+    {"language", T_command_language},
+    {"help",     T_command_help},
+    {"cancel",   T_command_cancel},
+    {NULL, TEXT_COUNT},
+};
+
+const struct route taps[] = {
+    {"menu:open",         on_menu,               NEED_NOTHING,    ST_idle},
+    {"help:open",         on_help,               NEED_NOTHING,    ST_idle},
+    {"language:open",     on_language,           NEED_NOTHING,    ST_idle},
+    {"language:set",      on_language_set,       NEED_NOTHING,    ST_idle},
+    {"balance:open",      on_balance,            NEED_NOTHING,    ST_idle},
+    {"imagen:open",       on_imagen_open,        NEED_NOTHING,    ST_imagen_words},
+    {"imagen:again",      on_imagen_again,       NEED_GENERATION, ST_idle},
+    {"generation:cancel", on_generation_cancel,  NEED_GENERATION, ST_stay},
+    {"gallery:open",      on_gallery_open,       NEED_NOTHING,    ST_idle},
+    {"gallery:older",     on_gallery_older,      NEED_NOTHING,    ST_idle},
+    {"gallery:newer",     on_gallery_newer,      NEED_NOTHING,    ST_idle},
+    {"gallery:first",     on_gallery_first,      NEED_NOTHING,    ST_idle},
+    {"gallery:last",      on_gallery_last,       NEED_NOTHING,    ST_idle},
+    {"gallery:show",      on_gallery_show,       NEED_NOTHING,    ST_idle},
+    {"gallery:favorite",  on_gallery_favorite,   NEED_IMAGE,      ST_idle},
+    {"gallery:delete",    on_gallery_delete,     NEED_IMAGE,      ST_idle},
+    {"gallery:remove",    on_gallery_delete_yes, NEED_IMAGE,      ST_idle},
+    {NULL, NULL, 0, ST_stay},
+};
+
+const struct step steps[] = {
+    {ST_imagen_words,   IN_TEXT, NULL,           on_imagen_words, ST_imagen_options, "words make an order"},
+    {ST_imagen_options, IN_TEXT, NULL,           on_imagen_words, ST_imagen_options, "other words replace them"},
+    {ST_imagen_options, IN_TAP,  "imagen:ratio", on_imagen_ratio, ST_stay,           "a choice is marked"},
+    {ST_imagen_options, IN_TAP,  "imagen:count", on_imagen_count, ST_stay,           "a choice is marked"},
+    {ST_imagen_options, IN_TAP,  "imagen:speed", on_imagen_speed, ST_stay,           "a choice is marked"},
+    {ST_imagen_options, IN_TAP,  "imagen:make",  on_imagen_make,  ST_idle,           "the order is paid and under way"},
+    {ST_stay, IN_TEXT, NULL, NULL, ST_stay, NULL},
+};
+
+const struct job_route job_routes[] = {
+    {"generation_submit",  "fal",   job_generation_submit,  give_up_generation},
+    {"generation_check",   "fal",   job_generation_check,   give_up_generation},
+    {"generation_result",  "fal",   job_generation_result,  give_up_generation},
+    {"generation_cancel",  "fal",   job_generation_cancel,  give_up_generation},
+    {"generation_store",   "media", job_generation_store,   give_up_store},
+    {"generation_deliver", "send",  job_generation_deliver, NULL},
+    {"generation_explain", "send",  job_generation_explain, NULL},
+    {"gallery_send",       "send",  job_gallery_send,       NULL},
+    {"object_delete",      "media", job_object_delete,      NULL},
+    {NULL, NULL, NULL, NULL},
+};
+
+/* clang-format on */

@@ -1,0 +1,278 @@
+#include "handlers/say.h"
+
+#include "handlers/turn.h"
+
+enum {
+    MESSAGE_MAX_UNITS = 4096,
+    CAPTION_MAX_UNITS = 1024,
+    TOAST_MAX_POINTS = 200,
+};
+
+enum language language_of(str code)
+{
+    return str_empty(code) || str_starts(code, S("ru")) ? LANG_ru : LANG_en;
+}
+
+const char *language_code(enum language language)
+{
+    return language == LANG_en ? "en" : "ru";
+}
+
+/* ---------------------------------------------------------------- filling texts */
+
+static const struct val *find_value(const struct kv *values, str name)
+{
+    for (; values->name; values++)
+        if (str_eq(name, str_from(values->name)))
+            return &values->value;
+    return NULL;
+}
+
+/* Which form follows a number: Russian has three, English uses the first and the last. */
+static size_t plural_form(enum language language, int64_t n)
+{
+    uint64_t count = n < 0 ? -(uint64_t)n : (uint64_t)n;
+    if (language == LANG_en)
+        return count == 1 ? 0 : 1;
+    uint64_t ten = count % 10, hundred = count % 100;
+    if (ten == 1 && hundred != 11)
+        return 0;
+    if (ten >= 2 && ten <= 4 && (hundred < 12 || hundred > 14))
+        return 1;
+    return 2;
+}
+
+static void put_value(struct buf *b, const struct val *value, bool is_html)
+{
+    if (value->type == VAL_STR)
+        buf_add(b, is_html ? str_html(b->arena, value->string) : value->string);
+    else if (value->type == VAL_INT)
+        buf_add_i64(b, value->integer);
+    else
+        assert(!"a text takes words and whole numbers");
+}
+
+/* {name} is a value, {name|one|few|many} the form of a word that fits the number. */
+static void put_placeholder(struct buf *b, enum language language, str inside, const struct kv *values,
+                            bool is_html)
+{
+    str name, forms;
+    bool is_plural = str_cut(inside, '|', &name, &forms);
+    const struct val *value = find_value(values, name);
+    assert(value);
+    if (!is_plural) {
+        put_value(b, value, is_html);
+        return;
+    }
+    assert(value->type == VAL_INT);
+    str form = forms, rest = forms;
+    for (size_t i = plural_form(language, value->integer) + 1; i > 0 && !str_empty(rest); i--)
+        str_cut(rest, '|', &form, &rest);
+    buf_add(b, form);
+}
+
+static str fill(struct arena *a, enum language language, enum text text, const struct kv *values,
+                bool is_html)
+{
+    str left = str_from(text_table[text].text[language]);
+    struct buf b = buf_new(a);
+    str before, behind;
+    while (str_cut(left, '{', &before, &behind)) {
+        buf_add(&b, before);
+        str inside;
+        str_cut(behind, '}', &inside, &left);
+        put_placeholder(&b, language, inside, values, is_html);
+    }
+    buf_add(&b, before);
+    return buf_str(&b);
+}
+
+str text_html(struct arena *a, enum language language, enum text text, const struct kv *values)
+{
+    return fill(a, language, text, values, true);
+}
+
+str text_plain(struct arena *a, enum language language, enum text text, const struct kv *values)
+{
+    return fill(a, language, text, values, false);
+}
+
+/* ---------------------------------------------------------------- calls */
+
+static void put_member(struct buf *b, const char *name, struct val value)
+{
+    buf_add(b, S(",\""));
+    buf_add(b, str_from(name));
+    buf_add(b, S("\":"));
+    json_put_val(b, value);
+}
+
+/* {"method":"…","chat_id":… : the sender relies on the method standing first. */
+static struct buf begin_call(struct arena *a, const char *method, int64_t chat_id)
+{
+    struct buf b = buf_new(a);
+    buf_add(&b, S("{\"method\":\""));
+    buf_add(&b, str_from(method));
+    buf_add_char(&b, '"');
+    if (chat_id)
+        put_member(&b, "chat_id", V(chat_id));
+    return b;
+}
+
+static void put_message_id(struct buf *b, int64_t message_id)
+{
+    if (message_id != MESSAGE_OF_SLOT)
+        put_member(b, "message_id", V(message_id));
+}
+
+static str end_call(struct buf *b, struct keyboard *k)
+{
+    str keys = k ? keyboard_json(k) : S("");
+    if (!str_empty(keys))
+        put_member(b, "reply_markup", V(JSON(keys)));
+    buf_add_char(b, '}');
+    return buf_str(b);
+}
+
+str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html, struct keyboard *k)
+{
+    assert(str_utf16_units(html) <= MESSAGE_MAX_UNITS);
+    struct buf b = begin_call(a, message_id ? "editMessageText" : "sendMessage", chat_id);
+    if (message_id)
+        put_message_id(&b, message_id);
+    put_member(&b, "text", V(html));
+    put_member(&b, "parse_mode", V("HTML"));
+    put_member(&b, "link_preview_options", V(JSON(S("{\"is_disabled\":true}"))));
+    return end_call(&b, k);
+}
+
+str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id, str caption_html,
+               struct keyboard *k)
+{
+    assert(str_utf16_units(caption_html) <= CAPTION_MAX_UNITS);
+    if (message_id) {
+        struct buf b = begin_call(a, "editMessageMedia", chat_id);
+        put_message_id(&b, message_id);
+        put_member(&b, "media",
+                   V(JSON(json_make(a, KV("type", "photo"), KV("media", file_id),
+                                    KV("caption", caption_html), KV("parse_mode", "HTML")))));
+        return end_call(&b, k);
+    }
+    struct buf b = begin_call(a, "sendPhoto", chat_id);
+    put_member(&b, "photo", V(file_id));
+    put_member(&b, "caption", V(caption_html));
+    put_member(&b, "parse_mode", V("HTML"));
+    return end_call(&b, k);
+}
+
+str delete_call(struct arena *a, int64_t chat_id, int64_t message_id)
+{
+    struct buf b = begin_call(a, "deleteMessage", chat_id);
+    put_message_id(&b, message_id);
+    return end_call(&b, NULL);
+}
+
+/* ---------------------------------------------------------------- turns */
+
+static bool is_tap(const struct turn *t)
+{
+    return t->update->kind == UPDATE_TAP;
+}
+
+/* Adds the call to the turn and makes the keyboard new for the next one. */
+static void add_call(struct turn *t, enum call_way way, str call)
+{
+    turn_add_call(t, &(struct outgoing){.way = way, .call = call, .slot = t->next_slot});
+    t->next_slot = S("");
+    t->keyboard = keyboard_new(t->arena, t->language);
+}
+
+/* An edit may travel in the answer to the tap, unless its result matters. */
+static enum call_way edit_way(const struct turn *t)
+{
+    return str_empty(t->next_slot) && !t->is_redraw ? CALL_INLINE : CALL_QUEUED;
+}
+
+static void add_message(struct turn *t, enum text text, const struct kv *values)
+{
+    str html = text_html(t->arena, t->language, text, values);
+    add_call(t, CALL_QUEUED, message_call(t->arena, t->chat_id, 0, html, &t->keyboard));
+}
+
+err *say_new(struct turn *t, enum text text, const struct kv *values)
+{
+    add_message(t, text, values);
+    return NULL;
+}
+
+/* Telegram turns text into a picture, but not back: a picture is replaced by a new message. */
+err *say_here(struct turn *t, enum text text, const struct kv *values)
+{
+    if (!is_tap(t) || !t->update->message_id) {
+        add_message(t, text, values);
+        return NULL;
+    }
+    if (t->update->message_has_media) {
+        struct keyboard keyboard = t->keyboard;
+        str slot = t->next_slot;
+        t->next_slot = S("");
+        add_call(t, CALL_QUEUED, delete_call(t->arena, t->chat_id, t->update->message_id));
+        t->keyboard = keyboard;
+        t->next_slot = slot;
+        add_message(t, text, values);
+        return NULL;
+    }
+    str html = text_html(t->arena, t->language, text, values);
+    add_call(t, edit_way(t),
+             message_call(t->arena, t->chat_id, t->update->message_id, html, &t->keyboard));
+    return NULL;
+}
+
+err *say_photo_here(struct turn *t, str file_id, enum text caption, const struct kv *values)
+{
+    int64_t message_id = is_tap(t) ? t->update->message_id : 0;
+    str html = text_html(t->arena, t->language, caption, values);
+    add_call(t, message_id ? edit_way(t) : CALL_QUEUED,
+             photo_call(t->arena, t->chat_id, message_id, file_id, html, &t->keyboard));
+    return NULL;
+}
+
+static void answer_tap(struct turn *t, str words, bool is_alert)
+{
+    struct buf b = begin_call(t->arena, "answerCallbackQuery", 0);
+    put_member(&b, "callback_query_id", V(t->update->query_id));
+    if (!str_empty(words))
+        put_member(&b, "text", V(str_clip_points(t->arena, words, TOAST_MAX_POINTS)));
+    if (is_alert)
+        put_member(&b, "show_alert", V(true));
+    turn_add_call(t, &(struct outgoing){.way = CALL_ANSWER, .call = end_call(&b, NULL)});
+    t->is_tap_answered = true;
+}
+
+void say_hint(struct turn *t, enum text text, const struct kv *values)
+{
+    if (is_tap(t) && !t->is_tap_answered)
+        answer_tap(t, text_plain(t->arena, t->language, text, values), false);
+}
+
+void say_tap_done(struct turn *t)
+{
+    if (is_tap(t) && !t->is_tap_answered)
+        answer_tap(t, S(""), false);
+}
+
+err *say_no(struct turn *t, enum text text, const struct kv *values)
+{
+    t->call_count = 0;
+    t->is_tap_answered = false;
+    if (is_tap(t))
+        answer_tap(t, text_plain(t->arena, t->language, text, values), true);
+    else
+        add_message(t, text, values);
+    return fail(t->arena, ERR_REFUSED, "%s", text_table[text].name);
+}
+
+void say_in_slot(struct turn *t, str slot)
+{
+    t->next_slot = slot;
+}

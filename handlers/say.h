@@ -1,0 +1,54 @@
+/*
+ * say.h - what the user reads.
+ *
+ * Texts stand in handlers/text by language, with {placeholders} and plurals
+ * {n|монета|монеты|монет}; values are HTML-escaped on the way in. The first
+ * four functions belong to turns: they take the keyboard that the handler has
+ * built in t->keyboard and leave it empty. The rest make messages for anyone,
+ * jobs too.
+ */
+#pragma once
+#include "db/session.h"
+#include "handlers/menu.h"
+
+struct turn;
+
+/* A new message. */
+#define say(t, text, ...) say_new((t), (text), KVS(__VA_ARGS__))
+/* The tapped message becomes this; after words or a command, a new message. */
+#define edit(t, text, ...) say_here((t), (text), KVS(__VA_ARGS__))
+/* The same with a picture that Telegram knows already. */
+#define edit_photo(t, file_id, caption, ...) say_photo_here((t), (file_id), (caption), KVS(__VA_ARGS__))
+/* Says no: the dialog stays where it is, what was gathered so far is dropped. */
+#define refuse(t, text, ...) say_no((t), (text), KVS(__VA_ARGS__))
+/* A line above the screen in answer to a tap; after words it is left out. */
+#define hint(t, text, ...) say_hint((t), (text), KVS(__VA_ARGS__))
+
+err *say_new(struct turn *t, enum text text, const struct kv *values);
+err *say_here(struct turn *t, enum text text, const struct kv *values);
+err *say_photo_here(struct turn *t, str file_id, enum text caption, const struct kv *values);
+err *say_no(struct turn *t, enum text text, const struct kv *values);
+void say_hint(struct turn *t, enum text text, const struct kv *values);
+/* The next call of this turn is about the message of that name: later progress finds it. */
+void say_in_slot(struct turn *t, str slot);
+/* For dispatch.c: stops the button's spinner where no hint or refusal has done it. */
+void say_tap_done(struct turn *t);
+
+/* -- for anyone -- */
+
+enum language language_of(str code); /* "ru", "en", "de-AT"…; Russian when empty, else English */
+const char *language_code(enum language language);
+
+/* HTML, for messages and captions; values are escaped. */
+str text_html(struct arena *a, enum language language, enum text text, const struct kv *values);
+/* As it stands, for buttons and toasts; values are not escaped. */
+str text_plain(struct arena *a, enum language language, enum text text, const struct kv *values);
+
+/* An edit whose message the sender knows by its slot; see outbox.h. */
+enum { MESSAGE_OF_SLOT = -1 };
+
+/* {"method":…} with chat, HTML text and keyboard. message_id 0: sendMessage, else editMessageText. */
+str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html, struct keyboard *k);
+str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id, str caption_html,
+               struct keyboard *k);
+str delete_call(struct arena *a, int64_t chat_id, int64_t message_id);

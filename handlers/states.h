@@ -1,0 +1,18 @@
+/*
+ * states.h - where a dialog can be. The rows that lead in and out stand in
+ * routes.c; `make dialog.dot` draws them.
+ */
+#pragma once
+
+#define STATES(X)    \
+    X(idle)          \
+    X(imagen_words)  \
+    X(imagen_options)
+
+enum state {
+    ST_stay, /* in a row of routes.c: the state is not changed */
+#define STATE_ENUM(name) ST_##name,
+    STATES(STATE_ENUM)
+#undef STATE_ENUM
+    STATE_COUNT
+};

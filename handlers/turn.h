@@ -1,0 +1,60 @@
+/*
+ * turn.h - one update of one user while it is being handled.
+ *
+ * A handler reads the turn, writes through t->db, speaks through say.h, and
+ * returns. It is written as if it ran once: the dispatcher opens and commits
+ * its transaction, and gives a repeated update the outcome of its first run.
+ */
+#pragma once
+#include "db/session.h"
+#include "db/user.h"
+#include "handlers/bot.h"
+#include "handlers/say.h"
+#include "handlers/states.h"
+
+struct turn {
+    const struct bot *bot;
+    struct arena *arena;
+    struct db *db;
+    const struct update *update;
+
+    struct user *user;
+    enum language language;
+    int64_t chat_id;
+    enum state state;   /* where the dialog was when the update came */
+    str text;           /* words of a message, trimmed; what stands behind a command */
+    str argument;       /* what stands behind the name of a tap */
+    struct image *image;           /* NEED_IMAGE */
+    struct generation *generation; /* NEED_GENERATION */
+
+    struct keyboard keyboard; /* of what is said next */
+
+    /* What the turn leaves behind; written through the functions below and say.h. */
+    struct session session;
+    enum state next_state;
+    struct change *changes;
+    size_t change_count, change_room;
+    struct outgoing *calls;
+    size_t call_count, call_room;
+    str next_slot;
+    bool is_tap_answered;
+    bool is_redraw;             /* an old keyboard was tapped: the screen is drawn through the outbox */
+    bool was_user_read;         /* from PostgreSQL, not from the session */
+    struct json_object *replay; /* the stored outcome of an earlier run */
+};
+
+typedef err *handler(struct turn *t);
+
+/* -- the dialog -- */
+
+/* Leaves whatever dialog is open and starts at this state, with no answers yet. */
+void dialog_enter(struct turn *t, enum state state);
+/* The dialog's answers so far, and the gallery's place: "d.words", "g.at"… */
+str field_get(const struct turn *t, const char *name);       /* empty when there is none */
+int64_t field_get_i64(const struct turn *t, const char *name);
+void field_put(struct turn *t, const char *name, str value);
+void field_put_i64(struct turn *t, const char *name, int64_t value);
+void field_drop(struct turn *t, const char *name);
+
+/* For say.c. */
+void turn_add_call(struct turn *t, const struct outgoing *call);
