@@ -3,14 +3,11 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/version.h"
 #include "db/queries.h"
 #include "handlers/dispatch.h"
 #include "handlers/generation.h"
 #include "status.h"
-
-#ifndef RELEASE
-#define RELEASE "unreleased"
-#endif
 
 static const struct bot *bot; /* set once, before the first request */
 
@@ -179,7 +176,7 @@ static void on_fal_image(struct request *r)
 
 static void on_health(struct request *r)
 {
-    answer(r, 200, json_make(r->arena, KV("status", "ok"), KV("release", RELEASE)));
+    answer(r, 200, json_make(r->arena, KV("status", "ok"), KV("release", AISHA_VERSION)));
 }
 
 static void on_ready(struct request *r)
