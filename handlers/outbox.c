@@ -1,0 +1,171 @@
+#include "handlers/outbox.h"
+
+#include "core/log.h"
+#include "db/user.h"
+
+enum { SLOT_LIFE_S = 48 * 3600 }; /* as long as Telegram lets a message be edited or deleted */
+
+static const char slot_closed[] = "closed";
+
+/* A call while it is being made: its JSON taken apart, and what its slot knows. */
+struct making {
+    const struct bot *bot;
+    struct arena *arena;
+    const struct outbox_call *call;
+    str method;
+    struct json_object *params; /* without the method */
+    int64_t own_message_id;     /* of the call itself; 0: none */
+    int64_t slot_message_id;    /* that the slot knows; 0: none */
+    bool is_closed;             /* the slot had its last call before */
+    bool is_swallowed;          /* there is no message to do it to */
+};
+
+static bool has_slot(const struct making *m)
+{
+    return !str_empty(m->call->slot);
+}
+
+static str slots_key(const struct making *m)
+{
+    return session_key(m->arena, "slot", m->call->chat_id);
+}
+
+/* -- what to call -- */
+
+static err *take_apart(struct making *m)
+{
+    TRY(json_parse(m->arena, m->call->call, &m->params));
+    m->method = json_str(m->params, "method");
+    if (str_empty(m->method))
+        return fail(m->arena, ERR_INTERNAL, "outbox: a call without a method");
+    m->method = str_dup(m->arena, m->method);
+    json_object_object_del(m->params, "method");
+
+    int64_t message_id = 0;
+    if (json_i64(m->params, "message_id", &message_id) && message_id > 0)
+        m->own_message_id = message_id;
+    return NULL;
+}
+
+static err *read_slot(struct making *m)
+{
+    if (!has_slot(m))
+        return NULL;
+    redisReply *reply;
+    TRY(cache_call(m->bot->cache, m->arena, &reply, S("HGET"), slots_key(m), m->call->slot));
+    str known = reply_str(reply);
+    if (str_eq(known, str_from(slot_closed)))
+        m->is_closed = true;
+    else
+        m->slot_message_id = reply_i64(reply);
+    return NULL;
+}
+
+static bool is_edit(str method)
+{
+    return str_starts(method, S("edit"));
+}
+
+static err *become_new(struct making *m)
+{
+    str method, params;
+    if (!telegram_as_new_message(m->arena, m->method, json_text(m->arena, m->params), &method,
+                                 &params)) {
+        m->is_swallowed = true;
+        return NULL;
+    }
+    m->method = method;
+    m->own_message_id = m->slot_message_id = 0;
+    return json_parse(m->arena, params, &m->params);
+}
+
+/* The call is about the slot's message. A new text for a message that is there already is an edit
+ * of it, which also makes a repeated first call harmless. */
+static err *aim_at_slot(struct making *m)
+{
+    bool needs_message = is_edit(m->method) || str_eq(m->method, S("deleteMessage"));
+    if (m->own_message_id || !has_slot(m))
+        return NULL;
+    if (!m->slot_message_id)
+        return needs_message ? become_new(m) : NULL;
+    if (str_eq(m->method, S("sendMessage")))
+        m->method = S("editMessageText");
+    else if (!needs_message)
+        return NULL;
+    json_object_object_add(m->params, "message_id", json_object_new_int64(m->slot_message_id));
+    return NULL;
+}
+
+/* -- what came of it -- */
+
+/* The message is out, whatever Redis says: a slot that could not be kept costs a new message later. */
+static void keep_slot(const struct making *m, struct json_object *message)
+{
+    if (!has_slot(m))
+        return;
+    int64_t message_id = m->own_message_id;
+    json_i64(message, "message_id", &message_id);
+    str value = m->call->closes ? str_from(slot_closed)
+                                : str_printf(m->arena, "%" PRId64, message_id);
+    if (!m->call->closes && (!message_id || message_id == m->slot_message_id))
+        return;
+    str key = slots_key(m);
+    struct cache *cache = m->bot->cache;
+    err *e = cache_call(cache, m->arena, NULL, S("HSET"), key, m->call->slot, value);
+    if (!e)
+        e = cache_call(cache, m->arena, NULL, S("EXPIRE"), key,
+                       str_printf(m->arena, "%d", (int)SLOT_LIFE_S));
+    if (e)
+        log_err("outbox.slot_not_kept", e, KVS(KV("slot", m->call->slot)));
+}
+
+static err *call_out(struct making *m, struct json_object **result)
+{
+    return telegram_call(m->arena, &m->bot->telegram, m->method, json_text(m->arena, m->params),
+                         m->call->files, result);
+}
+
+/* Nobody can be reached there: said once in the user's row, and to whoever asked for the call. */
+static err *chat_is_gone(struct making *m, struct db *db, const err *why)
+{
+    log_info("user.unreachable", KV("chat", m->call->chat_id), KV("detail", why->detail));
+    TRY(user_mark_unreachable(db, m->call->chat_id));
+    return fail_with(m->arena, ERR_NOT_FOUND, why->code, why->detail,
+                     "telegram: chat %" PRId64 " is gone", m->call->chat_id);
+}
+
+static err *call_and_mend(struct making *m, struct json_object **message)
+{
+    err *e = call_out(m, message);
+    if (!e)
+        return NULL;
+    if (telegram_is_target_gone(e)) {
+        TRY(become_new(m));
+        return m->is_swallowed ? NULL : call_out(m, message);
+    }
+    bool is_as_good_as_done = telegram_is_not_modified(e) || telegram_is_query_old(e);
+    return is_as_good_as_done ? NULL : e;
+}
+
+err *outbox_make(const struct bot *bot, struct db *db, struct arena *a,
+                 const struct outbox_call *call, struct json_object **result)
+{
+    struct making m = {.bot = bot, .arena = a, .call = call};
+    struct json_object *message = NULL;
+    TRY(take_apart(&m));
+    TRY(read_slot(&m));
+    if (result)
+        *result = NULL;
+    if (m.is_closed)
+        return NULL;
+    TRY(aim_at_slot(&m));
+    if (!m.is_swallowed) {
+        err *e = call_and_mend(&m, &message);
+        if (e)
+            return telegram_is_chat_gone(e) ? chat_is_gone(&m, db, e) : e;
+    }
+    keep_slot(&m, message);
+    if (result)
+        *result = message;
+    return NULL;
+}
