@@ -35,6 +35,7 @@ const shell = {
         const user = this.users.get(id);
         if (!user) return;
         this.unread.delete(id);
+        this.closeDrawers();
         if (!this.columns.has(id)) {
             if (!isBeside) for (const other of [...this.columns.keys()]) this.drop(other);
             const column = new Column(user, this);
@@ -64,7 +65,6 @@ const shell = {
         find("columns").classList.toggle("several", this.columns.size > 1);
         find("columns").dataset.empty = this.columns.size ? "" : word("pick_chat");
         this.listUsers();
-        this.closeDrawers();
         if (matchMedia("(hover: hover)").matches) this.columns.get(active)?.composer.input.focus();
     },
 
@@ -94,7 +94,7 @@ const shell = {
     },
 
     takeUsers(users) {
-        this.users = new Map(users.map((user) => [user.id, user]));
+        for (const user of users) this.users.set(user.id, user);
         for (const user of users) if (user.last && !this.last.has(user.id)) this.last.set(user.id, user.last);
         for (const [id, column] of this.columns) {
             column.user = this.users.get(id) ?? column.user;
@@ -121,20 +121,22 @@ const shell = {
 
     take(changes) {
         if (changes.commands) this.commands = changes.commands;
-        if (changes.users) this.takeUsers(changes.users);
+        if (changes.users.length) this.takeUsers(changes.users);
         this.takeMessages(changes.messages);
         for (const answer of changes.answers) this.columns.get(answer.user)?.answer(answer);
         for (const action of changes.actions) this.columns.get(action.user)?.setAction(action.action);
         if (changes.commands) for (const column of this.columns.values()) column.composer.describe();
         if (changes.faults) describeFaults(changes.faults);
         this.calls.add(changes.calls);
-        if (changes.users || changes.messages.length) this.listUsers();
+        if (changes.users.length || changes.messages.length) this.listUsers();
     },
 
     async load() {
         const state = await ask("chat/state");
         this.version = state.version;
         this.commands = state.commands;
+        this.users.clear();
+        this.last.clear();
         document.title = `${state.bot.first_name} · ${word("title")}`;
         this.takeUsers(state.users);
         this.listUsers();
@@ -144,7 +146,10 @@ const shell = {
     },
 
     async follow() {
-        for (;;) {
+        let isLeaving = false;
+        addEventListener("pagehide", () => { isLeaving = true; });
+        addEventListener("pageshow", () => { isLeaving = false; });
+        while (!isLeaving) {
             try {
                 const changes = await ask(`chat/changes?since=${this.version}`);
                 describeLink(true);
@@ -152,6 +157,7 @@ const shell = {
                 else this.take(changes);
                 this.version = changes.version;
             } catch (error) {
+                if (isLeaving) return;
                 describeLink(false);
                 console.warn(error);
                 await pause(1500);

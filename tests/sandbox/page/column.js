@@ -54,7 +54,7 @@ export class Column {
         this.fresh = make("span", { class: "count", hidden: true });
         this.jump = make("button", {
             class: "jump", type: "button", hidden: true, "aria-label": word("to_end", this.language),
-            onclick: () => this.toEnd("smooth"),
+            onclick: () => this.toEnd(),
         }, icon("down"), this.fresh);
         this.toasts = make("div", { class: "toasts", role: "status", "aria-live": "polite" });
         this.composer = new Composer(this);
@@ -142,7 +142,7 @@ export class Column {
         const wasAtEnd = this.isAtEnd();
         this.layOut();
         if (wasAtEnd) return;
-        if (added && messages.some((message) => !message.is_bot)) this.toEnd("smooth");
+        if (added && messages.some((message) => !message.is_bot)) this.toEnd();
         else this.countFresh(added);
     }
 
@@ -236,8 +236,9 @@ export class Column {
         if (now) this.scroll.scrollTop += now.getBoundingClientRect().top - anchor.top;
     }
 
-    toEnd(behavior = "instant") {
-        this.scroll.scrollTo({ top: this.scroll.scrollHeight, behavior });
+    // At once: a page of earlier messages that arrives during a smooth way would end it.
+    toEnd() {
+        this.scroll.scrollTop = this.scroll.scrollHeight;
     }
 
     onScroll() {

@@ -37,9 +37,9 @@ export const fileAddress = (fileId) => `chat/file?id=${encodeURIComponent(fileId
 // Answers the parsed body; throws an Error with the server's own words otherwise.
 export async function ask(address, options) {
     const response = await fetch(address, options);
-    const body = await response.json().catch(() => ({}));
-    if (!response.ok) throw new Error(body.error ?? `HTTP ${response.status}`);
-    return body;
+    if (response.ok) return response.json();
+    const body = await response.json().catch(() => ({})); // nginx may answer in HTML
+    throw new Error(body.error ?? `HTTP ${response.status}`);
 }
 
 export function tell(address, body) {
