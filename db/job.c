@@ -13,7 +13,8 @@ static err *count_changed(struct db *db, const struct query *query, const struct
 {
     struct rows rows;
     TRY(db_run(db, query, &rows, values, value_count));
-    *changed = rows.count;
+    if (changed)
+        *changed = rows.count;
     return NULL;
 }
 

@@ -46,6 +46,7 @@ struct job {
 
 /* added: false when the key was there already; may be NULL. */
 err *job_add(struct db *db, const struct new_job *job, bool *added);
+/* cancelled: how many; may be NULL. */
 err *job_cancel_by_subject(struct db *db, int64_t user_id, str subject, int *cancelled);
 err *job_cancel_by_key(struct db *db, str key, bool *cancelled);
 /* Brings a waiting step forward to now. */

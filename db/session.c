@@ -78,7 +78,8 @@ err *session_begin(struct cache *cache, struct arena *a, int64_t chat_id, int64_
     } else if (str_eq(word, S("run"))) {
         out->begun = BEGUN_RUN;
         out->counted_attempts = (int)reply_i64(reply_item(reply, 1));
-        read_session(a, reply, 2, &out->session);
+        out->was_begun = reply_i64(reply_item(reply, 2)) != 0;
+        read_session(a, reply, 3, &out->session);
     } else {
         return fail(a, ERR_INTERNAL, "turn_begin answered " STR_FMT, STR_ARG(word));
     }

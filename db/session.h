@@ -35,6 +35,7 @@ enum begun {
 struct beginning {
     enum begun begun;
     int counted_attempts;
+    bool was_begun; /* an earlier run did not end here, but may have written */
     int64_t above;
     str answer;
     struct session session;

@@ -91,6 +91,18 @@ static err *claim_turn(struct db *db, void *owner)
     return fail(t->arena, ERR_REPLAY, "turn %" PRId64 " was committed before", t->update->id);
 }
 
+/* A run that died between the two commits has done its work: the handler, which would read what that
+ * run wrote, is not asked again. Only updates that were begun before cost this trip. */
+static err *find_earlier_run(struct turn *t)
+{
+    struct rows rows;
+    TRY(db_query(t->db, &Q_turn_find, &rows, V(t->bot->id), V(t->update->id)));
+    if (!rows.count)
+        return NULL;
+    TRY(json_parse(t->arena, rows_str(&rows, 0, "outcome"), &t->replay));
+    return fail(t->arena, ERR_REPLAY, "turn %" PRId64 " was committed before", t->update->id);
+}
+
 /* ---------------------------------------------------------------- which handler */
 
 struct plan {
@@ -219,6 +231,8 @@ static err *run_member(struct turn *t)
 
 static err *run_update(struct turn *t)
 {
+    if (t->was_begun)
+        TRY(find_earlier_run(t));
     if (!t->update->is_private) {
         if (!str_empty(field_get(t, "g.told")))
             return NULL;
@@ -261,6 +275,8 @@ static err *run_turn(struct turn *t, bool *has_written)
     if (e && e->kind == ERR_NOT_FOUND)
         e = refuse(t, T_thing_is_gone);
     if (e && e->kind == ERR_REFUSED) {
+        if (db_is_writing(t->db))
+            t->was_user_read = false; /* what was read is taken back with the rest */
         db_rollback(t->db);
         t->change_count = 0;
         t->next_state = ST_stay;
@@ -366,7 +382,7 @@ static void answer_flooded(struct arena *a, const struct update *update, int64_t
 }
 
 static void start_turn(struct turn *t, const struct bot *bot, struct arena *a,
-                       const struct update *update, const struct session *session)
+                       const struct update *update, const struct beginning *beginning)
 {
     *t = (struct turn){
         .bot = bot,
@@ -376,8 +392,9 @@ static void start_turn(struct turn *t, const struct bot *bot, struct arena *a,
         .chat_id = update->chat_id,
         .language = language_of(update->language_code),
         .text = str_trim(update->text),
-        .session = *session,
-        .state = state_of(session->state),
+        .session = beginning->session,
+        .state = state_of(beginning->session.state),
+        .was_begun = beginning->was_begun,
     };
     t->keyboard = keyboard_new(a, t->language);
     db_on_begin(t->db, claim_turn, t);
@@ -411,7 +428,7 @@ static bool run_once(const struct bot *bot, struct arena *a, const struct update
     }
 
     struct turn t;
-    start_turn(&t, bot, a, update, &beginning.session);
+    start_turn(&t, bot, a, update, &beginning);
     bool has_written = false;
     enum ended ended = ENDED_OK;
     if (beginning.counted_attempts >= COUNTED_ATTEMPTS_MAX)

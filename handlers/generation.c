@@ -152,7 +152,9 @@ err *on_generation_cancel(struct turn *t)
     TRY(generation_lock(t->db, t->arena, t->generation->id, &g));
     if (!g.is_open || g.has_result)
         return refuse(t, T_order_is_over);
-    if (g.submitting_ms < 0 && str_empty(g.cancel_url)) {
+    if (g.submitting_ms >= 0 && str_empty(g.cancel_url))
+        return refuse(t, T_order_not_yet); /* whether FAL has it is not known yet */
+    if (str_empty(g.cancel_url)) {
         TRY(job_cancel_by_subject(t->db, t->user->id, g.id, NULL));
         TRY(end_order(t->db, t->arena, &g, "cancelled", "cancelled", S("")));
     } else {

@@ -4,7 +4,7 @@
 -- ARGV  1 update id      2 life of the mark, ms      3 most updates a minute, 0: exempt
 --
 -- Answers {'done', answer} | {'running'} | {'flooded', how many above the limit}
---       | {'run', counted attempts, fields of the session hash…}
+--       | {'run', counted attempts, 1 when it was begun before, fields of the session hash…}
 --
 -- The mark is '<expires ms>:<counted>', or '-:<counted>' once it was given back.
 -- A mark that ran out means that its process died, and that counts.
@@ -37,4 +37,5 @@ redis.call('EXPIRE', KEYS[2], 90000)
 local session = redis.call('HGETALL', KEYS[1])
 table.insert(session, 1, 'run')
 table.insert(session, 2, counted)
+table.insert(session, 3, mark and 1 or 0)
 return session
