@@ -282,7 +282,7 @@ static bool take_due(struct arena *a, str *queue_key, int64_t *next_ms)
 {
     struct row row;
     if (!SQL_GET(&row, "select queue_key, due_ms from queues where is_busy = 0"
-                 " order by due_ms limit 1", V(0)))
+                 " order by due_ms limit ?", V(1)))
         return false;
     int64_t due_ms = row_i64(&row, 1);
     *queue_key = row_str(a, &row, 0);
