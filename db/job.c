@@ -49,6 +49,23 @@ err *job_hurry(struct db *db, str key, bool *hurried)
     return NULL;
 }
 
+static struct job read_job(const struct rows *rows, int i)
+{
+    return (struct job){
+        .id = rows_i64(rows, i, "id"),
+        .lane = rows_str(rows, i, "lane"),
+        .kind = rows_str(rows, i, "kind"),
+        .key = rows_str(rows, i, "key"),
+        .subject = rows_str(rows, i, "subject"),
+        .user_id = rows_i64(rows, i, "user_id"),
+        .payload = rows_str(rows, i, "payload"),
+        .attempt = (int)rows_i64(rows, i, "attempt"),
+        .failures = (int)rows_i64(rows, i, "failures"),
+        .last_error = rows_str(rows, i, "last_error"),
+        .age_ms = rows_i64(rows, i, "age_ms"),
+    };
+}
+
 err *job_take(struct db *db, struct arena *a, str lane, str worker, int limit, struct job **jobs,
               size_t *count)
 {
@@ -57,21 +74,38 @@ err *job_take(struct db *db, struct arena *a, str lane, str worker, int limit, s
 
     *jobs = NEW_ARRAY(a, struct job, rows.count);
     *count = (size_t)rows.count;
-    for (int i = 0; i < rows.count; i++) {
-        (*jobs)[i] = (struct job){
-            .id = rows_i64(&rows, i, "id"),
-            .lane = rows_str(&rows, i, "lane"),
-            .kind = rows_str(&rows, i, "kind"),
-            .key = rows_str(&rows, i, "key"),
-            .subject = rows_str(&rows, i, "subject"),
-            .user_id = rows_i64(&rows, i, "user_id"),
-            .payload = rows_str(&rows, i, "payload"),
-            .attempt = (int)rows_i64(&rows, i, "attempt"),
-            .failures = (int)rows_i64(&rows, i, "failures"),
-            .last_error = rows_str(&rows, i, "last_error"),
-            .age_ms = rows_i64(&rows, i, "age_ms"),
-        };
-    }
+    for (int i = 0; i < rows.count; i++)
+        (*jobs)[i] = read_job(&rows, i);
+    return NULL;
+}
+
+err *job_take_one(struct db *db, int64_t job_id, str worker, struct job *job, bool *taken)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_job_take_one, &rows, V(job_id), V(worker)));
+    *taken = rows.count == 1;
+    if (*taken)
+        *job = read_job(&rows, 0);
+    return NULL;
+}
+
+err *job_gate(struct db *db, int64_t job_id, int64_t *wait_ms)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_job_gate, &rows, V(job_id)));
+    *wait_ms = rows.count ? rows_i64(&rows, 0, "wait_ms") : -1;
+    return NULL;
+}
+
+err *job_send_due(struct db *db, struct arena *a, int64_t after_id, int limit, struct due_send **due,
+                  size_t *count)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_job_send_due, &rows, V(after_id), V(limit)));
+    *due = NEW_ARRAY(a, struct due_send, rows.count);
+    *count = (size_t)rows.count;
+    for (int i = 0; i < rows.count; i++)
+        (*due)[i] = (struct due_send){rows_i64(&rows, i, "id"), rows_i64(&rows, i, "chat_id")};
     return NULL;
 }
 

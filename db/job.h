@@ -58,6 +58,18 @@ err *job_take(struct db *db, struct arena *a, str lane, str worker, int limit, s
 /* wait_ms: until the next job of the lane is due; -1 when none is queued. */
 err *job_next_due(struct db *db, str lane, int64_t *wait_ms);
 
+/* A job of the lane send, at its place in the chat's stream; taken: false when it is not due or over. */
+err *job_take_one(struct db *db, int64_t job_id, str worker, struct job *job, bool *taken);
+/* How long until that job can be taken; -1 when it is over. */
+err *job_gate(struct db *db, int64_t job_id, int64_t *wait_ms);
+
+struct due_send {
+    int64_t job_id, chat_id;
+};
+/* Send jobs that are due, by id, from above after_id on. */
+err *job_send_due(struct db *db, struct arena *a, int64_t after_id, int limit, struct due_send **due,
+                  size_t *count);
+
 err *job_keep(struct db *db, const struct job *job, bool *kept);
 err *job_finish(struct db *db, const struct job *job);
 err *job_wait(struct db *db, const struct job *job, int64_t delay_ms, str why);

@@ -131,3 +131,30 @@ select jobs_prune() as pruned
 select count(*) as jobs
 from jobs
 where subject = $1 and kind = $2 and id <> $3 and state in ('queued', 'running')
+
+-- A send job at its place in the chat's stream. Only the holder of the stream
+-- runs it, so one that still counts as running and was not kept for 20 seconds
+-- was left behind by a holder that died, and that is a failure.
+-- :job_take_one writes
+update jobs
+set state = 'running', attempt = attempt + 1, failures = failures + (state = 'running')::int,
+    worker = $2, started_at = now(), leased_until = now() + interval '60 seconds'
+where id = $1 and lane = 'send'
+  and (state = 'queued' and run_at <= now()
+       or state = 'running' and leased_until < now() + interval '40 seconds')
+returning id, lane, kind, key, user_id, subject, payload, attempt, failures, last_error,
+          (extract(epoch from now() - created_at) * 1000)::bigint as age_ms
+
+-- No row: the job is over, and so is its place in the stream.
+-- :job_gate
+select greatest(0, (extract(epoch from run_at - now()) * 1000)::bigint) as wait_ms
+from jobs
+where id = $1 and state in ('queued', 'running')
+
+-- Results that want a place in their chat's stream, page by page.
+-- :job_send_due
+select id, (payload->>'chat_id')::bigint as chat_id
+from jobs
+where lane = 'send' and state = 'queued' and run_at <= now() and id > $1
+order by id
+limit $2
