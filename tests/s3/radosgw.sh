@@ -129,7 +129,7 @@ stop()
 {
     status=$?
     trap - EXIT INT TERM
-    [ -z "$GATEWAY" ] || kill "$GATEWAY" 2>/dev/null || true
+    [ -z "$GATEWAY" ] || end "$GATEWAY"
     for file in "$DIR"/run/osd.0.pid "$DIR"/run/mon.a.pid; do
         [ ! -s "$file" ] || end "$(cat "$file")"
     done
