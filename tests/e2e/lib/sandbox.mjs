@@ -20,10 +20,9 @@ function freePort() {
 }
 
 function program() {
-    const mode = process.env.MODE ?? "debug";
-    const path = process.env.AISHA_SANDBOX ?? join(root, "build", mode, "bin", "aisha-sandbox");
+    const path = resolve(root, process.env.BUILD ?? "build/debug", "bin/aisha-sandbox");
     if (!existsSync(path)) throw new Error(`${path} is not built`);
-    return resolve(path);
+    return path;
 }
 
 const nginxConf = (folder, port) => `

@@ -51,6 +51,10 @@ export class Column {
         this.welcome = make("div", { class: "welcome", hidden: true });
         this.scroll = make("div", { class: "scroll", tabindex: "-1" }, this.earlier, this.welcome, this.list);
         this.scroll.addEventListener("scroll", () => this.onScroll(), { passive: true });
+        // What grows while the end is in view (the composer, a loaded picture) leaves it in view.
+        this.isStuck = true;
+        new ResizeObserver(() => this.isStuck && this.toEnd()).observe(this.scroll);
+        new ResizeObserver(() => this.isStuck && this.toEnd()).observe(this.list);
         this.fresh = make("span", { class: "count", hidden: true });
         this.jump = make("button", {
             class: "jump", type: "button", hidden: true, "aria-label": word("to_end", this.language),
@@ -243,6 +247,7 @@ export class Column {
 
     onScroll() {
         const isAtEnd = this.isAtEnd();
+        this.isStuck = isAtEnd;
         this.jump.hidden = isAtEnd;
         if (isAtEnd) this.countFresh(-Infinity);
         if (this.scroll.scrollTop < 300) this.loadEarlier().catch((error) => this.toast(error.message));

@@ -82,11 +82,21 @@ export function richText(text, entities, chat) {
 
 // -- media --
 
+const tallest = 430; // px
+const widest = 480;
+const narrowest = 240;
+
+// A picture's place is kept before it is loaded: its bubble has its width.
+function shownWidth({ width, height }) {
+    if (!width || !height) return narrowest;
+    return Math.round(Math.max(narrowest, Math.min(width, widest, (tallest * width) / height)));
+}
+
 function photo(message, chat) {
     const { media } = message;
     const image = make("img", {
         src: fileAddress(media.file_id), alt: message.text || word("photo", chat.language),
-        width: media.width, height: media.height, decoding: "async",
+        width: media.width || null, height: media.height || null, decoding: "async",
     });
     return make("button", {
         class: "photo", type: "button", "data-file": media.file_id,
@@ -187,8 +197,10 @@ export function bubble(messages, chat) {
         body.append(make("div", { class: "text" }, richText(captioned.text, captioned.entities, chat), stamp(captioned, chat)));
     else
         body.append(stamp(captioned, chat));
-    return make("li", {
+    const item = make("li", {
         class: `message ${first.is_bot ? "from-bot" : "from-user"}`,
         "data-message": first.id, "data-messages": messages.map((message) => message.id).join(" "),
     }, body, keyboard(first, chat));
+    if (isPicture) item.style.width = `${isGrid ? widest : shownWidth(first.media)}px`;
+    return item;
 }
