@@ -14,8 +14,9 @@ static err *check_language(struct call *c, str *code)
     *code = json_str(c->arguments, "language_code");
     if (!code->ptr)
         *code = S("");
-    bool is_good = code->len == 0 || (code->len == 2 && code->ptr[0] >= 'a' && code->ptr[0] <= 'z' &&
-                                      code->ptr[1] >= 'a' && code->ptr[1] <= 'z');
+    bool is_good = code->len == 0 ||
+                   (code->len == 2 && code->ptr[0] >= 'a' && code->ptr[0] <= 'z' &&
+                    code->ptr[1] >= 'a' && code->ptr[1] <= 'z');
     return is_good ? NULL : bad_request(c, "invalid language code specified");
 }
 
@@ -91,8 +92,8 @@ static err *set_words(struct call *c, const char *field, str *result)
 {
     str language_code, words = json_str(c->arguments, field);
     TRY(check_language(c, &language_code));
-    const char *name =
-        cstr(c->arena, str_printf(c->arena, "telegram.%s." STR_FMT, field, STR_ARG(language_code)));
+    const char *name = cstr(
+        c->arena, str_printf(c->arena, "telegram.%s." STR_FMT, field, STR_ARG(language_code)));
     store_set(name, str_empty(words) ? S("") : words);
     sandbox_changed();
     *result = S("true");
@@ -103,8 +104,8 @@ static err *get_words(struct call *c, const char *field, str *result)
 {
     str language_code;
     TRY(check_language(c, &language_code));
-    const char *name =
-        cstr(c->arena, str_printf(c->arena, "telegram.%s." STR_FMT, field, STR_ARG(language_code)));
+    const char *name = cstr(
+        c->arena, str_printf(c->arena, "telegram.%s." STR_FMT, field, STR_ARG(language_code)));
     str words = store_get(c->arena, name);
     *result = json_make(c->arena, KV(field, str_empty(words) ? S("") : words));
     return NULL;

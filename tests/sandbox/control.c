@@ -83,17 +83,15 @@ static void get_calls(struct request *r)
         "select id, at_ms, method, parameters, status, result, is_refused, via, took_ms from calls"
         " where id > ?1 and (?2 = 0 or is_refused) and (?3 = '' or method = ?3)"
         " order by id desc limit ?4",
-        V(number_query(r, "after", 0)), V(only_refused),
-        V(str_empty(method) ? S("") : method), V(limit_query(r)));
+        V(number_query(r, "after", 0)), V(only_refused), V(str_empty(method) ? S("") : method),
+        V(limit_query(r)));
     while (sql_next(&row))
         rows_add(&out, KVS(KV("id", row_i64(&row, 0)), KV("at_ms", row_i64(&row, 1)),
                            KV("method", row_str(r->arena, &row, 2)),
                            KV("parameters", row_str(r->arena, &row, 3)),
-                           KV("status", row_i64(&row, 4)),
-                           KV("result", row_str(r->arena, &row, 5)),
-                           KV("is_refused", row_i64(&row, 6) != 0),
-                           KV("via", row_str(r->arena, &row, 7)),
-                           KV("took_ms", row_i64(&row, 8))));
+                           KV("status", row_i64(&row, 4)), KV("result", row_str(r->arena, &row, 5)),
+                           KV("is_refused", (bool)(row_i64(&row, 6) != 0)),
+                           KV("via", row_str(r->arena, &row, 7)), KV("took_ms", row_i64(&row, 8))));
     rows_answer(r, &out);
 }
 
@@ -103,7 +101,8 @@ static void get_counts(struct request *r)
     int64_t total = 0, refused = 0;
     buf_add(&b, S("{\"methods\":["));
     struct row row = SQL_OPEN("select method, status, count from call_counts"
-                              " order by method, status limit ?", V(MOST_LIMIT));
+                              " order by method, status limit ?",
+                              V(MOST_LIMIT));
     for (size_t i = 0; sql_next(&row); i++) {
         int64_t status = row_i64(&row, 1), count = row_i64(&row, 2);
         total += count;
@@ -118,18 +117,19 @@ static void get_counts(struct request *r)
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         numbers[i] = SQL_NUMBER("select cast(value as integer) from settings where name = ?",
                                 V(names[i]));
-    buf_addf(&b, "],\"calls\":%" PRId64 ",\"refused\":%" PRId64 ",\"delivered\":%" PRId64
-             ",\"failed_deliveries\":%" PRId64 ",\"expired\":%" PRId64 "}", total, refused,
-             numbers[0], numbers[1], numbers[2]);
+    buf_addf(&b,
+             "],\"calls\":%" PRId64 ",\"refused\":%" PRId64 ",\"delivered\":%" PRId64
+             ",\"failed_deliveries\":%" PRId64 ",\"expired\":%" PRId64 "}",
+             total, refused, numbers[0], numbers[1], numbers[2]);
     answer_json(r, buf_str(&b));
 }
 
 static void get_pending(struct request *r)
 {
-    answer_json(r, json_make(r->arena, KV("pending", updates_pending()),
-                             KV("in_flight", delivery_in_flight()),
-                             KV("most_attempts",
-                                sql_number("select max(attempts) from updates", NULL, 0))));
+    answer_json(
+        r,
+        json_make(r->arena, KV("pending", updates_pending()), KV("in_flight", delivery_in_flight()),
+                  KV("most_attempts", sql_number("select max(attempts) from updates", NULL, 0))));
 }
 
 static void get_messages(struct request *r)
@@ -141,16 +141,15 @@ static void get_messages(struct request *r)
         " and (?2 = 0 or chat_id = ?2) order by message_id limit ?3",
         V(number_query(r, "after", 0)), V(number_query(r, "user", 0)), V(limit_query(r)));
     while (sql_next(&row))
-        rows_add(&out, KVS(KV("message_id", row_i64(&row, 0)), KV("chat_id", row_i64(&row, 1)),
-                           KV("date", row_i64(&row, 2)), KV("edit_date", row_i64(&row, 3)),
-                           KV("is_from_bot", row_i64(&row, 4) != 0),
-                           KV("kind", row_str(r->arena, &row, 5)),
-                           KV("text", row_str(r->arena, &row, 6)),
-                           KV("entities", json_column(r, &row, 7)),
-                           KV("media", json_column(r, &row, 8)),
-                           KV("markup", json_column(r, &row, 9)),
-                           KV("media_group_id", row_str(r->arena, &row, 10)),
-                           KV("reply_to", row_i64(&row, 11))));
+        rows_add(&out,
+                 KVS(KV("message_id", row_i64(&row, 0)), KV("chat_id", row_i64(&row, 1)),
+                     KV("date", row_i64(&row, 2)), KV("edit_date", row_i64(&row, 3)),
+                     KV("is_from_bot", (bool)(row_i64(&row, 4) != 0)),
+                     KV("kind", row_str(r->arena, &row, 5)), KV("text", row_str(r->arena, &row, 6)),
+                     KV("entities", json_column(r, &row, 7)), KV("media", json_column(r, &row, 8)),
+                     KV("markup", json_column(r, &row, 9)),
+                     KV("media_group_id", row_str(r->arena, &row, 10)),
+                     KV("reply_to", row_i64(&row, 11))));
     rows_answer(r, &out);
 }
 
@@ -162,11 +161,11 @@ static void get_callbacks(struct request *r)
         " where ?1 = 0 or user_id = ?1 order by at_ms limit ?2",
         V(number_query(r, "user", 0)), V(limit_query(r)));
     while (sql_next(&row))
-        rows_add(&out, KVS(KV("id", row_str(r->arena, &row, 0)), KV("user_id", row_i64(&row, 1)),
-                           KV("message_id", row_i64(&row, 2)),
-                           KV("data", row_str(r->arena, &row, 3)), KV("at_ms", row_i64(&row, 4)),
-                           KV("answered_ms", row_i64(&row, 5)),
-                           KV("answer", json_column(r, &row, 6))));
+        rows_add(&out,
+                 KVS(KV("id", row_str(r->arena, &row, 0)), KV("user_id", row_i64(&row, 1)),
+                     KV("message_id", row_i64(&row, 2)), KV("data", row_str(r->arena, &row, 3)),
+                     KV("at_ms", row_i64(&row, 4)), KV("answered_ms", row_i64(&row, 5)),
+                     KV("answer", json_column(r, &row, 6))));
     rows_answer(r, &out);
 }
 
@@ -178,8 +177,8 @@ static void get_faults(struct request *r)
     struct row row = SQL_OPEN("select name, value from faults order by name limit ?",
                               V(MOST_LIMIT));
     while (sql_next(&row))
-        rows_add(&out, KVS(KV("name", row_str(r->arena, &row, 0)),
-                           KV("value", json_column(r, &row, 1))));
+        rows_add(&out,
+                 KVS(KV("name", row_str(r->arena, &row, 0)), KV("value", json_column(r, &row, 1))));
     rows_answer(r, &out);
 }
 
@@ -321,16 +320,23 @@ static const struct {
     const char *name;
     void (*answer)(struct request *r);
 } questions[] = {
-    {"calls", get_calls},       {"counts", get_counts},       {"pending", get_pending},
-    {"messages", get_messages}, {"callbacks", get_callbacks}, {"faults", get_faults},
+    {"calls",     get_calls    },
+    {"counts",    get_counts   },
+    {"pending",   get_pending  },
+    {"messages",  get_messages },
+    {"callbacks", get_callbacks},
+    {"faults",    get_faults   },
 };
 
 static const struct {
     const char *name;
     bool (*run)(struct request *r, struct json_object *body, str *out);
 } orders[] = {
-    {"fault", post_fault}, {"person", post_person}, {"update", post_update},
-    {"token", post_token}, {"forget", post_forget},
+    {"fault",  post_fault },
+    {"person", post_person},
+    {"update", post_update},
+    {"token",  post_token },
+    {"forget", post_forget},
 };
 
 void control_handle(struct request *r, str path)
@@ -349,8 +355,8 @@ void control_handle(struct request *r, str path)
         str text = str_empty(r->body) ? S("{}") : r->body;
         bool is_done = !json_parse(r->arena, text, &body) && orders[i].run(r, body, &out);
         request_answer(r, &(struct answer){
-            .status = is_done ? 200 : 400,
-            .body = str_empty(out) ? S("{\"error\":\"cannot do that\"}") : out});
+                              .status = is_done ? 200 : 400,
+                              .body = str_empty(out) ? S("{\"error\":\"cannot do that\"}") : out});
         return;
     }
     request_refuse(r, 404, "no such question or order");

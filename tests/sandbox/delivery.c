@@ -15,14 +15,14 @@
 enum {
     DELIVERY_TIMEOUT_MS = 60000,
     FIRST_DELAY_S = 2,
-    CAP_DELAY_S = 60,             /* to twice that, by chance */
+    CAP_DELAY_S = 60, /* to twice that, by chance */
     MOST_RETRY_AFTER_S = 3600,
-    WARM_MS = 10000,              /* since the last success: then connections open faster */
+    WARM_MS = 10000, /* since the last success: then connections open faster */
     WARM_WINDOW_MS = 500,
     WARM_OPENINGS = 10,
     COLD_WINDOW_MS = 2000,
-    IDLE_MS = 60000,              /* idle connections are closed by then */
-    GONE_MS = 23 * 3600 * 1000,   /* of nothing but 410: the webhook is taken out */
+    IDLE_MS = 60000,            /* idle connections are closed by then */
+    GONE_MS = 23 * 3600 * 1000, /* of nothing but 410: the webhook is taken out */
     ANSWER_MOST_BYTES = 1 << 20,
     DELIVERY_ARENA_BYTES = 128 << 20,
     DELIVERY_STACK_KIB = 256,
@@ -41,7 +41,8 @@ double delivery_scale(struct arena *a)
     if (json_double(fault, "scale", &scale))
         return scale;
     return json_object_is_type(fault, json_type_int) || json_object_is_type(fault, json_type_double)
-               ? json_object_get_double(fault) : 1;
+               ? json_object_get_double(fault)
+               : 1;
 }
 
 /* -- connections -- */
@@ -84,9 +85,11 @@ struct delivery {
 static bool read_head(struct delivery *d)
 {
     struct row row;
-    if (!SQL_GET(&row, "select u.update_id, u.kind, u.body, u.expires_ms, q.delay_s"
+    if (!SQL_GET(&row,
+                 "select u.update_id, u.kind, u.body, u.expires_ms, q.delay_s"
                  " from updates u join queues q on q.queue_key = u.queue_key"
-                 " where u.queue_key = ? order by u.update_id limit 1", V(d->queue_key)))
+                 " where u.queue_key = ? order by u.update_id limit 1",
+                 V(d->queue_key)))
         return false;
     d->update_id = row_i64(&row, 0);
     d->kind = row_str(d->arena, &row, 1);
@@ -112,7 +115,8 @@ static void update_finish(struct delivery *d)
 static void count(const char *what)
 {
     SQL("insert into settings (name, value) values ('telegram.' || ?1, 1)"
-        " on conflict (name) do update set value = value + 1", V(what));
+        " on conflict (name) do update set value = value + 1",
+        V(what));
 }
 
 static void note_error(struct delivery *d, str message)
@@ -220,18 +224,22 @@ static err *post(struct delivery *d, struct http_response *response)
 {
     bool has_secret = !str_empty(d->webhook.secret_token);
     struct http_header headers[] = {
-        {S("Content-Type"), S("application/json")},
+        {S("Content-Type"),                                         S("application/json")  },
         {has_secret ? S("X-Telegram-Bot-Api-Secret-Token") : S(""), d->webhook.secret_token},
-        {{0}, {0}}};
-    return http_fetch(d->arena, &(struct http_request){
-        .method = S("POST"),
-        .url = d->webhook.url,
-        .headers = headers,
-        .body = str_printf(d->arena, "{\"update_id\":%" PRId64 ",\"" STR_FMT "\":" STR_FMT "}",
-                           d->update_id, STR_ARG(d->kind), STR_ARG(d->body)),
-        .timeout_ms = DELIVERY_TIMEOUT_MS,
-        .max_bytes = ANSWER_MOST_BYTES,
-    }, response);
+        {{0},                                                       {0}                    }
+    };
+    return http_fetch(
+        d->arena,
+        &(struct http_request){
+            .method = S("POST"),
+            .url = d->webhook.url,
+            .headers = headers,
+            .body = str_printf(d->arena, "{\"update_id\":%" PRId64 ",\"" STR_FMT "\":" STR_FMT "}",
+                               d->update_id, STR_ARG(d->kind), STR_ARG(d->body)),
+            .timeout_ms = DELIVERY_TIMEOUT_MS,
+            .max_bytes = ANSWER_MOST_BYTES,
+        },
+        response);
 }
 
 static void attempt(struct delivery *d)
@@ -253,8 +261,8 @@ static void attempt(struct delivery *d)
         str_to_i64(http_header(&response, S("retry-after")), &retry_after_s);
         if (response.status == 410)
             was_gone();
-        failed(d, retry_after_s, str_printf(d->arena, "Wrong response from the webhook: %d",
-                                            response.status));
+        failed(d, retry_after_s,
+               str_printf(d->arena, "Wrong response from the webhook: %d", response.status));
     }
 }
 
@@ -281,8 +289,10 @@ static void deliver(void *argument)
 static bool take_due(struct arena *a, str *queue_key, int64_t *next_ms)
 {
     struct row row;
-    if (!SQL_GET(&row, "select queue_key, due_ms from queues where is_busy = 0"
-                 " order by due_ms limit ?", V(1)))
+    if (!SQL_GET(&row,
+                 "select queue_key, due_ms from queues where is_busy = 0"
+                 " order by due_ms limit ?",
+                 V(1)))
         return false;
     int64_t due_ms = row_i64(&row, 1);
     *queue_key = row_str(a, &row, 0);

@@ -26,7 +26,8 @@ static err *save_edit(struct call *c, const struct message *before, struct messa
                    str_eq(before->media, m->media) && str_eq(before->markup, m->markup) &&
                    str_eq(before->kind, m->kind);
     if (is_same)
-        return bad_request(c, "message is not modified: specified new message content and reply"
+        return bad_request(c,
+                           "message is not modified: specified new message content and reply"
                            " markup are exactly the same as a current content and reply markup of"
                            " the message");
     m->edit_date = clock_ms() / 1000;
@@ -158,13 +159,13 @@ err *run_answerCallbackQuery(struct call *c, str *result)
     bool shows_alert = false;
     json_boolean(c->arguments, "show_alert", &shows_alert);
     str answer = json_make(c->arena, KV("text", str_empty(text) ? S("") : text),
-                           KV("show_alert", shows_alert),
-                           KV("url", json_str(c->arguments, "url")));
+                           KV("show_alert", shows_alert), KV("url", json_str(c->arguments, "url")));
     int changed = SQL("update callbacks set answered_ms = ?1, answer = ?2"
                       " where id = ?3 and answered_ms is null and at_ms > ?4",
                       V(clock_ms()), V(answer), V(id), V(clock_ms() - CALLBACK_LIVES_MS));
     if (!changed)
-        return bad_request(c, "query is too old and response timeout expired or query ID is invalid");
+        return bad_request(c,
+                           "query is too old and response timeout expired or query ID is invalid");
     sandbox_changed();
     *result = S("true");
     return NULL;

@@ -4,16 +4,22 @@
 enum { MOST_ENTITIES = 100 }; /* Telegram drops the rest */
 
 static const char *const given_types[] = {
-    "mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bold",
-    "italic", "underline", "strikethrough", "spoiler", "blockquote", "expandable_blockquote",
-    "code", "pre", "text_link", "custom_emoji", "date_time",
+    "mention",       "hashtag",
+    "cashtag",       "bot_command",
+    "url",           "email",
+    "phone_number",  "bold",
+    "italic",        "underline",
+    "strikethrough", "spoiler",
+    "blockquote",    "expandable_blockquote",
+    "code",          "pre",
+    "text_link",     "custom_emoji",
+    "date_time",
 };
 
 struct entities entities_new(struct arena *a)
 {
-    return (struct entities){.arena = a,
-                             .items = NEW_ARRAY(a, struct entity, MOST_ENTITIES),
-                             .capacity = MOST_ENTITIES};
+    return (struct entities){
+        .arena = a, .items = NEW_ARRAY(a, struct entity, MOST_ENTITIES), .capacity = MOST_ENTITIES};
 }
 
 void entities_add(struct entities *list, const struct entity *e)
@@ -91,6 +97,15 @@ static size_t link_end(str text, size_t at)
     return at;
 }
 
+/* A hashtag of digits alone is a number. */
+static bool is_number(str s)
+{
+    size_t at = 0;
+    while (at < s.len && s.ptr[at] >= '0' && s.ptr[at] <= '9')
+        at++;
+    return at == s.len;
+}
+
 /* The kind of thing that begins at `at`, and where it ends. */
 static const char *found_at(str text, size_t at, size_t *end)
 {
@@ -109,15 +124,15 @@ static const char *found_at(str text, size_t at, size_t *end)
             *end = word_end(text, *end + 1);
         return "bot_command";
     }
-    if (c == '#' && length >= 1)
+    if (c == '#' && !is_number(str_sub(text, at + 1, length)))
         return "hashtag";
     return c == '@' && length >= 4 && length <= 32 ? "mention" : NULL;
 }
 
 static bool is_taken(const struct entities *list, size_t count, size_t offset, size_t length)
 {
-    static const char *const closed[] = {"code", "pre", "text_link", "url", "bot_command",
-                                         "hashtag", "mention", "custom_emoji"};
+    static const char *const closed[] = {"code",        "pre",     "text_link", "url",
+                                         "bot_command", "hashtag", "mention",   "custom_emoji"};
     for (size_t i = 0; i < count; i++) {
         const struct entity *e = &list->items[i];
         bool overlaps = offset < e->offset + e->length && e->offset < offset + length;

@@ -6,12 +6,23 @@ enum { MOST_NESTED = 64 };
 static const struct {
     const char *tag, *type;
 } tags[] = {
-    {"b", "bold"},           {"strong", "bold"},        {"i", "italic"},
-    {"em", "italic"},        {"u", "underline"},        {"ins", "underline"},
-    {"s", "strikethrough"},  {"strike", "strikethrough"}, {"del", "strikethrough"},
-    {"a", "text_link"},      {"code", "code"},          {"pre", "pre"},
-    {"blockquote", "blockquote"}, {"tg-spoiler", "spoiler"}, {"span", "spoiler"},
-    {"tg-emoji", "custom_emoji"}, {"tg-time", "date_time"},
+    {"b",          "bold"         },
+    {"strong",     "bold"         },
+    {"i",          "italic"       },
+    {"em",         "italic"       },
+    {"u",          "underline"    },
+    {"ins",        "underline"    },
+    {"s",          "strikethrough"},
+    {"strike",     "strikethrough"},
+    {"del",        "strikethrough"},
+    {"a",          "text_link"    },
+    {"code",       "code"         },
+    {"pre",        "pre"          },
+    {"blockquote", "blockquote"   },
+    {"tg-spoiler", "spoiler"      },
+    {"span",       "spoiler"      },
+    {"tg-emoji",   "custom_emoji" },
+    {"tg-time",    "date_time"    },
 };
 
 struct open_tag {
@@ -104,8 +115,14 @@ static uint32_t numeric_reference(str s, size_t *end)
 
 static uint32_t named_reference(str s, size_t *end)
 {
-    static const struct { str name; uint32_t code; } names[] = {
-        {{"lt", 2}, '<'}, {{"gt", 2}, '>'}, {{"amp", 3}, '&'}, {{"quot", 4}, '"'},
+    static const struct {
+        str name;
+        uint32_t code;
+    } names[] = {
+        {{"lt", 2},   '<'},
+        {{"gt", 2},   '>'},
+        {{"amp", 3},  '&'},
+        {{"quot", 4}, '"'},
     };
     size_t from = *end;
     while (*end < s.len && (s.ptr[*end] | 32) >= 'a' && (s.ptr[*end] | 32) <= 'z')
@@ -142,8 +159,9 @@ static bool read_value(struct parser *p, size_t tag_at, str *value)
             bool is_token = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
                             c == '.' || c == '-';
             if (!is_token)
-                return refuse(p, str_printf(p->arena,
-                                            "Unexpected end of name token at byte offset %zu", from));
+                return refuse(
+                    p,
+                    str_printf(p->arena, "Unexpected end of name token at byte offset %zu", from));
             p->at++;
         }
         *value = lower(p->arena, str_sub(p->in, from, p->at - from));
@@ -193,12 +211,15 @@ static bool read_attributes(struct parser *p, struct open_tag *t, size_t tag_at)
             p->at++;
         str name = lower(p->arena, str_sub(p->in, from, p->at - from)), value = S("");
         if (str_empty(name) && p->at < p->in.len)
-            return refuse(p, str_printf(p->arena, "Empty attribute name in the tag \"" STR_FMT
-                                        "\" at byte offset %zu", STR_ARG(t->name), tag_at));
+            return refuse(p, str_printf(p->arena,
+                                        "Empty attribute name in the tag \"" STR_FMT
+                                        "\" at byte offset %zu",
+                                        STR_ARG(t->name), tag_at));
         skip_spaces(p);
         if (p->at >= p->in.len)
-            return refuse(p, str_printf(p->arena, "Unclosed start tag \"" STR_FMT
-                                        "\" at byte offset %zu", STR_ARG(t->name), tag_at));
+            return refuse(p, str_printf(p->arena,
+                                        "Unclosed start tag \"" STR_FMT "\" at byte offset %zu",
+                                        STR_ARG(t->name), tag_at));
         if (peek(p) == '=') {
             p->at++;
             skip_spaces(p);
@@ -218,19 +239,23 @@ static bool read_open_tag(struct parser *p)
     if (p->at >= p->in.len)
         return refuse(p, str_printf(p->arena, "Unclosed start tag at byte offset %zu", tag_at));
     struct open_tag t = {.name = lower(p->arena, str_sub(p->in, tag_at + 1, p->at - tag_at - 1)),
-                         .units = p->units, .at = p->out.len};
+                         .units = p->units,
+                         .at = p->out.len};
     for (size_t i = 0; i < ARRAY_LEN(tags) && !t.type; i++)
         if (str_eq(t.name, str_from(tags[i].tag)))
             t.type = tags[i].type;
     if (!t.type)
-        return refuse(p, str_printf(p->arena, "Unsupported start tag \"" STR_FMT
-                                    "\" at byte offset %zu", STR_ARG(t.name), tag_at));
+        return refuse(p, str_printf(p->arena,
+                                    "Unsupported start tag \"" STR_FMT "\" at byte offset %zu",
+                                    STR_ARG(t.name), tag_at));
     if (!read_attributes(p, &t, tag_at))
         return false;
     p->at++;
     if (str_eq(t.name, S("span")) && !str_eq(t.argument, S("spoiler")))
-        return refuse(p, str_printf(p->arena, "Tag \"span\" must have class \"tg-spoiler\" at byte"
-                                    " offset %zu", tag_at));
+        return refuse(p, str_printf(p->arena,
+                                    "Tag \"span\" must have class \"tg-spoiler\" at byte"
+                                    " offset %zu",
+                                    tag_at));
     if (str_eq(t.name, S("tg-emoji")) && str_empty(t.argument))
         return refuse(p, S("Invalid custom emoji identifier specified"));
     if (p->depth == MOST_NESTED)
@@ -309,9 +334,10 @@ static bool read_close_tag(struct parser *p)
     p->at++;
     const struct open_tag *t = &p->open[--p->depth];
     if (!str_empty(name) && !str_eq(name, t->name))
-        return refuse(p, str_printf(p->arena, "Unmatched end tag at byte offset %zu, expected \"</"
-                                    STR_FMT ">\", found \"</" STR_FMT ">\"", tag_at,
-                                    STR_ARG(t->name), STR_ARG(name)));
+        return refuse(p, str_printf(p->arena,
+                                    "Unmatched end tag at byte offset %zu, expected \"</" STR_FMT
+                                    ">\", found \"</" STR_FMT ">\"",
+                                    tag_at, STR_ARG(t->name), STR_ARG(name)));
     close_entity(p, t);
     return true;
 }
@@ -348,8 +374,9 @@ bool format_html(struct arena *a, str html, struct formatted *out, struct entiti
             is_good = read_open_tag(p);
     }
     if (is_good && p->depth)
-        is_good = refuse(p, str_printf(a, "Can't find end tag corresponding to start tag \"" STR_FMT
-                                       "\"", STR_ARG(p->open[p->depth - 1].name)));
+        is_good = refuse(
+            p, str_printf(a, "Can't find end tag corresponding to start tag \"" STR_FMT "\"",
+                          STR_ARG(p->open[p->depth - 1].name)));
     *wrong = p->wrong;
     *out = (struct formatted){.text = buf_str(&p->out), .units = p->units};
     return is_good;

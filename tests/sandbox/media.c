@@ -8,7 +8,7 @@ enum {
     MOST_PHOTO_BYTES = 10 << 20,
     MOST_PHOTO_SIDES = 10000, /* width and height together */
     MOST_PHOTO_RATIO = 20,
-    FILE_ID_BYTES = 27,       /* kind 3, bot 8, chance 16 */
+    FILE_ID_BYTES = 27, /* kind 3, bot 8, chance 16 */
 };
 
 /* The first three bytes give Telegram's look: AgAC for photos, BQAC for documents … */
@@ -16,9 +16,11 @@ static const struct kind {
     const char *name, *shown, *extension;
     char first;
 } kinds[] = {
-    {"photo", "Photo", ".jpg", 2},  {"voice", "VoiceNote", ".oga", 3},
-    {"video", "Video", ".mp4", 4},  {"document", "Document", "", 5},
-    {"audio", "Audio", ".mp3", 9},
+    {"photo",    "Photo",     ".jpg", 2},
+    {"voice",    "VoiceNote", ".oga", 3},
+    {"video",    "Video",     ".mp4", 4},
+    {"document", "Document",  "",     5},
+    {"audio",    "Audio",     ".mp3", 9},
 };
 
 static const struct kind *kind_find(str name)
@@ -70,13 +72,15 @@ static err *check_file_id(struct call *c, str file_id, const char *kind)
 {
     str bytes;
     if (!is_base64url(file_id))
-        return bad_request(c, "wrong remote file identifier specified: Wrong character in the string");
+        return bad_request(c,
+                           "wrong remote file identifier specified: Wrong character in the string");
     if (!str_unbase64url(c->arena, file_id, &bytes))
-        return bad_request(c, "wrong remote file identifier specified: Wrong padding in the string");
+        return bad_request(c,
+                           "wrong remote file identifier specified: Wrong padding in the string");
     const struct kind *k = bytes.len == FILE_ID_BYTES ? kind_of_byte(bytes.ptr[0]) : NULL;
     if (!k)
         return bad_request(c, "wrong remote file identifier specified: can't unserialize it."
-                           " Wrong last symbol");
+                              " Wrong last symbol");
     const struct kind *wanted = kind_find(str_from(kind));
     if (wanted && wanted != k)
         return bad_request(c, "can't use file of type %s as %s", k->shown, wanted->shown);
@@ -102,17 +106,25 @@ static void file_insert(const struct media *m)
 bool media_find(struct arena *a, str file_id, struct media *out)
 {
     struct row row;
-    if (!SQL_GET(&row, "select file_id, unique_id, kind, sha256, size_bytes, width, height,"
+    if (!SQL_GET(&row,
+                 "select file_id, unique_id, kind, sha256, size_bytes, width, height,"
                  " duration, mime_type, file_name, performer, title, sizes"
-                 " from files where file_id = ?", V(file_id)))
+                 " from files where file_id = ?",
+                 V(file_id)))
         return false;
-    *out = (struct media){
-        .file_id = row_str(a, &row, 0), .unique_id = row_str(a, &row, 1),
-        .kind = kind_find(row_str(a, &row, 2))->name, .sha256 = row_str(a, &row, 3),
-        .size_bytes = row_i64(&row, 4), .width = row_i64(&row, 5), .height = row_i64(&row, 6),
-        .duration = row_i64(&row, 7), .mime_type = row_str(a, &row, 8),
-        .file_name = row_str(a, &row, 9), .performer = row_str(a, &row, 10),
-        .title = row_str(a, &row, 11), .sizes = row_str(a, &row, 12)};
+    *out = (struct media){.file_id = row_str(a, &row, 0),
+                          .unique_id = row_str(a, &row, 1),
+                          .kind = kind_find(row_str(a, &row, 2))->name,
+                          .sha256 = row_str(a, &row, 3),
+                          .size_bytes = row_i64(&row, 4),
+                          .width = row_i64(&row, 5),
+                          .height = row_i64(&row, 6),
+                          .duration = row_i64(&row, 7),
+                          .mime_type = row_str(a, &row, 8),
+                          .file_name = row_str(a, &row, 9),
+                          .performer = row_str(a, &row, 10),
+                          .title = row_str(a, &row, 11),
+                          .sizes = row_str(a, &row, 12)};
     sql_close(&row);
     return true;
 }
@@ -165,9 +177,12 @@ void media_put(struct arena *a, const char *kind, str bytes, str file_name, str 
 {
     struct picture picture = {0};
     const struct kind *k = kind_find(str_from(kind));
-    *out = (struct media){.kind = k->name, .file_id = make_file_id(a, k),
-                          .unique_id = make_unique_id(a), .sha256 = blob_put(a, bytes),
-                          .size_bytes = (int64_t)bytes.len, .duration = duration};
+    *out = (struct media){.kind = k->name,
+                          .file_id = make_file_id(a, k),
+                          .unique_id = make_unique_id(a),
+                          .sha256 = blob_put(a, bytes),
+                          .size_bytes = (int64_t)bytes.len,
+                          .duration = duration};
     bool is_picture = picture_read(bytes, &picture);
     out->mime_type = is_picture ? str_from(picture.mime_type) : mime_type;
     if (strcmp(kind, "photo") == 0) {
@@ -188,8 +203,10 @@ static err *check_photo(struct call *c, str bytes)
 {
     struct picture picture;
     if (bytes.len > MOST_PHOTO_BYTES)
-        return bad_request(c, "file of size %zu bytes is too big for a photo; the maximum size is"
-                           " %d bytes", bytes.len, MOST_PHOTO_BYTES);
+        return bad_request(c,
+                           "file of size %zu bytes is too big for a photo; the maximum size is"
+                           " %d bytes",
+                           bytes.len, MOST_PHOTO_BYTES);
     if (!picture_read(bytes, &picture))
         return bad_request(c, "IMAGE_PROCESS_FAILED");
     if (picture.width + picture.height > MOST_PHOTO_SIDES ||
@@ -216,8 +233,8 @@ err *media_keep(struct call *c, const char *kind, const struct upload *upload, s
 
 /* Nothing but this machine is ever asked: an address fails as one does that
  * Telegram cannot reach. */
-err *media_argument(struct call *c, struct json_object *holder, const char *field,
-                    const char *kind, struct media *out)
+err *media_argument(struct call *c, struct json_object *holder, const char *field, const char *kind,
+                    struct media *out)
 {
     const struct upload *upload = NULL;
     str value = json_str(holder, field);

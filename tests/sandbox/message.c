@@ -19,18 +19,25 @@ void message_add(struct message *m)
 bool message_find(struct arena *a, int64_t chat_id, int64_t message_id, struct message *out)
 {
     struct row row;
-    if (!SQL_GET(&row, "select date, edit_date, is_from_bot, kind, text, entities, media, markup,"
+    if (!SQL_GET(&row,
+                 "select date, edit_date, is_from_bot, kind, text, entities, media, markup,"
                  " media_group_id, reply_to, extra from messages"
                  " where message_id = ? and chat_id = ? and not is_deleted",
                  V(message_id), V(chat_id)))
         return false;
-    *out = (struct message){
-        .message_id = message_id, .chat_id = chat_id, .date = row_i64(&row, 0),
-        .edit_date = row_i64(&row, 1), .is_from_bot = row_i64(&row, 2) != 0,
-        .kind = row_str(a, &row, 3), .text = row_str(a, &row, 4), .entities = row_str(a, &row, 5),
-        .media = row_str(a, &row, 6), .markup = row_str(a, &row, 7),
-        .media_group_id = row_str(a, &row, 8), .reply_to = row_i64(&row, 9),
-        .extra = row_str(a, &row, 10)};
+    *out = (struct message){.message_id = message_id,
+                            .chat_id = chat_id,
+                            .date = row_i64(&row, 0),
+                            .edit_date = row_i64(&row, 1),
+                            .is_from_bot = row_i64(&row, 2) != 0,
+                            .kind = row_str(a, &row, 3),
+                            .text = row_str(a, &row, 4),
+                            .entities = row_str(a, &row, 5),
+                            .media = row_str(a, &row, 6),
+                            .markup = row_str(a, &row, 7),
+                            .media_group_id = row_str(a, &row, 8),
+                            .reply_to = row_i64(&row, 9),
+                            .extra = row_str(a, &row, 10)};
     sql_close(&row);
     return true;
 }
@@ -49,8 +56,10 @@ void message_save(const struct message *m)
 static str person_json(struct arena *a, int64_t user_id, bool as_chat)
 {
     struct row row;
-    if (!SQL_GET(&row, "select first_name, last_name, username, language_code, is_premium"
-                 " from people where id = ?", V(user_id)))
+    if (!SQL_GET(&row,
+                 "select first_name, last_name, username, language_code, is_premium"
+                 " from people where id = ?",
+                 V(user_id)))
         return S("null");
     struct kv fields[9];
     size_t count = 0;
@@ -84,11 +93,16 @@ str user_json(struct arena *a, int64_t user_id)
 
 str bot_json(struct arena *a, bool is_whole)
 {
-    struct kv fields[] = {
-        KV("id", bot_id()), KV("is_bot", (bool)true), KV("first_name", "Aisha"),
-        KV("username", "aisha_sandbox_bot"), KV("can_join_groups", (bool)true),
-        KV("can_read_all_group_messages", (bool)false), KV("supports_inline_queries", (bool)false),
-        KV("can_connect_to_business", (bool)false), KV("has_main_web_app", (bool)false), {0}};
+    struct kv fields[] = {KV("id", bot_id()),
+                          KV("is_bot", (bool)true),
+                          KV("first_name", "Aisha"),
+                          KV("username", "aisha_sandbox_bot"),
+                          KV("can_join_groups", (bool)true),
+                          KV("can_read_all_group_messages", (bool)false),
+                          KV("supports_inline_queries", (bool)false),
+                          KV("can_connect_to_business", (bool)false),
+                          KV("has_main_web_app", (bool)false),
+                          {0}};
     if (!is_whole)
         fields[4] = (struct kv){0};
     return json_make_kvs(a, fields);
@@ -118,9 +132,10 @@ static void put_content(struct arena *a, struct buf *b, const struct message *m)
 
 static void put_message(struct arena *a, struct buf *b, const struct message *m, bool is_inner)
 {
-    buf_addf(b, "{\"message_id\":%" PRId64 ",\"from\":" STR_FMT ",\"chat\":" STR_FMT
-             ",\"date\":%" PRId64, m->message_id,
-             STR_ARG(m->is_from_bot ? bot_json(a, false) : user_json(a, m->chat_id)),
+    buf_addf(b,
+             "{\"message_id\":%" PRId64 ",\"from\":" STR_FMT ",\"chat\":" STR_FMT
+             ",\"date\":%" PRId64,
+             m->message_id, STR_ARG(m->is_from_bot ? bot_json(a, false) : user_json(a, m->chat_id)),
              STR_ARG(chat_json(a, m->chat_id)), m->date);
     if (m->edit_date)
         buf_addf(b, ",\"edit_date\":%" PRId64, m->edit_date);
@@ -205,19 +220,26 @@ static err *check_style(struct call *c, struct json_object *button)
 
 static err *check_button(struct call *c, struct json_object *button)
 {
-    static const char *const actions[] = {
-        "url", "callback_data", "web_app", "login_url", "switch_inline_query",
-        "switch_inline_query_current_chat", "switch_inline_query_chosen_chat", "copy_text", "pay"};
+    static const char *const actions[] = {"url",
+                                          "callback_data",
+                                          "web_app",
+                                          "login_url",
+                                          "switch_inline_query",
+                                          "switch_inline_query_current_chat",
+                                          "switch_inline_query_chosen_chat",
+                                          "copy_text",
+                                          "pay"};
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(actions); i++)
         count += json_has(button, actions[i]) ? 1 : 0;
     str data = json_str(button, "callback_data"), url = json_str(button, "url");
     str app = json_str(json_at(button, "web_app"), "url");
     if (str_empty(str_trim(json_str(button, "text"))))
-        return bad_request(c, "can't parse inline keyboard button: field \"text\" must be non-empty");
+        return bad_request(c,
+                           "can't parse inline keyboard button: field \"text\" must be non-empty");
     if (count == 0 || (json_has(button, "callback_data") && str_empty(data)))
         return bad_request(c, "can't parse inline keyboard button: Text buttons are unallowed in"
-                           " the inline keyboard");
+                              " the inline keyboard");
     if (count > 1)
         return bad_request(c, "can't parse inline keyboard button: exactly one action is allowed");
     if (data.len > MOST_CALLBACK_BYTES)
@@ -226,8 +248,10 @@ static err *check_button(struct call *c, struct json_object *button)
         return bad_request(c, "inline keyboard button URL '" STR_FMT "' is invalid: Wrong HTTP URL",
                            STR_ARG(url));
     if (json_has(button, "web_app") && !str_starts(app, S("https://")))
-        return bad_request(c, "inline keyboard button Web App URL '" STR_FMT
-                           "' is invalid: Only HTTPS links are allowed", STR_ARG(app));
+        return bad_request(c,
+                           "inline keyboard button Web App URL '" STR_FMT
+                           "' is invalid: Only HTTPS links are allowed",
+                           STR_ARG(app));
     if (json_has(button, "pay"))
         return bad_request(c, "BUTTON_TYPE_INVALID"); /* belongs to an invoice */
     return check_style(c, button);

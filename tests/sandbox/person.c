@@ -56,8 +56,10 @@ int64_t telegram_user_text(struct arena *a, int64_t user_id, str text)
 static int64_t say_media(struct arena *a, int64_t user_id, const struct media *media, str caption,
                          str media_group_id)
 {
-    struct message m = {.kind = str_from(media->kind), .text = caption,
-                        .media = media_json(a, media), .media_group_id = media_group_id};
+    struct message m = {.kind = str_from(media->kind),
+                        .text = caption,
+                        .media = media_json(a, media),
+                        .media_group_id = media_group_id};
     return say(a, user_id, &m);
 }
 

@@ -9,12 +9,12 @@
 static const struct {
     const char *name, *members;
 } unions[] = {
-    {"ReplyMarkup", "InlineKeyboardMarkup|ReplyKeyboardMarkup|ReplyKeyboardRemove|ForceReply"},
-    {"InputMedia", "InputMediaPhoto|InputMediaVideo|InputMediaAudio|InputMediaDocument"},
+    {"ReplyMarkup",     "InlineKeyboardMarkup|ReplyKeyboardMarkup|ReplyKeyboardRemove|ForceReply"},
+    {"InputMedia",      "InputMediaPhoto|InputMediaVideo|InputMediaAudio|InputMediaDocument"     },
     {"BotCommandScope",
      "BotCommandScopeDefault|BotCommandScopeAllPrivateChats|BotCommandScopeAllGroupChats|"
      "BotCommandScopeAllChatAdministrators|BotCommandScopeChat|BotCommandScopeChatAdministrators|"
-     "BotCommandScopeChatMember"},
+     "BotCommandScopeChatMember"                                                                 },
 };
 
 /* Where a value stands, for the words of a refusal. */
@@ -82,7 +82,8 @@ static err *convert_text(struct call *c, const struct field *f, struct json_obje
         return NULL; /* a String, or mistyped: check_value() tells */
     return bad_request(c, "can't parse %s JSON object",
                        str_eq(types, S("ReplyMarkup")) || str_eq(types, S("InlineKeyboardMarkup"))
-                           ? "reply keyboard markup" : f->name);
+                           ? "reply keyboard markup"
+                           : f->name);
 }
 
 /* -- limits -- */
@@ -162,8 +163,9 @@ static err *no_member(struct call *c, struct json_object *object, str name)
     if (str_empty(type))
         return bad_request(c, "can't parse InputMedia: Can't find field \"type\"");
     if (strcmp(c->method->name, "sendMediaGroup") == 0)
-        return bad_request(c, "can't parse InputMedia: type \"" STR_FMT
-                           "\" can't be used in sendMediaGroup", STR_ARG(type));
+        return bad_request(
+            c, "can't parse InputMedia: type \"" STR_FMT "\" can't be used in sendMediaGroup",
+            STR_ARG(type));
     return bad_request(c, "can't parse InputMedia: type \"" STR_FMT "\" is unsupported",
                        STR_ARG(type));
 }
@@ -195,12 +197,15 @@ static bool is_plain(struct json_object *value, str types)
 {
     int64_t number;
     switch (json_object_get_type(value)) {
-    case json_type_string: return takes(types, S("String"));
-    case json_type_boolean: return takes(types, S("Boolean"));
+    case json_type_string:
+        return takes(types, S("String"));
+    case json_type_boolean:
+        return takes(types, S("Boolean"));
     case json_type_int:
         return takes(types, S("Integer")) && json_value_i64(value, &number) &&
                number > -MOST_INTEGER && number < MOST_INTEGER;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -237,8 +242,8 @@ static err *check_uploads(struct call *c)
 {
     for (size_t i = 0; i < c->upload_count; i++) {
         str name = c->uploads[i].name;
-        const struct field *f =
-            field_find(c->method->fields, c->method->field_count, cstr(c->arena, name));
+        const struct field *f = field_find(c->method->fields, c->method->field_count,
+                                           cstr(c->arena, name));
         bool is_file_field = f && takes(str_from(f->types), S("InputFile"));
         if (!is_file_field && !is_attached(c, name))
             return bad_request(c, "unknown field \"" STR_FMT "\" in %s", STR_ARG(name),

@@ -24,8 +24,8 @@ static const struct part {
     void (*handle)(struct request *r, str path);
 } parts[] = {
     {{"/telegram/", 10}, telegram_handle},
-    {{"/fal/", 5}, fal_handle},
-    {{"/control/", 9}, control_handle},
+    {{"/fal/", 5},       fal_handle     },
+    {{"/control/", 9},   control_handle },
 };
 
 static void handle(struct request *r)

@@ -90,9 +90,11 @@ static err *reply_argument(struct call *c, int64_t chat_id, int64_t *reply_to)
 
 str extra_of(struct call *c, struct json_object *holder)
 {
-    static const struct { const char *argument, *member; } flags[] = {
-        {"protect_content", "has_protected_content"},
-        {"has_spoiler", "has_media_spoiler"},
+    static const struct {
+        const char *argument, *member;
+    } flags[] = {
+        {"protect_content",          "has_protected_content"   },
+        {"has_spoiler",              "has_media_spoiler"       },
         {"show_caption_above_media", "show_caption_above_media"},
     };
     struct kv fields[ARRAY_LEN(flags) + 2];
@@ -155,11 +157,26 @@ static err *send_media(struct call *c, const char *kind, str *result)
     return NULL;
 }
 
-err *run_sendPhoto(struct call *c, str *result) { return send_media(c, "photo", result); }
-err *run_sendDocument(struct call *c, str *result) { return send_media(c, "document", result); }
-err *run_sendVoice(struct call *c, str *result) { return send_media(c, "voice", result); }
-err *run_sendAudio(struct call *c, str *result) { return send_media(c, "audio", result); }
-err *run_sendVideo(struct call *c, str *result) { return send_media(c, "video", result); }
+err *run_sendPhoto(struct call *c, str *result)
+{
+    return send_media(c, "photo", result);
+}
+err *run_sendDocument(struct call *c, str *result)
+{
+    return send_media(c, "document", result);
+}
+err *run_sendVoice(struct call *c, str *result)
+{
+    return send_media(c, "voice", result);
+}
+err *run_sendAudio(struct call *c, str *result)
+{
+    return send_media(c, "audio", result);
+}
+err *run_sendVideo(struct call *c, str *result)
+{
+    return send_media(c, "video", result);
+}
 
 /* Documents and audio only with their own kind; photos and videos may be mixed. */
 static err *check_album(struct call *c, struct json_object *items)
@@ -221,9 +238,9 @@ err *run_sendMediaGroup(struct call *c, str *result)
 err *run_sendChatAction(struct call *c, str *result)
 {
     static const char *const actions[] = {
-        "typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice",
-        "upload_document", "choose_sticker", "find_location", "record_video_note",
-        "upload_video_note"};
+        "typing",        "upload_photo",      "record_video",     "upload_video",
+        "record_voice",  "upload_voice",      "upload_document",  "choose_sticker",
+        "find_location", "record_video_note", "upload_video_note"};
     str action = json_str(c->arguments, "action");
     int64_t chat_id;
     bool is_known = false;

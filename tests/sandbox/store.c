@@ -77,10 +77,14 @@ static void give_back(sqlite3_stmt *statement)
 static int bind_value(sqlite3_stmt *statement, int at, struct val value)
 {
     switch (value.type) {
-    case VAL_NULL: return sqlite3_bind_null(statement, at);
-    case VAL_BOOL: return sqlite3_bind_int(statement, at, value.boolean);
-    case VAL_INT: return sqlite3_bind_int64(statement, at, value.integer);
-    case VAL_DOUBLE: return sqlite3_bind_double(statement, at, value.number);
+    case VAL_NULL:
+        return sqlite3_bind_null(statement, at);
+    case VAL_BOOL:
+        return sqlite3_bind_int(statement, at, value.boolean);
+    case VAL_INT:
+        return sqlite3_bind_int64(statement, at, value.integer);
+    case VAL_DOUBLE:
+        return sqlite3_bind_double(statement, at, value.number);
     case VAL_STR:
     case VAL_JSON:
         return sqlite3_bind_text64(statement, at, value.string.ptr ? value.string.ptr : "",
@@ -220,8 +224,8 @@ void store_set(const char *name, str value)
 
 static const char *blob_path(struct arena *a, str sha256)
 {
-    return cstr(a, str_printf(a, STR_FMT "/blobs/" STR_FMT, STR_ARG(sandbox.folder),
-                              STR_ARG(sha256)));
+    return cstr(a,
+                str_printf(a, STR_FMT "/blobs/" STR_FMT, STR_ARG(sandbox.folder), STR_ARG(sha256)));
 }
 
 static bool write_whole(int fd, str bytes)
@@ -314,8 +318,7 @@ void sandbox_wait_change(int64_t seen_version, int64_t timeout_ms)
     int64_t deadline_ms = clock_steady_ms() + timeout_ms;
     struct waiter self = {.task = task_self(), .next = waiters};
     waiters = &self;
-    while (!is_draining && sandbox_version() == seen_version &&
-           clock_steady_ms() < deadline_ms)
+    while (!is_draining && sandbox_version() == seen_version && clock_steady_ms() < deadline_ms)
         task_wait(deadline_ms);
 
     struct waiter **link = &waiters;
@@ -347,8 +350,7 @@ void fault_set(const char *name, str value)
             V(name), V(value));
 }
 
-static void count_down(struct arena *a, const char *name, struct json_object *value,
-                       int64_t times)
+static void count_down(struct arena *a, const char *name, struct json_object *value, int64_t times)
 {
     if (times <= 1) {
         fault_set(name, (str){0});

@@ -32,8 +32,7 @@ err *bad_request(struct call *c, const char *format, ...)
     va_start(arguments, format);
     str text = str_vprintf(c->arena, format, arguments);
     va_end(arguments);
-    return fail_with(c->arena, ERR_REFUSED, 400, (str){0}, "Bad Request: " STR_FMT,
-                     STR_ARG(text));
+    return fail_with(c->arena, ERR_REFUSED, 400, (str){0}, "Bad Request: " STR_FMT, STR_ARG(text));
 }
 
 static err *too_many(struct call *c, int64_t retry_after_s)
@@ -192,10 +191,10 @@ static void answer_api(struct request *r, const struct api_answer *a)
 {
     str seconds = str_printf(r->arena, "%" PRId64, a->retry_after_s);
     request_answer(r, &(struct answer){
-        .status = a->status,
-        .body = a->body,
-        .headers = a->retry_after_s ? KVS(KV("Retry-After", seconds)) : NULL,
-    });
+                          .status = a->status,
+                          .body = a->body,
+                          .headers = a->retry_after_s ? KVS(KV("Retry-After", seconds)) : NULL,
+                      });
 }
 
 static void answer_plain_error(struct request *r, int status, const char *description)
@@ -212,10 +211,10 @@ static bool is_down(struct request *r)
     if (!fault_get(r->arena, "telegram.down", NULL))
         return false;
     request_answer(r, &(struct answer){
-        .status = 502,
-        .content_type = "text/html",
-        .body = S("<html><head><title>502 Bad Gateway</title></head></html>\n"),
-    });
+                          .status = 502,
+                          .content_type = "text/html",
+                          .body = S("<html><head><title>502 Bad Gateway</title></head></html>\n"),
+                      });
     return true;
 }
 
@@ -288,8 +287,9 @@ static void send_file(struct request *r, str path)
         answer_plain_error(r, 404, "Not Found");
         return;
     }
-    request_answer(r, &(struct answer){
-        .status = 200, .content_type = "application/octet-stream", .body = bytes});
+    request_answer(
+        r,
+        &(struct answer){.status = 200, .content_type = "application/octet-stream", .body = bytes});
 }
 
 void telegram_handle(struct request *r, str path)

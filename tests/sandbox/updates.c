@@ -13,10 +13,24 @@ enum {
 /* -- what the bot asked for -- */
 
 static const char *const known_kinds[] = {
-    "message", "edited_message", "channel_post", "edited_channel_post", "inline_query",
-    "chosen_inline_result", "callback_query", "shipping_query", "pre_checkout_query", "poll",
-    "poll_answer", "my_chat_member", "chat_member", "chat_join_request", "message_reaction",
-    "message_reaction_count", "chat_boost", "removed_chat_boost",
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "inline_query",
+    "chosen_inline_result",
+    "callback_query",
+    "shipping_query",
+    "pre_checkout_query",
+    "poll",
+    "poll_answer",
+    "my_chat_member",
+    "chat_member",
+    "chat_join_request",
+    "message_reaction",
+    "message_reaction_count",
+    "chat_boost",
+    "removed_chat_boost",
 };
 
 static bool is_wanted(struct arena *a, const char *kind)
@@ -56,10 +70,10 @@ void update_add(struct arena *a, const char *kind, str queue_key, int64_t lives_
 {
     if (!is_wanted(a, kind))
         return;
-    SQL("insert into updates (queue_key, kind, body, expires_ms) values (?, ?, ?, ?)",
-        V(queue_key), V(kind), V(member), V(clock_ms() + lives_ms));
-    SQL("insert into queues (queue_key, due_ms) values (?, ?) on conflict do nothing",
-        V(queue_key), V(clock_ms()));
+    SQL("insert into updates (queue_key, kind, body, expires_ms) values (?, ?, ?, ?)", V(queue_key),
+        V(kind), V(member), V(clock_ms() + lives_ms));
+    SQL("insert into queues (queue_key, due_ms) values (?, ?) on conflict do nothing", V(queue_key),
+        V(clock_ms()));
     sandbox_changed();
     delivery_wake();
 }
@@ -84,15 +98,16 @@ static void confirm_below(int64_t offset)
         SQL("delete from updates where update_id < ?", V(offset));
     else if (offset < 0)
         SQL("delete from updates where update_id not in"
-            " (select update_id from updates order by update_id desc limit ?)", V(-offset));
+            " (select update_id from updates order by update_id desc limit ?)",
+            V(-offset));
 }
 
 static int64_t read_updates(struct arena *a, int64_t limit, struct buf *out)
 {
     int64_t count = 0;
     SQL("delete from updates where expires_ms < ?", V(clock_ms()));
-    struct row row =
-        SQL_OPEN("select update_id, kind, body from updates order by update_id limit ?", V(limit));
+    struct row row = SQL_OPEN(
+        "select update_id, kind, body from updates order by update_id limit ?", V(limit));
     while (sql_next(&row))
         buf_addf(out, "%s{\"update_id\":%" PRId64 ",\"" STR_FMT "\":" STR_FMT "}",
                  count++ ? "," : "", row_i64(&row, 0), STR_ARG(row_str(a, &row, 1)),
@@ -112,7 +127,8 @@ err *run_getUpdates(struct call *c, str *result)
 {
     int64_t offset = 0, deadline_ms;
     if (webhook_is_set())
-        return api_error(c, 409, "Conflict: can't use getUpdates method while webhook is active;"
+        return api_error(c, 409,
+                         "Conflict: can't use getUpdates method while webhook is active;"
                          " use deleteWebhook to delete the webhook first");
     TRY(keep_allowed_updates(c));
     json_i64(c->arguments, "offset", &offset);
@@ -127,7 +143,8 @@ err *run_getUpdates(struct call *c, str *result)
         int64_t seen = sandbox_version(), left_ms = deadline_ms - clock_steady_ms();
         int64_t count = read_updates(c->arena, limit, &b);
         if (turn != polling_turn)
-            return api_error(c, 409, "Conflict: terminated by other getUpdates request; make sure"
+            return api_error(c, 409,
+                             "Conflict: terminated by other getUpdates request; make sure"
                              " that only one bot instance is running");
         if (count || left_ms <= 0 || store_is_draining()) {
             *result = str_printf(c->arena, "[" STR_FMT "]", STR_ARG(buf_str(&b)));
