@@ -574,22 +574,20 @@ has_database()
     [ "$(psql -XAtq -U postgres -d postgres -c "select 1 from pg_database where datname = '$1'")" = 1 ]
 }
 
+# The migrations make roles, which only a superuser may; what they build belongs
+# to aisha_owner, who may also read what sqitch keeps about them.
 make_database() # name
 {
-    psql -XAtq -U postgres -d postgres >/dev/null <<'SQL'
-do $$ begin
-    if not exists (select from pg_roles where rolname = 'aisha_owner') then
-        create role aisha_owner login createrole;
-    end if;
-end $$
-SQL
-    has_database "$1" || createdb -U postgres -O aisha_owner "$1"
-    if ! (cd "$ROOT/db" && SQITCH_FULLNAME=Aisha SQITCH_EMAIL=aisha@localhost \
-        SQITCH_CONFIG="$ROOT/db/sqitch.conf" LC_ALL=C.UTF-8 \
-        sqitch deploy --verify "db:pg:$1") >"$DIR/log/migrate.log" 2>&1; then
+    has_database "$1" || createdb -U postgres "$1"
+    if ! (cd "$ROOT/db" && SQITCH_FULLNAME=Aisha SQITCH_EMAIL=aisha@localhost PGUSER=postgres \
+        LC_ALL=C.UTF-8 sqitch deploy --verify "db:pg:$1") >"$DIR/log/migrate.log" 2>&1; then
         cat "$DIR/log/migrate.log" >&2
         fail "the migrations of database $1 failed"
     fi
+    psql -XAtq -U postgres -d "$1" <<'SQL'
+grant usage on schema sqitch to aisha_owner;
+grant select on all tables in schema sqitch to aisha_owner;
+SQL
     printf '  %-14s %d migrations applied\n' "database $1" "$(grep -c '^  + ' "$DIR/log/migrate.log")"
 }
 
