@@ -83,3 +83,18 @@ from (
     order by created_at desc
     limit 50
 ) as lately
+
+-- Open orders of which nothing was heard for too long and on which no step is
+-- at work get a step again, so that a lost callback costs minutes and no more.
+-- What was never submitted is submitted, for the rest FAL is asked.
+-- :generations_wake writes
+insert into jobs (lane, kind, key, user_id, subject)
+select 'fal', case when g.fal_status_url is null then 'generation_submit' else 'generation_check' end,
+       'generation_wake:' || g.id || ':' || floor(extract(epoch from now()) / 60)::bigint, g.user_id, g.id
+from image_generations g
+where g.status in ('pending', 'processing') and g.fal_response_data is null
+  and coalesce(g.last_status_check, g.submitted_at, g.created_at) < now() - $1::bigint * interval '1 second'
+  and not exists (select from jobs j where j.subject = g.id and j.state in ('queued', 'running'))
+limit 100
+on conflict (key) do nothing
+returning subject
