@@ -80,8 +80,10 @@ create trigger ledger_accounts_forever before delete or truncate on ledger_accou
 create trigger ledger_accounts_same before update of id, kind, user_id on ledger_accounts
     for each statement execute function forbid_change();
 
+-- A deferred trigger runs at commit, as the role that commits; the tables are for their owner to read.
 create function ledger_entries_sum() returns trigger
 language plpgsql
+security definer
 set search_path = public, pg_temp
 as $$
 declare
@@ -101,6 +103,7 @@ create constraint trigger ledger_entries_balanced after insert on ledger_entries
 
 create function ledger_transfers_filled() returns trigger
 language plpgsql
+security definer
 set search_path = public, pg_temp
 as $$
 begin
