@@ -8,6 +8,7 @@ import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import { picture } from "../e2e/lib/picture.mjs";
 import { startSandbox } from "../e2e/lib/sandbox.mjs";
 
 const asya = 43001, bob = 43002;
@@ -206,6 +207,40 @@ test("blocking and unblocking are told", async () => {
     await settled();
     assert.equal(arrived[1].update.my_chat_member.new_chat_member.status, "member");
     assert.equal((await call("sendMessage", { chat_id: bob, text: "x" })).ok, true);
+});
+
+test("a black hole lets go when it is taken back, and may have done the work", async () => {
+    await control("fault", { name: "telegram.blackhole", value: { seconds: 60, executes: true } });
+    const path = `${sandbox.url}/telegram/bot${sandbox.token}/sendMessage`;
+    const lost = fetch(`${path}?chat_id=${asya}&text=from+the+hole`);
+    await until(async () => (await control(`messages?user=${asya}`)).messages.some((message) => message.text === "from the hole"), "the work");
+    await control("fault", { name: "telegram.blackhole", value: null });
+    assert.equal((await lost).status, 504);
+    await control("fault", { name: "telegram.blackhole", value: { seconds: 1, times: 1 } });
+    assert.equal((await fetch(`${path}?chat_id=${asya}&text=never`)).status, 504);
+    const seen = (await control(`messages?user=${asya}`)).messages.map((message) => message.text);
+    assert.ok(!seen.includes("never"));
+    assert.equal((await call("getMe")).ok, true);
+});
+
+test("an update may be made to come twice", async () => {
+    await control("fault", { name: "telegram.twice", value: true });
+    await say(asya, "double");
+    await settled();
+    await control("fault", { name: "telegram.twice", value: null });
+    assert.equal(arrived.length, 2);
+    assert.equal(arrived[0].update.update_id, arrived[1].update.update_id);
+});
+
+test("photos and files of a person arrive with their ids", async () => {
+    await control("update", { user: asya, kind: "photo", bytes: picture(700, 600, [9, 9, 9]).toString("base64"), caption: "me", media_group_id: "7" });
+    await control("update", { user: asya, kind: "voice", bytes: Buffer.from("OggS").toString("base64"), mime_type: "audio/ogg", duration: 3 });
+    await settled();
+    const [photo, voice] = arrived.map((one) => one.update.message);
+    assert.equal(photo.media_group_id, "7");
+    assert.deepEqual([photo.photo.at(-1).width, photo.photo.at(-1).height], [700, 600]);
+    assert.equal(voice.voice.duration, 3);
+    assert.equal((await call("getFile", { file_id: voice.voice.file_id })).result.file_size, 4);
 });
 
 test("no more than max_connections are open at a time", async () => {

@@ -85,4 +85,5 @@ void sandbox_wait_change(int64_t seen_version, int64_t timeout_ms);
 
 /* -- faults that tests and the page's panel switch on: name -> JSON text, kept in SQLite -- */
 bool fault_get(struct arena *a, const char *name, struct json_object **value); /* counts down "times" when present */
+bool fault_is_on(const char *name);           /* without counting */
 void fault_set(const char *name, str value); /* JSON text; empty, null or false switches it off */

@@ -350,6 +350,11 @@ void fault_set(const char *name, str value)
             V(name), V(value));
 }
 
+bool fault_is_on(const char *name)
+{
+    return SQL_NUMBER("select 1 from faults where name = ?", V(name)) != 0;
+}
+
 static void count_down(struct arena *a, const char *name, struct json_object *value, int64_t times)
 {
     if (times <= 1) {

@@ -218,37 +218,41 @@ static bool is_down(struct request *r)
     return true;
 }
 
-/* A black hole swallows the request, or with "executes" only its answer. The
- * value may be changed or taken back while somebody waits in it. */
-static bool is_black_hole(struct request *r, bool *executes)
+/* A black hole swallows the request, or with "executes" only its answer. */
+struct black_hole {
+    bool is_on, executes, is_counted;
+    int64_t seconds;
+};
+
+static struct black_hole black_hole(struct request *r)
 {
     struct json_object *fault;
-    *executes = false;
-    if (!fault_get(r->arena, "telegram.blackhole", &fault))
-        return false;
-    json_boolean(fault, "executes", executes);
-    return true;
+    struct black_hole hole = {.seconds = 60};
+    hole.is_on = fault_get(r->arena, "telegram.blackhole", &fault);
+    if (hole.is_on) {
+        hole.is_counted = json_has(fault, "times");
+        json_boolean(fault, "executes", &hole.executes);
+        json_i64(fault, "seconds", &hole.seconds);
+    }
+    return hole;
 }
 
-static void wait_in_black_hole(struct request *r)
+/* Whoever waits is let go when the fault is taken back. One with "times" is
+ * gone as soon as the last request is in it; that one stays its time. */
+static void wait_in(struct request *r, const struct black_hole *hole)
 {
-    struct json_object *fault;
-    int64_t seconds = 60, began_ms = clock_steady_ms();
-    while (!store_is_draining() && fault_get(r->arena, "telegram.blackhole", &fault)) {
-        json_i64(fault, "seconds", &seconds);
-        if (clock_steady_ms() - began_ms >= seconds * 1000)
-            break;
+    int64_t until_ms = clock_steady_ms() + hole->seconds * 1000;
+    while (!store_is_draining() && clock_steady_ms() < until_ms &&
+           (hole->is_counted || fault_is_on("telegram.blackhole")))
         task_sleep_ms(100);
-    }
     request_answer(r, &(struct answer){.status = 504, .content_type = "text/html"});
 }
 
 static void call_method(struct request *r, str method_name)
 {
-    bool executes;
-    bool is_swallowed = is_black_hole(r, &executes);
-    if (is_swallowed && !executes) {
-        wait_in_black_hole(r);
+    struct black_hole hole = black_hole(r);
+    if (hole.is_on && !hole.executes) {
+        wait_in(r, &hole);
         return;
     }
     if (is_down(r))
@@ -263,8 +267,8 @@ static void call_method(struct request *r, str method_name)
     } else {
         api_run(&c, &a);
     }
-    if (is_swallowed)
-        wait_in_black_hole(r);
+    if (hole.is_on)
+        wait_in(r, &hole);
     else
         answer_api(r, &a);
 }
