@@ -335,6 +335,23 @@ test("a fault is switched on and off from the panel", () => withPage({}, async (
     assert.equal((await sandbox.call("sendMessage", { chat_id: asya, text: "x" })).ok, true);
 }));
 
+test("a page that lost the sandbox finds it again and misses nothing", () => withPage({ users: [bob] }, async (page) => {
+    await sandbox.halt();
+    await shows(page.locator(".link.lost"));
+    await sandbox.resume();
+    await bot.send(bob, "back again");
+    await shows(new Chat(page, bob).bubble("back again"));
+    await page.locator(".link.lost").waitFor({ state: "detached" });
+    page.complaints.length = 0; // the browser notes what it could not reach
+}));
+
+test("a page of another origin may not speak for the users", async () => {
+    const response = await fetch(`${sandbox.url}/chat/send`, {
+        method: "POST", headers: { Origin: "https://example.org" }, body: JSON.stringify({ user: asya, text: "x" }),
+    });
+    assert.equal(response.status, 403);
+});
+
 test("what can be pressed has a name, and text stands out from its ground", async () => {
     for (const scheme of ["light", "dark"])
         await withPage({ users: [asya], scheme }, async (page) => {

@@ -64,19 +64,23 @@ static const struct watched {
     const char *table, *kind, *key;
     int events;
 } watched[] = {
-    {"messages", "message", "message_id", ADDED | CHANGED | REMOVED},
-    {"people", "person", "id", ADDED | CHANGED},
-    {"callbacks", "callback", "id", CHANGED},
-    {"actions", "action", "chat_id", ADDED | CHANGED},
-    {"calls", "call", "id", ADDED},
-    {"commands", "command", "language_code", ADDED | CHANGED | REMOVED},
-    {"faults", "fault", "name", ADDED | CHANGED | REMOVED},
+    {"messages",  "message",  "message_id",    ADDED | CHANGED | REMOVED},
+    {"people",    "person",   "id",            ADDED | CHANGED          },
+    {"callbacks", "callback", "id",            CHANGED                  },
+    {"actions",   "action",   "chat_id",       ADDED | CHANGED          },
+    {"calls",     "call",     "id",            ADDED                    },
+    {"commands",  "command",  "language_code", ADDED | CHANGED | REMOVED},
+    {"faults",    "fault",    "name",          ADDED | CHANGED | REMOVED},
 };
 
 static const struct event {
     int flag;
     const char *verb, *row;
-} events[] = {{ADDED, "insert", "new"}, {CHANGED, "update", "new"}, {REMOVED, "delete", "old"}};
+} events[] = {
+    {ADDED,   "insert", "new"},
+    {CHANGED, "update", "new"},
+    {REMOVED, "delete", "old"}
+};
 
 /* Who stays away for more than 20 000 changes starts anew, so older ones go. */
 static const char TABLES[] =
@@ -102,18 +106,20 @@ static void watch_table(struct arena *a, const struct watched *w)
         if (!(w->events & e->flag))
             continue;
         str name = str_printf(a, "page_%s_%s", w->table, e->verb);
-        sql_script(cstr(a, str_printf(a,
-            "drop trigger if exists " STR_FMT ";"
-            "create trigger " STR_FMT " after %s on %s begin"
-            "  insert into page_changes (kind, key) values ('%s', %s.%s); end;",
-            STR_ARG(name), STR_ARG(name), e->verb, w->table, w->kind, e->row, w->key)));
+        sql_script(
+            cstr(a, str_printf(a,
+                               "drop trigger if exists " STR_FMT ";"
+                               "create trigger " STR_FMT " after %s on %s begin"
+                               "  insert into page_changes (kind, key) values ('%s', %s.%s); end;",
+                               STR_ARG(name), STR_ARG(name), e->verb, w->table, w->kind, e->row,
+                               w->key)));
     }
 }
 
 /* Three people are there from the start, so that nobody has to fill in a form first. */
 static const struct person first_people[] = {
-    {.id = 1001, .first_name = {"Ася", 6}, .username = {"asya", 4}, .language_code = {"ru", 2}},
-    {.id = 1002, .first_name = {"Bob", 3}, .username = {"bob", 3}, .language_code = {"en", 2}},
+    {.id = 1001, .first_name = {"Ася", 6},   .username = {"asya", 4}, .language_code = {"ru", 2}},
+    {.id = 1002, .first_name = {"Bob", 3},      .username = {"bob", 3},  .language_code = {"en", 2}},
     {.id = 1003, .first_name = {"Мира", 8}, .username = {"mira", 4}, .language_code = {"ru", 2}},
 };
 
@@ -155,8 +161,8 @@ static struct val row_json(struct arena *a, const struct row *row, int column)
     return str_empty(text) ? V(NOTHING) : V(JSON(text));
 }
 
-#define MESSAGE_COLUMNS                                                                 \
-    "message_id, chat_id, date, edit_date, is_from_bot, kind, text, entities, media, "  \
+#define MESSAGE_COLUMNS                                                                            \
+    "message_id, chat_id, date, edit_date, is_from_bot, kind, text, entities, media, "             \
     "markup, media_group_id, reply_to, extra, is_deleted"
 
 static void put_message(struct arena *a, struct buf *b, const struct row *row)
@@ -193,10 +199,10 @@ static void put_person(struct arena *a, struct buf *b, const struct row *row)
     if (!str_empty(last_name))
         name = str_printf(a, STR_FMT " " STR_FMT, STR_ARG(name), STR_ARG(last_name));
     int64_t id = row_i64(row, 0);
-    json_put_object(b, KVS(KV("id", id), KV("name", name), KV("username", row_str(a, row, 3)),
-                           KV("language", row_str(a, row, 4)),
-                           KV("is_blocked", row_i64(row, 5) != 0),
-                           KV("last", JSON(last_message(a, id)))));
+    json_put_object(b,
+                    KVS(KV("id", id), KV("name", name), KV("username", row_str(a, row, 3)),
+                        KV("language", row_str(a, row, 4)), KV("is_blocked", row_i64(row, 5) != 0),
+                        KV("last", JSON(last_message(a, id)))));
 }
 
 #define CALL_COLUMNS "id, at_ms, method, user, status, is_refused, via, took_ms, description"
@@ -273,8 +279,9 @@ static int64_t latest_change(void)
 
 static void answer_json(struct request *r, str body)
 {
-    request_answer(r, &(struct answer){
-        .status = 200, .body = body, .headers = KVS(KV("Cache-Control", "no-store"))});
+    request_answer(r, &(struct answer){.status = 200,
+                                       .body = body,
+                                       .headers = KVS(KV("Cache-Control", "no-store"))});
 }
 
 static bool query_number(struct request *r, const char *name, int64_t *out)
@@ -322,7 +329,7 @@ static void get_messages(struct request *r)
                              KV("has_more", count > PAGE_MESSAGES)));
 }
 
-#define KEYS_OF(kind) \
+#define KEYS_OF(kind)                                                                              \
     "(select key from page_changes where kind = '" kind "' and id > ?1 and id <= ?2)"
 
 static bool has_changed(const char *kind, int64_t since, int64_t until)
@@ -338,21 +345,21 @@ static void answer_changes(struct request *r, int64_t since, int64_t until)
         const char *name, *sql;
         void (*put)(struct arena *a, struct buf *b, const struct row *row);
     } lists[] = {
-        {"users", "select " PERSON_COLUMNS " from people where id in " KEYS_OF("person"),
-         put_person},
+        {"users",    "select " PERSON_COLUMNS " from people where id in " KEYS_OF("person"),
+         put_person },
         {"messages",
-         "select " MESSAGE_COLUMNS " from messages where message_id in " KEYS_OF("message")
-         " order by message_id",
+         "select " MESSAGE_COLUMNS
+         " from messages where message_id in " KEYS_OF("message") " order by message_id",
          put_message},
         {"answers",
-         "select id, user_id, answer from callbacks where answered_ms is not null and id in "
-         KEYS_OF("callback"),
-         put_answer},
-        {"actions", "select chat_id, action from actions where chat_id in " KEYS_OF("action"),
-         put_action},
+         "select id, user_id, answer from callbacks where answered_ms is not null and id in " KEYS_OF(
+             "callback"),
+         put_answer },
+        {"actions",  "select chat_id, action from actions where chat_id in " KEYS_OF("action"),
+         put_action },
         {"calls",
          "select " CALL_COLUMNS " from page_calls where id in " KEYS_OF("call") " order by id",
-         put_call},
+         put_call   },
     };
     struct arena *a = r->arena;
     struct buf b = buf_new(a);
@@ -463,16 +470,17 @@ static void get_file(struct request *r)
     }
     if (str_empty(type))
         type = is_photo ? S("image/jpeg") : S("application/octet-stream");
-    request_answer(r, &(struct answer){
-        .status = 200,
-        .content_type = cstr(r->arena, type),
-        .body = bytes,
-        .headers = KVS(KV("Cache-Control", "private, max-age=31536000, immutable"),
-                       KV("Content-Security-Policy", "default-src 'none'; sandbox"),
-                       KV("X-Content-Type-Options", "nosniff"),
-                       KV("Content-Disposition",
-                          is_shown_inline(type) ? "inline" : "attachment")),
-    });
+    request_answer(r,
+                   &(struct answer){
+                       .status = 200,
+                       .content_type = cstr(r->arena, type),
+                       .body = bytes,
+                       .headers = KVS(KV("Cache-Control", "private, max-age=31536000, immutable"),
+                                      KV("Content-Security-Policy", "default-src 'none'; sandbox"),
+                                      KV("X-Content-Type-Options", "nosniff"),
+                                      KV("Content-Disposition",
+                                         is_shown_inline(type) ? "inline" : "attachment")),
+                   });
 }
 
 /* -- writing -- */
@@ -619,8 +627,16 @@ static bool send_kind(struct request *r, struct delivery *d, const char *kind, b
 
 static void post_upload(struct request *r)
 {
-    static const struct { const char *kind; bool may_be_album; } kinds[] = {
-        {"photo", true}, {"video", true}, {"document", true}, {"audio", true}, {"voice", false}};
+    static const struct {
+        const char *kind;
+        bool may_be_album;
+    } kinds[] = {
+        {"photo",    true },
+        {"video",    true },
+        {"document", true },
+        {"audio",    true },
+        {"voice",    false}
+    };
     struct delivery d = {0};
     struct upload *parts = NULL;
     if (!multipart_parse(r->arena, r->content_type, r->body, &parts, &d.part_count)) {
@@ -652,16 +668,16 @@ static void post_upload(struct request *r)
 static const struct page_file {
     const char *path, *name, *content_type;
 } page_files[] = {
-    {"/", "index.html", "text/html; charset=utf-8"},
-    {"/chat.css", "chat.css", "text/css; charset=utf-8"},
-    {"/icon.svg", "icon.svg", "image/svg+xml"},
-    {"/chat.js", "chat.js", "text/javascript; charset=utf-8"},
-    {"/calls.js", "calls.js", "text/javascript; charset=utf-8"},
-    {"/column.js", "column.js", "text/javascript; charset=utf-8"},
+    {"/",            "index.html",  "text/html; charset=utf-8"      },
+    {"/chat.css",    "chat.css",    "text/css; charset=utf-8"       },
+    {"/icon.svg",    "icon.svg",    "image/svg+xml"                 },
+    {"/chat.js",     "chat.js",     "text/javascript; charset=utf-8"},
+    {"/calls.js",    "calls.js",    "text/javascript; charset=utf-8"},
+    {"/column.js",   "column.js",   "text/javascript; charset=utf-8"},
     {"/composer.js", "composer.js", "text/javascript; charset=utf-8"},
-    {"/dom.js", "dom.js", "text/javascript; charset=utf-8"},
-    {"/message.js", "message.js", "text/javascript; charset=utf-8"},
-    {"/words.js", "words.js", "text/javascript; charset=utf-8"},
+    {"/dom.js",      "dom.js",      "text/javascript; charset=utf-8"},
+    {"/message.js",  "message.js",  "text/javascript; charset=utf-8"},
+    {"/words.js",    "words.js",    "text/javascript; charset=utf-8"},
 };
 
 static const char POLICY[] =
@@ -707,13 +723,14 @@ static void get_page_file(struct request *r, const struct page_file *file)
     str tag = entity_tag(r->arena, content);
     bool is_known = str_eq(request_param(r, "HTTP_IF_NONE_MATCH"), tag);
     request_answer(r, &(struct answer){
-        .status = is_known ? 304 : 200,
-        .content_type = file->content_type,
-        .body = is_known ? S("") : content,
-        .headers = KVS(KV("Cache-Control", "no-cache"), KV("ETag", tag),
-                       KV("Content-Security-Policy", POLICY), KV("Referrer-Policy", "no-referrer"),
-                       KV("X-Content-Type-Options", "nosniff")),
-    });
+                          .status = is_known ? 304 : 200,
+                          .content_type = file->content_type,
+                          .body = is_known ? S("") : content,
+                          .headers = KVS(KV("Cache-Control", "no-cache"), KV("ETag", tag),
+                                         KV("Content-Security-Policy", POLICY),
+                                         KV("Referrer-Policy", "no-referrer"),
+                                         KV("X-Content-Type-Options", "nosniff")),
+                      });
 }
 
 /* -- routing -- */
@@ -722,16 +739,16 @@ static const struct route {
     const char *method, *path;
     void (*run)(struct request *r);
 } routes[] = {
-    {"GET", "/chat/state", get_state},
-    {"GET", "/chat/messages", get_messages},
-    {"GET", "/chat/changes", get_changes},
-    {"GET", "/chat/calls", get_calls},
-    {"GET", "/chat/file", get_file},
-    {"POST", "/chat/send", post_send},
-    {"POST", "/chat/tap", post_tap},
-    {"POST", "/chat/block", post_block},
-    {"POST", "/chat/user", post_user},
-    {"POST", "/chat/upload", post_upload},
+    {"GET",  "/chat/state",    get_state   },
+    {"GET",  "/chat/messages", get_messages},
+    {"GET",  "/chat/changes",  get_changes },
+    {"GET",  "/chat/calls",    get_calls   },
+    {"GET",  "/chat/file",     get_file    },
+    {"POST", "/chat/send",     post_send   },
+    {"POST", "/chat/tap",      post_tap    },
+    {"POST", "/chat/block",    post_block  },
+    {"POST", "/chat/user",     post_user   },
+    {"POST", "/chat/upload",   post_upload },
 };
 
 /* A browser names the origin of every POST; programs name none. Without this

@@ -60,18 +60,26 @@ export async function startSandbox() {
         SANDBOX_PAGE: join(root, "tests/sandbox/page"), LOG_LEVEL: "warn",
         MINIO_ACCESS_KEY: "test", MINIO_SECRET_KEY: "test-secret", FAL_KEY: "test:key",
     };
-    const children = [
-        spawn("spawn-fcgi", ["-n", "-s", join(folder, "sandbox.sock"), "--", program()],
-            { env: environment, stdio: ["ignore", "inherit", "inherit"] }),
-        spawn("nginx", ["-e", join(folder, "nginx.log"), "-p", folder, "-c", join(folder, "nginx.conf")], { stdio: ["ignore", "inherit", "inherit"] }),
-    ];
+    const run = (name, ...parameters) => spawn(name, parameters, { env: environment, stdio: ["ignore", "inherit", "inherit"] });
+    const runSandbox = () => run("spawn-fcgi", "-n", "-s", join(folder, "sandbox.sock"), "--", program());
+    const stop = (child) => {
+        child.kill("SIGTERM");
+        return waitFor(child);
+    };
+    const nginx = run("nginx", "-e", join(folder, "nginx.log"), "-p", folder, "-c", join(folder, "nginx.conf"));
+    let player = runSandbox();
     const sandbox = {
         url,
         token,
         call: (method, parameters) => callBot(url, method, parameters),
+        halt: () => stop(player),
+        async resume() {
+            rmSync(join(folder, "sandbox.sock"), { force: true });
+            player = runSandbox();
+            await answers(`${url}/chat/state`);
+        },
         async stop() {
-            for (const child of children) child.kill("SIGTERM");
-            await Promise.all(children.map(waitFor));
+            await Promise.all([stop(player), stop(nginx)]);
             rmSync(folder, { recursive: true, force: true });
         },
     };
