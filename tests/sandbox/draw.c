@@ -187,6 +187,13 @@ static str write_jpeg(struct arena *a, cairo_surface_t *surface, const struct dr
     return copy;
 }
 
+/* Fontconfig keeps its tables until the process ends and calls that no leak. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig";
+}
+
 str draw_picture(struct arena *a, const struct drawing *d, enum draw_format format)
 {
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, d->width, d->height);
