@@ -63,6 +63,7 @@ export class Composer {
         this.menu.children[0].lastChild.textContent = word("attach_photo", this.language);
         this.menu.children[1].lastChild.textContent = word("attach_file", this.language);
         this.unblock.textContent = word("unblock", this.language);
+        this.describeTray();
         this.row.hidden = user.is_blocked;
         this.unblock.hidden = !user.is_blocked;
         this.slash.hidden = this.commands().length === 0;
@@ -206,7 +207,7 @@ export class Composer {
     }
 
     describeTray() {
-        this.tray.hidden = this.picked.length === 0;
+        this.tray.hidden = this.picked.length === 0 || this.chat.user.is_blocked;
         this.tray.replaceChildren(...this.picked.map((picked) => make("li", { class: picked.kind },
             picked.kind === "photo" ? make("img", { src: picked.address, alt: picked.file.name })
                 : make("span", { class: "tray-file" }, icon("file"), make("b", {}, picked.file.name), make("span", {}, sizeWords(picked.file.size, this.language))),
