@@ -38,8 +38,8 @@ static err *save_edit(struct call *c, const struct message *before, struct messa
 
 err *run_editMessageText(struct call *c, str *result)
 {
-    struct message before, m;
-    struct formatted text;
+    struct message before = {0}, m;
+    struct formatted text = {0};
     TRY(text_argument(c, &text));
     TRY(find_for_edit(c, &before));
     if (!str_eq(before.kind, S("text")))
@@ -53,8 +53,8 @@ err *run_editMessageText(struct call *c, str *result)
 
 err *run_editMessageCaption(struct call *c, str *result)
 {
-    struct message before, m;
-    struct formatted caption;
+    struct message before = {0}, m;
+    struct formatted caption = {0};
     TRY(caption_argument(c, c->arguments, &caption));
     TRY(find_for_edit(c, &before));
     if (str_eq(before.kind, S("text")))
@@ -77,9 +77,9 @@ static bool fits_album(str before, str after)
 err *run_editMessageMedia(struct call *c, str *result)
 {
     struct json_object *input = json_at(c->arguments, "media");
-    struct message before, m;
-    struct formatted caption;
-    struct media media;
+    struct message before = {0}, m;
+    struct formatted caption = {0};
+    struct media media = {0};
     TRY(caption_argument(c, input, &caption));
     TRY(find_for_edit(c, &before));
     str kind = json_str(input, "type");
@@ -98,7 +98,7 @@ err *run_editMessageMedia(struct call *c, str *result)
 
 err *run_editMessageReplyMarkup(struct call *c, str *result)
 {
-    struct message before, m;
+    struct message before = {0}, m;
     TRY(find_for_edit(c, &before));
     m = before;
     TRY(markup_argument(c, true, &m.markup));
@@ -121,7 +121,7 @@ static void delete_row(int64_t message_id)
 err *run_deleteMessage(struct call *c, str *result)
 {
     int64_t chat_id, message_id = 0;
-    struct message m;
+    struct message m = {0};
     TRY(chat_argument(c, c->arguments, &chat_id));
     json_i64(c->arguments, "message_id", &message_id);
     if (message_id <= 0)
@@ -142,7 +142,7 @@ err *run_deleteMessages(struct call *c, str *result)
     TRY(chat_argument(c, c->arguments, &chat_id));
     for (size_t i = 0; i < json_length(ids); i++) {
         int64_t message_id = 0;
-        struct message m;
+        struct message m = {0};
         json_value_i64(json_item(ids, i), &message_id);
         if (message_find(c->arena, chat_id, message_id, &m) && may_delete(&m))
             delete_row(message_id);

@@ -28,9 +28,9 @@ struct entities entities_new(struct arena *a);
 void entities_add(struct entities *list, const struct entity *e);
 
 struct formatted {
-    str text;      /* plain */
-    str entities;  /* JSON array, empty when there are none; made by format_finish() */
-    size_t units;  /* UTF-16 length of text */
+    str text;     /* plain */
+    str entities; /* JSON array, empty when there are none; made by format_finish() */
+    size_t units; /* UTF-16 length of text */
 };
 
 /* *wrong is what Telegram says after "can't parse entities: ". */

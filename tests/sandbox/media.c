@@ -201,7 +201,7 @@ void media_put(struct arena *a, const char *kind, str bytes, str file_name, str 
 
 static err *check_photo(struct call *c, str bytes)
 {
-    struct picture picture;
+    struct picture picture = {0};
     if (bytes.len > MOST_PHOTO_BYTES)
         return bad_request(c,
                            "file of size %zu bytes is too big for a photo; the maximum size is"
@@ -307,7 +307,7 @@ enum { MOST_DOWNLOAD_BYTES = 20 << 20 };
 err *run_getFile(struct call *c, str *result)
 {
     str file_id = json_str(c->arguments, "file_id");
-    struct media m;
+    struct media m = {0};
     if (str_empty(file_id))
         return bad_request(c, "file_id not specified");
     if (check_file_id(c, file_id, "") || !media_find(c->arena, file_id, &m))

@@ -118,7 +118,7 @@ static void put_json_member(struct buf *b, const char *name, str json)
 static void put_content(struct arena *a, struct buf *b, const struct message *m)
 {
     bool is_text = str_eq(m->kind, S("text"));
-    struct media media;
+    struct media media = {0};
     if (!is_text && media_from_json(a, m->media, &media)) {
         buf_add_char(b, ',');
         media_put_member(b, &media);
@@ -139,7 +139,7 @@ static void put_message(struct arena *a, struct buf *b, const struct message *m,
              STR_ARG(chat_json(a, m->chat_id)), m->date);
     if (m->edit_date)
         buf_addf(b, ",\"edit_date\":%" PRId64, m->edit_date);
-    struct message replied;
+    struct message replied = {0};
     if (!is_inner && m->reply_to && message_find(a, m->chat_id, m->reply_to, &replied)) {
         buf_add(b, S(",\"reply_to_message\":"));
         put_message(a, b, &replied, true);

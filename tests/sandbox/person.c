@@ -66,8 +66,8 @@ static int64_t say_media(struct arena *a, int64_t user_id, const struct media *m
 int64_t telegram_user_photo(struct arena *a, int64_t user_id, str bytes, str caption,
                             str media_group_id)
 {
-    struct picture picture;
-    struct media media;
+    struct picture picture = {0};
+    struct media media = {0};
     if (!telegram_person_exists(user_id) || !picture_read(bytes, &picture))
         return 0;
     media_put(a, "photo", bytes, S(""), S(""), 0, &media);
@@ -79,7 +79,7 @@ int64_t telegram_user_file(struct arena *a, int64_t user_id, const char *kind, s
                            int64_t duration_seconds)
 {
     static const char *const kinds[] = {"document", "voice", "audio", "video"};
-    struct media media;
+    struct media media = {0};
     bool is_known = false;
     for (size_t i = 0; i < ARRAY_LEN(kinds) && !is_known; i++)
         is_known = strcmp(kind, kinds[i]) == 0;
@@ -107,7 +107,7 @@ static bool has_button(struct arena *a, const struct message *m, str data)
 str telegram_user_tap(struct arena *a, int64_t user_id, int64_t message_id, str data,
                       bool is_forged)
 {
-    struct message m;
+    struct message m = {0};
     if (!message_find(a, user_id, message_id, &m) || (!is_forged && !has_button(a, &m, data)))
         return S("");
     str id = str_printf(a, "%" PRIu64, (UINT64_C(1) << 60) + random_below(UINT64_C(1) << 60));

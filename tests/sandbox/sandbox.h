@@ -16,15 +16,15 @@
  *     the object store               on a port of its own (parameter SANDBOX_PART=store)   objects.c
  */
 #pragma once
-#include <sqlite3.h>
 #include "core/fastcgi.h"
 #include "core/json.h"
+#include <sqlite3.h>
 
 struct sandbox {
     sqlite3 *db;
-    str folder;            /* SANDBOX_DIR: holds sandbox.db and blobs/ */
-    str public_url;        /* SANDBOX_URL: https://127.0.0.1:port/sandbox, no slash at the end */
-    str telegram_token;    /* the bot's token */
+    str folder;         /* SANDBOX_DIR: holds sandbox.db and blobs/ */
+    str public_url;     /* SANDBOX_URL: https://127.0.0.1:port/sandbox, no slash at the end */
+    str telegram_token; /* the bot's token */
     str fal_key;
     str s3_access_key, s3_secret_key, s3_region;
 };
@@ -44,11 +44,13 @@ void objects_start(void);
 void chat_start(void);
 
 /* -- blobs: content by SHA-256, in folder/blobs -- */
-str blob_put(struct arena *a, str bytes);              /* its lower-case hex SHA-256 */
+str blob_put(struct arena *a, str bytes); /* its lower-case hex SHA-256 */
 bool blob_get(struct arena *a, str sha256, str *bytes);
 
 /* -- SQLite with typed values; ends the process on a mistake in SQL -- */
-struct row { sqlite3_stmt *statement; };
+struct row {
+    sqlite3_stmt *statement;
+};
 /* Runs a statement that returns nothing; the number of changed rows. */
 int sql_run(const char *sql, const struct val *values, size_t count);
 /* Steps through rows: sql_open, while (sql_next(&row)), it closes itself at the end; sql_close for an early leave. */
@@ -58,16 +60,19 @@ void sql_close(struct row *row);
 int64_t row_i64(const struct row *row, int column);
 str row_str(struct arena *a, const struct row *row, int column); /* copied */
 bool row_is_null(const struct row *row, int column);
-#define SQL(sql, ...) sql_run((sql), VALS(__VA_ARGS__), sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
-#define SQL_OPEN(sql, ...) sql_open((sql), VALS(__VA_ARGS__), sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
+#define SQL(sql, ...)                                                                              \
+    sql_run((sql), VALS(__VA_ARGS__), sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
+#define SQL_OPEN(sql, ...)                                                                         \
+    sql_open((sql), VALS(__VA_ARGS__), sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
 int64_t sql_last_id(void);
 /* The first row, or false; sql_close() it when true. */
 bool sql_get(const char *sql, const struct val *values, size_t count, struct row *row);
-#define SQL_GET(row, sql, ...) \
+#define SQL_GET(row, sql, ...)                                                                     \
     sql_get((sql), VALS(__VA_ARGS__), sizeof(VALS(__VA_ARGS__)) / sizeof(struct val), (row))
 /* First column of the first row, 0 without one. */
 int64_t sql_number(const char *sql, const struct val *values, size_t count);
-#define SQL_NUMBER(sql, ...) sql_number((sql), VALS(__VA_ARGS__), sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
+#define SQL_NUMBER(sql, ...)                                                                       \
+    sql_number((sql), VALS(__VA_ARGS__), sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
 /* Several statements without values: table definitions, begin, commit. */
 void sql_script(const char *statements);
 /* One value by name, kept in SQLite. */
@@ -79,11 +84,12 @@ void store_drain(void);
 bool store_is_draining(void);
 
 /* -- what is new: the chat page and getUpdates wait for it -- */
-int64_t sandbox_version(void);       /* grows with every visible change */
-void sandbox_changed(void);          /* wakes whoever waits */
+int64_t sandbox_version(void); /* grows with every visible change */
+void sandbox_changed(void);    /* wakes whoever waits */
 void sandbox_wait_change(int64_t seen_version, int64_t timeout_ms);
 
 /* -- faults that tests and the page's panel switch on: name -> JSON text, kept in SQLite -- */
-bool fault_get(struct arena *a, const char *name, struct json_object **value); /* counts down "times" when present */
-bool fault_is_on(const char *name);           /* without counting */
+bool fault_get(struct arena *a, const char *name,
+               struct json_object **value);  /* counts down "times" when present */
+bool fault_is_on(const char *name);          /* without counting */
 void fault_set(const char *name, str value); /* JSON text; empty, null or false switches it off */

@@ -76,7 +76,7 @@ static err *reply_argument(struct call *c, int64_t chat_id, int64_t *reply_to)
     struct json_object *reply = json_at(c->arguments, "reply_parameters");
     int64_t message_id = 0;
     bool may_be_absent = false;
-    struct message replied;
+    struct message replied = {0};
     if (!reply)
         return NULL;
     json_i64(reply, "message_id", &message_id);
@@ -132,8 +132,8 @@ static void finish_message(struct call *c, struct message *m, str *result)
 
 err *run_sendMessage(struct call *c, str *result)
 {
-    struct message m;
-    struct formatted text;
+    struct message m = {0};
+    struct formatted text = {0};
     TRY(text_argument(c, &text));
     TRY(begin_message(c, "text", &m));
     m.text = text.text;
@@ -144,9 +144,9 @@ err *run_sendMessage(struct call *c, str *result)
 
 static err *send_media(struct call *c, const char *kind, str *result)
 {
-    struct message m;
-    struct formatted caption;
-    struct media media;
+    struct message m = {0};
+    struct formatted caption = {0};
+    struct media media = {0};
     TRY(caption_argument(c, c->arguments, &caption));
     TRY(begin_message(c, kind, &m));
     TRY(media_argument(c, c->arguments, kind, kind, &media));
@@ -203,7 +203,7 @@ static err *check_album(struct call *c, struct json_object *items)
 err *run_sendMediaGroup(struct call *c, str *result)
 {
     struct json_object *items = json_at(c->arguments, "media");
-    struct message shared;
+    struct message shared = {0};
     TRY(check_album(c, items));
     TRY(begin_message(c, "", &shared));
     shared.media_group_id = str_printf(c->arena, "%" PRIu64, random_below(UINT64_C(1) << 53));
@@ -211,8 +211,8 @@ err *run_sendMediaGroup(struct call *c, str *result)
     struct message *album = NEW_ARRAY(c->arena, struct message, MOST_ALBUM);
     for (size_t i = 0; i < json_length(items); i++) {
         struct json_object *item = json_item(items, i);
-        struct formatted caption;
-        struct media media;
+        struct formatted caption = {0};
+        struct media media = {0};
         TRY(caption_argument(c, item, &caption));
         const char *kind = cstr(c->arena, json_str(item, "type"));
         TRY(media_argument(c, item, "media", kind, &media));

@@ -29,12 +29,13 @@ struct call {
     struct arena *arena;
     str method_name;
     const struct method *method;
-    struct json_object *arguments; /* one object; every value has its type once rules_check() is through */
-    bool is_text;                  /* values came as text: query, form or multipart */
+    struct json_object
+        *arguments; /* one object; every value has its type once rules_check() is through */
+    bool is_text;   /* values came as text: query, form or multipart */
     const struct upload *uploads;
     size_t upload_count;
-    bool is_from_webhook;          /* came in the answer to a delivery */
-    const char *note;              /* "description" beside a result */
+    bool is_from_webhook; /* came in the answer to a delivery */
+    const char *note;     /* "description" beside a result */
 };
 
 /* An error a caller of the API sees: its code is the status, its message the description. */
@@ -45,22 +46,25 @@ err *arguments_read(struct call *c, str query, str content_type, str body);
 /* The upload that stands in a part of that name, or NULL. */
 const struct upload *arguments_upload(const struct call *c, str name);
 /* Parts of a multipart body; false when it is malformed. */
-bool multipart_parse(struct arena *a, str content_type, str body, struct upload **parts, size_t *count);
+bool multipart_parse(struct arena *a, str content_type, str body, struct upload **parts,
+                     size_t *count);
 
 /* -- the table -- */
 
 struct field {
     const char *name;
-    const char *types;   /* "Integer|String", "Array of LabeledPrice" */
+    const char *types; /* "Integer|String", "Array of LabeledPrice" */
     bool is_required;
-    int64_t least, most; /* of a string its UTF-16 units, of a number its value, of an array its items; 0, 0: any */
+    int64_t least,
+        most; /* of a string its UTF-16 units, of a number its value, of an array its items; 0, 0: any */
     const char *missing; /* Telegram's words when it is absent, where they are known */
     const char *outside; /* … when it is outside the limits */
 };
 
 struct type {
     const char *name;
-    const char *mark;    /* what tells it from the others of a union: "type=photo", or a field it alone has */
+    const char
+        *mark; /* what tells it from the others of a union: "type=photo", or a field it alone has */
     const struct field *fields;
     size_t field_count;
     const char *parse_prefix; /* begins Telegram's words about a broken one */
@@ -71,7 +75,7 @@ struct method {
     const struct field *fields;
     size_t field_count;
     err *(*run)(struct call *c, str *result); /* result: JSON text */
-    bool may_wait;       /* runs outside of a transaction */
+    bool may_wait;                            /* runs outside of a transaction */
 };
 
 extern const struct type telegram_types[];
@@ -96,7 +100,7 @@ str extra_of(struct call *c, struct json_object *holder);
 /* -- media -- */
 
 struct media {
-    const char *kind;  /* photo document voice audio video */
+    const char *kind; /* photo document voice audio video */
     str file_id, unique_id, sha256, mime_type, file_name, performer, title;
     str sizes; /* of a photo: JSON array of PhotoSize */
     int64_t size_bytes, width, height, duration;
@@ -130,9 +134,9 @@ struct message {
     str kind, text, entities, media, markup, media_group_id, extra;
 };
 
-void message_add(struct message *m);                     /* sets message_id and date */
+void message_add(struct message *m); /* sets message_id and date */
 bool message_find(struct arena *a, int64_t chat_id, int64_t message_id, struct message *out);
-void message_save(const struct message *m);              /* what an edit may change */
+void message_save(const struct message *m); /* what an edit may change */
 str message_json(struct arena *a, const struct message *m);
 str chat_json(struct arena *a, int64_t chat_id);
 str user_json(struct arena *a, int64_t user_id);
@@ -146,13 +150,14 @@ err *markup_argument(struct call *c, bool only_inline, str *out);
 
 /* -- the methods -- */
 
-#define METHODS(X)                                                                              \
-    X(getMe) X(getUpdates) X(setWebhook) X(getWebhookInfo) X(deleteWebhook) X(sendMessage)      \
-    X(sendPhoto) X(sendDocument) X(sendVoice) X(sendAudio) X(sendVideo) X(sendMediaGroup)       \
-    X(sendChatAction) X(editMessageText) X(editMessageCaption) X(editMessageMedia)              \
-    X(editMessageReplyMarkup) X(deleteMessage) X(deleteMessages) X(answerCallbackQuery)         \
-    X(getFile) X(setMyCommands) X(getMyCommands) X(deleteMyCommands) X(setMyDescription)        \
-    X(getMyDescription) X(setMyShortDescription) X(getMyShortDescription)
+#define METHODS(X)                                                                                 \
+    X(getMe)                                                                                       \
+    X(getUpdates) X(setWebhook) X(getWebhookInfo) X(deleteWebhook) X(sendMessage) X(sendPhoto)     \
+        X(sendDocument) X(sendVoice) X(sendAudio) X(sendVideo) X(sendMediaGroup) X(sendChatAction) \
+            X(editMessageText) X(editMessageCaption) X(editMessageMedia) X(editMessageReplyMarkup) \
+                X(deleteMessage) X(deleteMessages) X(answerCallbackQuery) X(getFile)               \
+                    X(setMyCommands) X(getMyCommands) X(deleteMyCommands) X(setMyDescription)      \
+                        X(getMyDescription) X(setMyShortDescription) X(getMyShortDescription)
 #define X(name) err *run_##name(struct call *c, str *result);
 METHODS(X)
 #undef X
