@@ -90,6 +90,9 @@ ok 'plain HTTP on the port of HTTPS is 400 in JSON' refused 400 bad_request
 ask --path-as-is "$address/static/../nginx/aisha.conf"
 ok 'static/ does not lead out of itself' [ "$status" -ge 400 ]
 
+ask "$address/status"
+ok 'no page may be framed' has_header 'x-frame-options: DENY'
+
 ask "$address/nowhere?token=secret-of-a-link"
 ok 'the log holds the request id' grep -q "request=$(sed -n 's/.*"request_id":"\([0-9a-f]*\)".*/\1/p' "$work/body") " \
     "$AISHA_DIR/log/access.log"
