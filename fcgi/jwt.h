@@ -1,0 +1,24 @@
+/*
+ * jwt.h - the session of an admin as a signed token, HS256 and nothing else.
+ *
+ * We are the only maker of these tokens, so the header is compared with the
+ * one we write, byte by byte: no other algorithm, "none" least of all, is ever
+ * looked at. A token says who is signed in, in which session, and until when.
+ * It proves that for a few minutes; that the session was not ended meanwhile
+ * is asked of the database.
+ *
+ *     str token = jwt_make(a, conf->jwt_secret, &(struct jwt){.admin_id = 42, …});
+ *     TRY(jwt_read(a, conf->jwt_secret, token, clock_ms() / 1000, &session));
+ */
+#pragma once
+#include "core/err.h"
+
+struct jwt {
+    int64_t admin_id; /* Telegram's id; "sub" */
+    str session_id;   /* uuid; "sid" */
+    int64_t issued_at_s, expires_at_s;
+};
+
+str jwt_make(struct arena *a, str secret, const struct jwt *claims);
+/* ERR_REFUSED when it is not ours, was changed, is over, or comes from the future. */
+err *jwt_read(struct arena *a, str secret, str token, int64_t now_s, struct jwt *out);

@@ -1,0 +1,778 @@
+#include "status_page.h"
+
+#include <time.h>
+
+#include "core/version.h"
+
+enum {
+    MINUTE_MS = 60 * 1000,
+    WORKER_LATE_MS = 30 * 1000,
+    WORKER_GONE_MS = 2 * MINUTE_MS,
+    QUEUE_LATE_MS = MINUTE_MS,
+    ORDER_LATE_MS = 10 * MINUTE_MS,
+    UUID_SHOWN = 8, /* enough to find the rest in the log */
+};
+
+/* ---------------------------------------------------------------- numbers */
+
+str page_number(struct arena *a, int64_t n)
+{
+    struct buf digits = buf_new(a), grouped = buf_new(a);
+    buf_add_i64(&digits, n);
+    str s = buf_str(&digits);
+    for (size_t i = 0; i < s.len; i++) {
+        bool is_inside = i > 0 && s.ptr[i - 1] != '-';
+        if (is_inside && (s.len - i) % 3 == 0)
+            buf_add(&grouped, S("\u202f"));
+        buf_add_char(&grouped, s.ptr[i]);
+    }
+    return buf_str(&grouped);
+}
+
+str page_duration(struct arena *a, int64_t ms)
+{
+    int64_t s = ms / 1000, minutes = s / 60, hours = minutes / 60, days = hours / 24;
+    if (ms < 1000)
+        return str_printf(a, "%" PRId64 " ms", ms < 0 ? 0 : ms);
+    if (s < 60)
+        return str_printf(a, "%" PRId64 " s", s);
+    if (minutes < 60)
+        return str_printf(a, "%" PRId64 " min", minutes);
+    if (hours < 24)
+        return str_printf(a, "%" PRId64 " h %" PRId64 " min", hours, minutes % 60);
+    return str_printf(a, "%" PRId64 " d %" PRId64 " h", days, hours % 24);
+}
+
+str page_size(struct arena *a, int64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    if (bytes < 1024)
+        return str_printf(a, "%" PRId64 " B", bytes);
+    double amount = (double)bytes / 1024;
+    size_t unit = 0;
+    for (; amount >= 1024 && unit + 1 < ARRAY_LEN(units); unit++)
+        amount /= 1024;
+    return str_printf(a, amount < 10 ? "%.1f %s" : "%.0f %s", amount, units[unit]);
+}
+
+static struct tm utc(int64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm tm = {0};
+    gmtime_r(&seconds, &tm);
+    return tm;
+}
+
+str page_time(struct arena *a, int64_t unix_ms)
+{
+    char text[40];
+    struct tm tm = utc(unix_ms);
+    strftime(text, sizeof text, "%e %b %H:%M:%S", &tm);
+    return str_dup(a, str_trim(str_from(text)));
+}
+
+static str seconds_text(struct arena *a, double seconds)
+{
+    return str_printf(a, seconds < 10 ? "%.1f s" : "%.0f s", seconds);
+}
+
+/* ---------------------------------------------------------------- pieces of HTML */
+
+enum level { LEVEL_OK, LEVEL_UNKNOWN, LEVEL_LATE, LEVEL_DOWN };
+
+/* A shape beside the word, so that colour is not all that tells them apart. */
+static const struct {
+    const char *class, *sign, *word;
+} levels[] = {
+    [LEVEL_OK] = {"ok",      "●", "OK"  },
+    [LEVEL_UNKNOWN] = {"unknown", "○", "Quiet"},
+    [LEVEL_LATE] = {"late",    "▲", "Look"},
+    [LEVEL_DOWN] = {"down",    "■", "Down"},
+};
+
+struct page {
+    struct arena *arena;
+    const struct figures *figures;
+    struct buf body;
+    struct buf concerns; /* items of the list at the top */
+    int concern_count;
+    bool is_down;
+};
+
+static void put(struct page *p, str html)
+{
+    buf_add(&p->body, html);
+}
+
+static void put_text(struct page *p, str text)
+{
+    buf_add(&p->body, str_html(p->arena, text));
+}
+
+static void concern(struct page *p, enum level level, const char *where, str words)
+{
+    p->concern_count++;
+    p->is_down |= level == LEVEL_DOWN;
+    buf_addf(&p->concerns, "<li class=\"%s\"><a href=\"#%s\">" STR_FMT "</a></li>\n",
+             levels[level].class, where, STR_ARG(str_html(p->arena, words)));
+}
+
+static void section(struct page *p, const char *id, const char *title)
+{
+    buf_addf(&p->body, "<section id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n",
+             id, id, id, title);
+}
+
+static void section_end(struct page *p)
+{
+    put(p, S("</section>\n"));
+}
+
+static void none(struct page *p, const char *words)
+{
+    buf_addf(&p->body, "<p class=\"none\">%s</p>\n", words);
+}
+
+/* A table whose cells repeat their column's title, because a narrow screen shows each row as a card. */
+struct column {
+    const char *title;
+    bool is_number;
+};
+
+struct table {
+    struct page *page;
+    const struct column *columns;
+    size_t count, at;
+};
+
+static struct table table_begin(struct page *p, const struct column *columns, size_t count)
+{
+    put(p, S("<table>\n<thead><tr>"));
+    for (size_t i = 0; i < count; i++)
+        buf_addf(&p->body, "<th scope=\"col\"%s>%s</th>", columns[i].is_number ? " class=\"number\"" : "",
+                 columns[i].title);
+    put(p, S("</tr></thead>\n<tbody>\n"));
+    return (struct table){p, columns, count, 0};
+}
+
+#define TABLE(page, columns) table_begin((page), (columns), ARRAY_LEN(columns))
+
+static void cell_begin(struct table *t)
+{
+    const struct column *column = &t->columns[t->at];
+    if (t->at == 0)
+        put(t->page, S("<tr>"));
+    buf_addf(&t->page->body, "<td data-title=\"%s\"%s>", column->title,
+             column->is_number ? " class=\"number\"" : "");
+}
+
+static void cell_end(struct table *t)
+{
+    put(t->page, S("</td>"));
+    if (++t->at < t->count)
+        return;
+    put(t->page, S("</tr>\n"));
+    t->at = 0;
+}
+
+static void cell(struct table *t, str text)
+{
+    cell_begin(t);
+    put_text(t->page, str_empty(text) ? S("–") : text);
+    cell_end(t);
+}
+
+static void cell_number(struct table *t, int64_t n)
+{
+    cell(t, page_number(t->page->arena, n));
+}
+
+static void cell_duration(struct table *t, int64_t ms)
+{
+    cell(t, page_duration(t->page->arena, ms));
+}
+
+static void cell_ago(struct table *t, int64_t unix_ms)
+{
+    struct page *p = t->page;
+    cell(t, str_printf(p->arena, STR_FMT " ago",
+                       STR_ARG(page_duration(p->arena, p->figures->now_ms - unix_ms))));
+}
+
+static void cell_level(struct table *t, enum level level)
+{
+    cell_begin(t);
+    buf_addf(&t->page->body, "<span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> %s</span>",
+             levels[level].class, levels[level].sign, levels[level].word);
+    cell_end(t);
+}
+
+static void cell_id(struct table *t, str uuid)
+{
+    cell(t, str_sub(uuid, 0, UUID_SHOWN));
+}
+
+static void table_end(struct table *t)
+{
+    assert(t->at == 0);
+    put(t->page, S("</tbody>\n</table>\n"));
+}
+
+static void tile(struct page *p, const char *title, str value, str note)
+{
+    buf_addf(&p->body, "<div class=\"tile\"><dt>%s</dt><dd>", title);
+    put_text(p, value);
+    put(p, S("</dd>"));
+    if (!str_empty(note)) {
+        put(p, S("<dd class=\"note\">"));
+        put_text(p, note);
+        put(p, S("</dd>"));
+    }
+    put(p, S("</div>\n"));
+}
+
+/* ---------------------------------------------------------------- health */
+
+static void health_row(struct table *t, str name, enum level level, str detail)
+{
+    cell(t, name);
+    cell_level(t, level);
+    cell(t, detail);
+    if (level >= LEVEL_LATE)
+        concern(t->page, level, "health",
+                str_printf(t->page->arena, STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(detail)));
+}
+
+static void redis_row(struct table *t)
+{
+    const struct redis_figures *redis = &t->page->figures->redis;
+    struct arena *a = t->page->arena;
+    if (redis->failure) {
+        health_row(t, S("Redis"), LEVEL_DOWN, redis->failure->message);
+        return;
+    }
+    str most = redis->most_bytes ? str_printf(a, " of " STR_FMT, STR_ARG(page_size(a, redis->most_bytes)))
+                                 : S(", no limit");
+    health_row(t, S("Redis"), redis->is_durable ? LEVEL_OK : LEVEL_LATE,
+               str_printf(a, "answers in %.1f ms · " STR_FMT STR_FMT "%s", redis->ping_ms,
+                          STR_ARG(page_size(a, redis->used_bytes)), STR_ARG(most),
+                          redis->is_durable ? "" : " · without appendonly: a power cut loses dialogs"));
+}
+
+static void database_row(struct table *t)
+{
+    const struct figures *f = t->page->figures;
+    struct arena *a = t->page->arena;
+    if (f->database_failure || !f->database.count) {
+        health_row(t, S("PostgreSQL"), LEVEL_DOWN,
+                   f->database_failure ? f->database_failure->message : S("no answer"));
+        return;
+    }
+    const struct rows *row = &f->database;
+    health_row(t, S("PostgreSQL"), LEVEL_OK,
+               str_printf(a, "answers in %.1f ms · " STR_FMT " · %" PRId64 " of %" PRId64
+                             " connections · version " STR_FMT,
+                          f->database_ms, STR_ARG(page_size(a, rows_i64(row, 0, "size_bytes"))),
+                          rows_i64(row, 0, "connections"), rows_i64(row, 0, "most_connections"),
+                          STR_ARG(rows_str(row, 0, "version"))));
+}
+
+static enum level level_of_silence(int64_t silent_ms)
+{
+    if (silent_ms >= WORKER_GONE_MS)
+        return LEVEL_DOWN;
+    return silent_ms >= WORKER_LATE_MS ? LEVEL_LATE : LEVEL_OK;
+}
+
+static void worker_rows(struct table *t)
+{
+    const struct rows *workers = &t->page->figures->workers;
+    struct arena *a = t->page->arena;
+    for (int i = 0; i < workers->count; i++) {
+        int64_t silent_ms = rows_i64(workers, i, "silent_ms");
+        health_row(t, str_printf(a, "Worker " STR_FMT, STR_ARG(rows_str(workers, i, "name"))),
+                   level_of_silence(silent_ms),
+                   str_printf(a, "heard " STR_FMT " ago · release " STR_FMT " · lanes " STR_FMT
+                                 " · up " STR_FMT,
+                              STR_ARG(page_duration(a, silent_ms)),
+                              STR_ARG(rows_str(workers, i, "release")),
+                              STR_ARG(rows_str(workers, i, "lanes")),
+                              STR_ARG(page_duration(a, t->page->figures->now_ms -
+                                                           rows_i64(workers, i, "started_at_ms")))));
+    }
+    if (!workers->count && !t->page->figures->database_failure)
+        health_row(t, S("Workers"), LEVEL_DOWN, S("none has been heard of: nothing is sent or made"));
+}
+
+static str party_detail(struct page *p, const struct rows *parties, int i)
+{
+    struct arena *a = p->arena;
+    struct buf b = buf_new(a);
+    if (!rows_is_null(parties, i, "ok_at_ms"))
+        buf_addf(&b, "last answered " STR_FMT " ago",
+                 STR_ARG(page_duration(a, p->figures->now_ms - rows_i64(parties, i, "ok_at_ms"))));
+    if (!rows_is_null(parties, i, "failed_at_ms"))
+        buf_addf(&b, "%slast failed " STR_FMT " ago: " STR_FMT, b.len ? " · " : "",
+                 STR_ARG(page_duration(a, p->figures->now_ms - rows_i64(parties, i, "failed_at_ms"))),
+                 STR_ARG(rows_str(parties, i, "error")));
+    return buf_str(&b);
+}
+
+/* Those that the workers speak to. One that no worker has spoken to yet has no row. */
+static const struct {
+    const char *name, *title;
+} known_parties[] = {
+    {"telegram", "Telegram"    },
+    {"fal",      "FAL"         },
+    {"openai",   "OpenAI"      },
+    {"s3",       "Object store"},
+};
+
+static str party_title(str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(known_parties); i++)
+        if (str_eq(name, str_from(known_parties[i].name)))
+            return str_from(known_parties[i].title);
+    return name;
+}
+
+static bool has_party(const struct rows *parties, const char *name)
+{
+    for (int i = 0; i < parties->count; i++)
+        if (str_eq(rows_str(parties, i, "name"), str_from(name)))
+            return true;
+    return false;
+}
+
+static void party_rows(struct table *t)
+{
+    const struct rows *parties = &t->page->figures->parties;
+    for (int i = 0; i < parties->count; i++)
+        health_row(t, party_title(rows_str(parties, i, "name")),
+                   rows_bool(parties, i, "is_ok") ? LEVEL_OK : LEVEL_DOWN,
+                   party_detail(t->page, parties, i));
+    for (size_t i = 0; i < ARRAY_LEN(known_parties); i++)
+        if (!t->page->figures->database_failure && !has_party(parties, known_parties[i].name))
+            health_row(t, str_from(known_parties[i].title), LEVEL_UNKNOWN, S("not spoken to yet"));
+}
+
+static void health(struct page *p)
+{
+    static const struct column columns[] = {{"Part"}, {"State"}, {"What is known"}};
+    section(p, "health", "Health");
+    struct table t = TABLE(p, columns);
+    redis_row(&t);
+    database_row(&t);
+    worker_rows(&t);
+    party_rows(&t);
+    table_end(&t);
+    section_end(p);
+}
+
+/* ---------------------------------------------------------------- today */
+
+static void today(struct page *p)
+{
+    const struct rows *orders = &p->figures->orders, *users = &p->figures->users;
+    struct arena *a = p->arena;
+    if (!orders->count || !users->count)
+        return;
+    int64_t completed = rows_i64(orders, 0, "completed");
+    str median = completed ? seconds_text(a, rows_double(orders, 0, "median_seconds")) : S("–");
+    str p95 = completed ? seconds_text(a, rows_double(orders, 0, "p95_seconds")) : S("–");
+
+    section(p, "today", "Today <small>since 00:00 UTC</small>");
+    put(p, S("<dl class=\"tiles\">\n"));
+    tile(p, "Images", page_number(a, rows_i64(orders, 0, "images")),
+         str_printf(a, STR_FMT " orders, %" PRId64 " failed",
+                    STR_ARG(page_number(a, rows_i64(orders, 0, "ordered"))),
+                    rows_i64(orders, 0, "failed")));
+    tile(p, "Median wait", median, S("order to stored image"));
+    tile(p, "p95 wait", p95, S("19 of 20 were faster"));
+    tile(p, "Orders open", page_number(a, rows_i64(orders, 0, "open")), S(""));
+    tile(p, "Users", page_number(a, rows_i64(users, 0, "everybody")),
+         str_printf(a, STR_FMT " new in 24 h", STR_ARG(page_number(a, rows_i64(users, 0, "new_today")))));
+    put(p, S("</dl>\n"));
+    section_end(p);
+}
+
+/* Bars alone are stretched to the width there is; words beside them are HTML and keep their size. */
+static void bars(struct page *p, const struct rows *hours, int64_t most)
+{
+    enum { STEP = 10, WIDTH = 8, HEIGHT = 100 };
+    for (int i = 0; i < hours->count; i++) {
+        int64_t images = rows_i64(hours, i, "images"), from_ms = rows_i64(hours, i, "hour_ms");
+        double height = most ? (double)(images * HEIGHT) / (double)most : 0;
+        if (images == 0)
+            height = 1; /* an hour without images is an hour, too */
+        buf_addf(&p->body,
+                 "<rect class=\"%s\" x=\"%d\" y=\"%.2f\" width=\"%d\" height=\"%.2f\">"
+                 "<title>%02d:00 UTC: %" PRId64 "</title></rect>\n",
+                 images ? "bar" : "bar empty", i * STEP + (STEP - WIDTH) / 2, HEIGHT - height, WIDTH,
+                 height, utc(from_ms).tm_hour, images);
+    }
+}
+
+static void chart(struct page *p)
+{
+    const struct rows *hours = &p->figures->hours;
+    int64_t most = 0, sum = 0;
+    for (int i = 0; i < hours->count; i++) {
+        int64_t images = rows_i64(hours, i, "images");
+        most = images > most ? images : most;
+        sum += images;
+    }
+    if (!hours->count)
+        return;
+    section(p, "hours", "Images an hour <small>last 24 h, UTC</small>");
+    buf_addf(&p->body, "<p class=\"note\">" STR_FMT " in all, at most " STR_FMT " in an hour</p>\n",
+             STR_ARG(page_number(p->arena, sum)), STR_ARG(page_number(p->arena, most)));
+    buf_addf(&p->body,
+             "<svg class=\"chart\" viewBox=\"0 0 %d 100\" preserveAspectRatio=\"none\" role=\"img\" "
+             "aria-label=\"Images in each of the last 24 hours: %" PRId64 " in all, at most %" PRId64
+             " in one hour\">\n",
+             hours->count * 10, sum, most);
+    bars(p, hours, most);
+    put(p, S("</svg>\n<div class=\"hours\" aria-hidden=\"true\">"));
+    for (int i = 0; i < hours->count; i += 6)
+        buf_addf(&p->body, "<span>%02d:00</span>", utc(rows_i64(hours, i, "hour_ms")).tm_hour);
+    put(p, S("<span>now</span></div>\n"));
+    section_end(p);
+}
+
+/* ---------------------------------------------------------------- work */
+
+static void lane_concern(struct page *p, str lane, int64_t oldest_ms, int64_t dead)
+{
+    if (oldest_ms >= QUEUE_LATE_MS)
+        concern(p, LEVEL_LATE, "queues",
+                str_printf(p->arena, "Queue " STR_FMT ": the oldest has waited " STR_FMT, STR_ARG(lane),
+                           STR_ARG(page_duration(p->arena, oldest_ms))));
+    if (dead > 0)
+        concern(p, LEVEL_LATE, "dead",
+                str_printf(p->arena, "Queue " STR_FMT ": %" PRId64 " given up", STR_ARG(lane), dead));
+}
+
+static void queues(struct page *p)
+{
+    static const struct column columns[] = {{"Lane"},          {"Due", true},     {"Oldest due", true},
+                                            {"Later", true}, {"Running", true}, {"Dead", true}};
+    const struct rows *lanes = &p->figures->lanes;
+    section(p, "queues", "Queues");
+    struct table t = TABLE(p, columns);
+    for (int i = 0; i < lanes->count; i++) {
+        int64_t due = rows_i64(lanes, i, "due"), oldest_ms = rows_i64(lanes, i, "oldest_ms");
+        cell(&t, rows_str(lanes, i, "lane"));
+        cell_number(&t, due);
+        cell(&t, due ? page_duration(p->arena, oldest_ms) : S(""));
+        cell_number(&t, rows_i64(lanes, i, "queued") - due);
+        cell_number(&t, rows_i64(lanes, i, "running"));
+        cell_number(&t, rows_i64(lanes, i, "dead"));
+        lane_concern(p, rows_str(lanes, i, "lane"), oldest_ms, rows_i64(lanes, i, "dead"));
+    }
+    table_end(&t);
+    section_end(p);
+}
+
+static void outbox(struct page *p)
+{
+    const struct redis_figures *redis = &p->figures->redis;
+    section(p, "outbox", "Outbox");
+    if (redis->failure) {
+        none(p, "Redis does not answer, so its length is not known.");
+    } else {
+        put(p, S("<dl class=\"tiles\">\n"));
+        tile(p, "Calls waiting", page_number(p->arena, redis->calls_waiting), S("to be sent to chats"));
+        tile(p, "Taps to answer", page_number(p->arena, redis->answers_waiting), S(""));
+        put(p, S("</dl>\n"));
+    }
+    section_end(p);
+}
+
+static void running_jobs(struct page *p)
+{
+    static const struct column columns[] = {{"Job"},    {"Lane"},          {"Kind"},
+                                            {"Worker"}, {"Attempt", true}, {"Running for", true}};
+    const struct rows *jobs = &p->figures->running;
+    section(p, "running", "Jobs in flight");
+    if (!jobs->count)
+        none(p, "None.");
+    else {
+        struct table t = TABLE(p, columns);
+        for (int i = 0; i < jobs->count; i++) {
+            cell(&t, rows_str(jobs, i, "id"));
+            cell(&t, rows_str(jobs, i, "lane"));
+            cell(&t, rows_str(jobs, i, "kind"));
+            cell(&t, rows_str(jobs, i, "worker"));
+            cell_number(&t, rows_i64(jobs, i, "attempt"));
+            cell_duration(&t, rows_i64(jobs, i, "running_ms"));
+        }
+        table_end(&t);
+    }
+    section_end(p);
+}
+
+static void dead_jobs(struct page *p)
+{
+    static const struct column columns[] = {{"Job"},  {"Lane"},           {"Kind"}, {"About"},
+                                            {"User"}, {"Failures", true}, {"Why"},  {"When"}};
+    const struct rows *jobs = &p->figures->dead;
+    section(p, "dead", "Jobs given up");
+    if (!jobs->count)
+        none(p, "None.");
+    else {
+        struct table t = TABLE(p, columns);
+        for (int i = 0; i < jobs->count; i++) {
+            cell(&t, rows_str(jobs, i, "id"));
+            cell(&t, rows_str(jobs, i, "lane"));
+            cell(&t, rows_str(jobs, i, "kind"));
+            cell_id(&t, rows_str(jobs, i, "subject"));
+            cell(&t, rows_str(jobs, i, "user_id"));
+            cell_number(&t, rows_i64(jobs, i, "failures"));
+            cell(&t, rows_str(jobs, i, "last_error"));
+            cell_ago(&t, rows_i64(jobs, i, "finished_at_ms"));
+        }
+        table_end(&t);
+    }
+    section_end(p);
+}
+
+static void open_orders(struct page *p)
+{
+    static const struct column columns[] = {{"Order"},  {"User"},          {"Model"},
+                                            {"Images", true}, {"Status"},  {"Submissions", true},
+                                            {"Age", true},    {"Silent for", true}};
+    const struct rows *orders = &p->figures->open;
+    section(p, "orders", "Orders open");
+    if (!orders->count)
+        none(p, "None.");
+    else {
+        struct table t = TABLE(p, columns);
+        for (int i = 0; i < orders->count; i++) {
+            cell_id(&t, rows_str(orders, i, "id"));
+            cell(&t, rows_str(orders, i, "user_id"));
+            cell(&t, rows_str(orders, i, "source_model"));
+            cell_number(&t, rows_i64(orders, i, "num_images"));
+            cell(&t, rows_str(orders, i, "status"));
+            cell_number(&t, rows_i64(orders, i, "attempt"));
+            cell_duration(&t, rows_i64(orders, i, "age_ms"));
+            cell_duration(&t, rows_i64(orders, i, "silent_ms"));
+        }
+        table_end(&t);
+        if (rows_i64(orders, 0, "age_ms") >= ORDER_LATE_MS)
+            concern(p, LEVEL_LATE, "orders",
+                    str_printf(p->arena, "The oldest open order is " STR_FMT " old",
+                               STR_ARG(page_duration(p->arena, rows_i64(orders, 0, "age_ms")))));
+    }
+    section_end(p);
+}
+
+static void parked(struct page *p)
+{
+    static const struct column columns[] = {{"Id"},     {"Update"},        {"User"},
+                                            {"Why"}, {"Attempts", true}, {"When"}};
+    const struct rows *updates = &p->figures->parked, *count = &p->figures->parked_count;
+    section(p, "parked", "Updates given up");
+    if (!updates->count || !count->count)
+        none(p, "None.");
+    else {
+        int64_t lately = rows_i64(count, 0, "parked_today");
+        buf_addf(&p->body, "<p class=\"note\">%" PRId64 " kept, %" PRId64 " of them in the last 24 h</p>\n",
+                 rows_i64(count, 0, "parked"), lately);
+        struct table t = TABLE(p, columns);
+        for (int i = 0; i < updates->count; i++) {
+            cell(&t, rows_str(updates, i, "id"));
+            cell(&t, rows_str(updates, i, "update_id"));
+            cell(&t, rows_str(updates, i, "user_id"));
+            cell(&t, rows_str(updates, i, "reason"));
+            cell_number(&t, rows_i64(updates, i, "attempts"));
+            cell_ago(&t, rows_i64(updates, i, "created_at_ms"));
+        }
+        table_end(&t);
+        if (lately > 0)
+            concern(p, LEVEL_LATE, "parked",
+                    str_printf(p->arena, "%" PRId64 " updates were given up in the last 24 h", lately));
+    }
+    section_end(p);
+}
+
+/* ---------------------------------------------------------------- coins */
+
+static void check_line(struct page *p, int64_t sum)
+{
+    const struct figures *f = p->figures;
+    str words;
+    enum level level = LEVEL_DOWN;
+    if (f->check_failure)
+        words = str_printf(p->arena, "The ledger could not be checked: " STR_FMT,
+                           STR_ARG(f->check_failure->message));
+    else if (f->problem_count)
+        words = str_printf(p->arena, "The ledger has %" PRId64 " problems, the first: " STR_FMT,
+                           f->problem_count, STR_ARG(f->first_problem));
+    else if (sum)
+        words = str_printf(p->arena, "The accounts sum to " STR_FMT ", not to zero",
+                           STR_ARG(page_number(p->arena, sum)));
+    else {
+        level = LEVEL_OK;
+        words = str_printf(p->arena, "The accounts sum to zero, every balance fits its entries. Checked " STR_FMT " ago.",
+                           STR_ARG(page_duration(p->arena, f->checked_ms_ago)));
+    }
+    buf_addf(&p->body, "<p><span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> %s</span> ",
+             levels[level].class, levels[level].sign, level == LEVEL_OK ? "OK" : "Wrong");
+    put_text(p, words);
+    put(p, S("</p>\n"));
+    if (level != LEVEL_OK)
+        concern(p, level, "coins", words);
+}
+
+static void coins(struct page *p)
+{
+    static const struct {
+        const char *kind, *title;
+    } kinds[] = {
+        {"user",       "In the hands of users"       },
+        {"held",       "Held for open orders"        },
+        {"revenue",    "Spent"                       },
+        {"promo",      "Given as welcome and promo"  },
+        {"stars",      "Bought with Stars"           },
+        {"adjustment", "Credited by admins"          },
+    };
+    static const struct column columns[] = {{"Account"}, {"Number", true}, {"Coins", true}};
+    const struct rows *totals = &p->figures->totals;
+    int64_t sum = 0;
+    section(p, "coins", "Coins");
+    struct table t = TABLE(p, columns);
+    for (int i = 0; i < totals->count; i++) {
+        str kind = rows_str(totals, i, "kind"), title = kind;
+        for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+            if (str_eq(kind, str_from(kinds[k].kind)))
+                title = str_from(kinds[k].title);
+        sum += rows_i64(totals, i, "balance");
+        cell(&t, title);
+        cell_number(&t, rows_i64(totals, i, "accounts"));
+        cell_number(&t, rows_i64(totals, i, "balance"));
+    }
+    cell(&t, S("Sum"));
+    cell(&t, S(""));
+    cell_number(&t, sum);
+    table_end(&t);
+    check_line(p, sum);
+    section_end(p);
+}
+
+static void counters(struct page *p)
+{
+    static const struct column columns[] = {{"Event"}, {"Times", true}, {"Last"}};
+    const struct rows *rows = &p->figures->counters;
+    if (!rows->count)
+        return;
+    section(p, "counters", "Rare events");
+    struct table t = TABLE(p, columns);
+    for (int i = 0; i < rows->count; i++) {
+        cell(&t, rows_str(rows, i, "name"));
+        cell_number(&t, rows_i64(rows, i, "value"));
+        cell_ago(&t, rows_i64(rows, i, "updated_at_ms"));
+    }
+    table_end(&t);
+    section_end(p);
+}
+
+/* ---------------------------------------------------------------- whole pages */
+
+/* The version in the address brings a new style at once; nginx lets browsers keep it for an hour. */
+static void add_head(struct buf *b, const char *title, bool is_live)
+{
+    buf_addf(b,
+             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+             "<meta name=\"color-scheme\" content=\"light dark\">\n"
+             "<meta name=\"robots\" content=\"noindex\">\n"
+             "<title>%s</title>\n<link rel=\"icon\" href=\"data:,\">\n"
+             "<link rel=\"stylesheet\" href=\"/static/status.css?" AISHA_VERSION "\">\n%s</head>\n<body>\n",
+             title, is_live ? "<script src=\"/static/status.js?" AISHA_VERSION "\" defer></script>\n" : "");
+}
+
+static str verdict(struct page *p)
+{
+    if (p->is_down)
+        return S("Something is down");
+    if (p->concern_count)
+        return p->concern_count == 1 ? S("One thing to look at") : S("Some things to look at");
+    return S("Everything works");
+}
+
+static void add_summary(struct buf *b, struct page *p)
+{
+    const char *class = p->is_down ? "down" : p->concern_count ? "late" : "ok";
+    buf_addf(b, "<div class=\"verdict %s\">\n<h1>" STR_FMT "</h1>\n", class, STR_ARG(verdict(p)));
+    if (p->concern_count)
+        buf_addf(b, "<ul>\n" STR_FMT "</ul>\n", STR_ARG(buf_str(&p->concerns)));
+    buf_addf(b, "<p class=\"note\">As of <time>" STR_FMT "</time> UTC · release " STR_FMT "</p>\n</div>\n",
+             STR_ARG(page_time(p->arena, p->figures->now_ms)),
+             STR_ARG(str_html(p->arena, p->figures->release)));
+}
+
+static void add_header(struct buf *b, const struct page_reader *reader)
+{
+    buf_addf(b, "<header>\n<a class=\"name\" href=\"/status\">Aisha</a>\n"
+                "<p id=\"live\" class=\"note\" role=\"status\"></p>\n"
+                "<p class=\"note\">admin %" PRId64 "</p>\n", reader->telegram_id);
+    if (!str_empty(reader->csrf))
+        buf_addf(b, "<form method=\"post\" action=\"/status/logout\">"
+                    "<input type=\"hidden\" name=\"csrf\" value=\"" STR_FMT "\">"
+                    "<button>Sign out</button></form>\n",
+                 STR_ARG(str_html(b->arena, reader->csrf)));
+    buf_add(b, S("</header>\n"));
+}
+
+str page_status(struct arena *a, const struct figures *figures, const struct page_reader *reader)
+{
+    struct page p = {.arena = a, .figures = figures, .body = buf_new(a), .concerns = buf_new(a)};
+    health(&p);
+    if (!figures->database_failure) {
+        today(&p);
+        chart(&p);
+        queues(&p);
+    }
+    outbox(&p);
+    if (!figures->database_failure) {
+        open_orders(&p);
+        running_jobs(&p);
+        dead_jobs(&p);
+        parked(&p);
+        coins(&p);
+        counters(&p);
+    }
+
+    struct buf b = buf_new(a);
+    add_head(&b, "Aisha: status", true);
+    add_header(&b, reader);
+    buf_add(&b, S("<main>\n"));
+    add_summary(&b, &p);
+    buf_add(&b, buf_str(&p.body));
+    buf_add(&b, S("</main>\n</body>\n</html>\n"));
+    return buf_str(&b);
+}
+
+str page_words(struct arena *a, str title, str words)
+{
+    struct buf b = buf_new(a);
+    add_head(&b, "Aisha", false);
+    buf_addf(&b, "<main class=\"alone\">\n<h1>" STR_FMT "</h1>\n<p>" STR_FMT "</p>\n</main>\n</body>\n</html>\n",
+             STR_ARG(str_html(a, title)), STR_ARG(str_html(a, words)));
+    return buf_str(&b);
+}
+
+str page_link(struct arena *a, str token)
+{
+    struct buf b = buf_new(a);
+    add_head(&b, "Aisha", false);
+    buf_addf(&b,
+             "<main class=\"alone\">\n<h1>Aisha's status page</h1>\n"
+             "<p>The link from the bot works once.</p>\n"
+             "<form method=\"post\" action=\"/status/login\">"
+             "<input type=\"hidden\" name=\"token\" value=\"" STR_FMT "\">"
+             "<button autofocus>Sign in</button></form>\n</main>\n</body>\n</html>\n",
+             STR_ARG(str_html(a, token)));
+    return buf_str(&b);
+}
