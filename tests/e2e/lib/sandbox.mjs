@@ -60,7 +60,8 @@ export async function startSandbox() {
         SANDBOX_PAGE: join(root, "tests/sandbox/page"), LOG_LEVEL: "warn",
         MINIO_ACCESS_KEY: "test", MINIO_SECRET_KEY: "test-secret", FAL_KEY: "test:key",
     };
-    const run = (name, ...parameters) => spawn(name, parameters, { env: environment, stdio: ["ignore", "inherit", "inherit"] });
+    // They end with the test, however it ends.
+    const run = (...words) => spawn("setpriv", ["--pdeathsig", "TERM", "--", ...words], { env: environment, stdio: ["ignore", "inherit", "inherit"] });
     const runSandbox = () => run("spawn-fcgi", "-n", "-s", join(folder, "sandbox.sock"), "--", program());
     const stop = (child) => {
         child.kill("SIGTERM");
