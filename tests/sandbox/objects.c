@@ -23,6 +23,7 @@ enum {
     MOST_DELETED = 1000,
     MOST_KEY_BYTES = 1024,
     BLACKHOLE_MS = 60 * 1000,
+    BLACKHOLE_LOOK_MS = 500,
     MOST_HEADERS = 8,
     MD5_BYTES = 16,
 };
@@ -663,6 +664,20 @@ static bool take_query(struct store_request *r)
     return true;
 }
 
+static bool is_ordered(void)
+{
+    return sql_number("select count(*) from faults where name = 'store.answer'", NULL, 0) > 0;
+}
+
+/* Silence: for a minute, or until the fault is taken back. */
+static void blackhole(void)
+{
+    int64_t until_ms = clock_steady_ms() + BLACKHOLE_MS;
+    bool was_ordered = is_ordered();
+    while (clock_steady_ms() < until_ms && !store_is_draining() && is_ordered() == was_ordered)
+        task_sleep_ms(BLACKHOLE_LOOK_MS);
+}
+
 /* True when the request was answered by a fault and must not be looked at further. */
 static bool answered_by_fault(struct store_request *r, bool *loses_answer)
 {
@@ -680,9 +695,7 @@ static bool answered_by_fault(struct store_request *r, bool *loses_answer)
     *loses_answer = str_eq(json_value_str(value), S("lost"));
     if (!str_eq(json_value_str(value), S("blackhole")))
         return false;
-    int64_t until_ms = clock_steady_ms() + BLACKHOLE_MS;
-    while (clock_steady_ms() < until_ms && !store_is_draining())
-        task_sleep_ms(500);
+    blackhole();
     refuse_with(r, 504, "RequestTimeout", "Nothing was heard for a minute.");
     return true;
 }
