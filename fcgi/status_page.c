@@ -84,10 +84,10 @@ enum level { LEVEL_OK, LEVEL_UNKNOWN, LEVEL_LATE, LEVEL_DOWN };
 static const struct {
     const char *class, *sign, *word;
 } levels[] = {
-    [LEVEL_OK] = {"ok",      "●", "OK"  },
+    [LEVEL_OK] = {"ok",      "●", "OK"   },
     [LEVEL_UNKNOWN] = {"unknown", "○", "Quiet"},
-    [LEVEL_LATE] = {"late",    "▲", "Look"},
-    [LEVEL_DOWN] = {"down",    "■", "Down"},
+    [LEVEL_LATE] = {"late",    "▲", "Look" },
+    [LEVEL_DOWN] = {"down",    "■", "Down" },
 };
 
 struct page {
@@ -119,8 +119,9 @@ static void concern(struct page *p, enum level level, const char *where, str wor
 
 static void section(struct page *p, const char *id, const char *title)
 {
-    buf_addf(&p->body, "<section id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n",
-             id, id, id, title);
+    buf_addf(&p->body,
+             "<section id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n", id,
+             id, id, title);
 }
 
 static void section_end(struct page *p)
@@ -134,9 +135,11 @@ static void none(struct page *p, const char *words)
 }
 
 /* A table whose cells repeat their column's title, because a narrow screen shows each row as a card. */
+enum form { WORDS, NUMBER };
+
 struct column {
     const char *title;
-    bool is_number;
+    enum form form;
 };
 
 struct table {
@@ -149,8 +152,8 @@ static struct table table_begin(struct page *p, const struct column *columns, si
 {
     put(p, S("<table>\n<thead><tr>"));
     for (size_t i = 0; i < count; i++)
-        buf_addf(&p->body, "<th scope=\"col\"%s>%s</th>", columns[i].is_number ? " class=\"number\"" : "",
-                 columns[i].title);
+        buf_addf(&p->body, "<th scope=\"col\"%s>%s</th>",
+                 columns[i].form == NUMBER ? " class=\"number\"" : "", columns[i].title);
     put(p, S("</tr></thead>\n<tbody>\n"));
     return (struct table){p, columns, count, 0};
 }
@@ -163,7 +166,7 @@ static void cell_begin(struct table *t)
     if (t->at == 0)
         put(t->page, S("<tr>"));
     buf_addf(&t->page->body, "<td data-title=\"%s\"%s>", column->title,
-             column->is_number ? " class=\"number\"" : "");
+             column->form == NUMBER ? " class=\"number\"" : "");
 }
 
 static void cell_end(struct table *t)
@@ -202,7 +205,8 @@ static void cell_ago(struct table *t, int64_t unix_ms)
 static void cell_level(struct table *t, enum level level)
 {
     cell_begin(t);
-    buf_addf(&t->page->body, "<span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> %s</span>",
+    buf_addf(&t->page->body,
+             "<span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> %s</span>",
              levels[level].class, levels[level].sign, levels[level].word);
     cell_end(t);
 }
@@ -251,12 +255,14 @@ static void redis_row(struct table *t)
         health_row(t, S("Redis"), LEVEL_DOWN, redis->failure->message);
         return;
     }
-    str most = redis->most_bytes ? str_printf(a, " of " STR_FMT, STR_ARG(page_size(a, redis->most_bytes)))
-                                 : S(", no limit");
-    health_row(t, S("Redis"), redis->is_durable ? LEVEL_OK : LEVEL_LATE,
-               str_printf(a, "answers in %.1f ms · " STR_FMT STR_FMT "%s", redis->ping_ms,
-                          STR_ARG(page_size(a, redis->used_bytes)), STR_ARG(most),
-                          redis->is_durable ? "" : " · without appendonly: a power cut loses dialogs"));
+    str most = redis->most_bytes
+                   ? str_printf(a, " of " STR_FMT, STR_ARG(page_size(a, redis->most_bytes)))
+                   : S(", no limit");
+    health_row(
+        t, S("Redis"), redis->is_durable ? LEVEL_OK : LEVEL_LATE,
+        str_printf(a, "answers in %.1f ms · " STR_FMT STR_FMT "%s", redis->ping_ms,
+                   STR_ARG(page_size(a, redis->used_bytes)), STR_ARG(most),
+                   redis->is_durable ? "" : " · without appendonly: a power cut loses dialogs"));
 }
 
 static void database_row(struct table *t)
@@ -270,8 +276,9 @@ static void database_row(struct table *t)
     }
     const struct rows *row = &f->database;
     health_row(t, S("PostgreSQL"), LEVEL_OK,
-               str_printf(a, "answers in %.1f ms · " STR_FMT " · %" PRId64 " of %" PRId64
-                             " connections · version " STR_FMT,
+               str_printf(a,
+                          "answers in %.1f ms · " STR_FMT " · %" PRId64 " of %" PRId64
+                          " connections · version " STR_FMT,
                           f->database_ms, STR_ARG(page_size(a, rows_i64(row, 0, "size_bytes"))),
                           rows_i64(row, 0, "connections"), rows_i64(row, 0, "most_connections"),
                           STR_ARG(rows_str(row, 0, "version"))));
@@ -290,18 +297,19 @@ static void worker_rows(struct table *t)
     struct arena *a = t->page->arena;
     for (int i = 0; i < workers->count; i++) {
         int64_t silent_ms = rows_i64(workers, i, "silent_ms");
-        health_row(t, str_printf(a, "Worker " STR_FMT, STR_ARG(rows_str(workers, i, "name"))),
-                   level_of_silence(silent_ms),
-                   str_printf(a, "heard " STR_FMT " ago · release " STR_FMT " · lanes " STR_FMT
-                                 " · up " STR_FMT,
-                              STR_ARG(page_duration(a, silent_ms)),
-                              STR_ARG(rows_str(workers, i, "release")),
-                              STR_ARG(rows_str(workers, i, "lanes")),
-                              STR_ARG(page_duration(a, t->page->figures->now_ms -
-                                                           rows_i64(workers, i, "started_at_ms")))));
+        health_row(
+            t, str_printf(a, "Worker " STR_FMT, STR_ARG(rows_str(workers, i, "name"))),
+            level_of_silence(silent_ms),
+            str_printf(
+                a, "heard " STR_FMT " ago · release " STR_FMT " · lanes " STR_FMT " · up " STR_FMT,
+                STR_ARG(page_duration(a, silent_ms)), STR_ARG(rows_str(workers, i, "release")),
+                STR_ARG(rows_str(workers, i, "lanes")),
+                STR_ARG(page_duration(a, t->page->figures->now_ms -
+                                             rows_i64(workers, i, "started_at_ms")))));
     }
     if (!workers->count && !t->page->figures->database_failure)
-        health_row(t, S("Workers"), LEVEL_DOWN, S("none has been heard of: nothing is sent or made"));
+        health_row(t, S("Workers"), LEVEL_DOWN,
+                   S("none has been heard of: nothing is sent or made"));
 }
 
 static str party_detail(struct page *p, const struct rows *parties, int i)
@@ -312,9 +320,10 @@ static str party_detail(struct page *p, const struct rows *parties, int i)
         buf_addf(&b, "last answered " STR_FMT " ago",
                  STR_ARG(page_duration(a, p->figures->now_ms - rows_i64(parties, i, "ok_at_ms"))));
     if (!rows_is_null(parties, i, "failed_at_ms"))
-        buf_addf(&b, "%slast failed " STR_FMT " ago: " STR_FMT, b.len ? " · " : "",
-                 STR_ARG(page_duration(a, p->figures->now_ms - rows_i64(parties, i, "failed_at_ms"))),
-                 STR_ARG(rows_str(parties, i, "error")));
+        buf_addf(
+            &b, "%slast failed " STR_FMT " ago: " STR_FMT, b.len ? " · " : "",
+            STR_ARG(page_duration(a, p->figures->now_ms - rows_i64(parties, i, "failed_at_ms"))),
+            STR_ARG(rows_str(parties, i, "error")));
     return buf_str(&b);
 }
 
@@ -358,7 +367,11 @@ static void party_rows(struct table *t)
 
 static void health(struct page *p)
 {
-    static const struct column columns[] = {{"Part"}, {"State"}, {"What is known"}};
+    static const struct column columns[] = {
+        {"Part",          WORDS},
+        {"State",         WORDS},
+        {"What is known", WORDS}
+    };
     section(p, "health", "Health");
     struct table t = TABLE(p, columns);
     redis_row(&t);
@@ -391,7 +404,8 @@ static void today(struct page *p)
     tile(p, "p95 wait", p95, S("19 of 20 were faster"));
     tile(p, "Orders open", page_number(a, rows_i64(orders, 0, "open")), S(""));
     tile(p, "Users", page_number(a, rows_i64(users, 0, "everybody")),
-         str_printf(a, STR_FMT " new in 24 h", STR_ARG(page_number(a, rows_i64(users, 0, "new_today")))));
+         str_printf(a, STR_FMT " new in 24 h",
+                    STR_ARG(page_number(a, rows_i64(users, 0, "new_today")))));
     put(p, S("</dl>\n"));
     section_end(p);
 }
@@ -408,8 +422,8 @@ static void bars(struct page *p, const struct rows *hours, int64_t most)
         buf_addf(&p->body,
                  "<rect class=\"%s\" x=\"%d\" y=\"%.2f\" width=\"%d\" height=\"%.2f\">"
                  "<title>%02d:00 UTC: %" PRId64 "</title></rect>\n",
-                 images ? "bar" : "bar empty", i * STEP + (STEP - WIDTH) / 2, HEIGHT - height, WIDTH,
-                 height, utc(from_ms).tm_hour, images);
+                 images ? "bar" : "bar empty", i * STEP + (STEP - WIDTH) / 2, HEIGHT - height,
+                 WIDTH, height, utc(from_ms).tm_hour, images);
     }
 }
 
@@ -427,11 +441,12 @@ static void chart(struct page *p)
     section(p, "hours", "Images an hour <small>last 24 h, UTC</small>");
     buf_addf(&p->body, "<p class=\"note\">" STR_FMT " in all, at most " STR_FMT " in an hour</p>\n",
              STR_ARG(page_number(p->arena, sum)), STR_ARG(page_number(p->arena, most)));
-    buf_addf(&p->body,
-             "<svg class=\"chart\" viewBox=\"0 0 %d 100\" preserveAspectRatio=\"none\" role=\"img\" "
-             "aria-label=\"Images in each of the last 24 hours: %" PRId64 " in all, at most %" PRId64
-             " in one hour\">\n",
-             hours->count * 10, sum, most);
+    buf_addf(
+        &p->body,
+        "<svg class=\"chart\" viewBox=\"0 0 %d 100\" preserveAspectRatio=\"none\" role=\"img\" "
+        "aria-label=\"Images in each of the last 24 hours: %" PRId64 " in all, at most %" PRId64
+        " in one hour\">\n",
+        hours->count * 10, sum, most);
     bars(p, hours, most);
     put(p, S("</svg>\n<div class=\"hours\" aria-hidden=\"true\">"));
     for (int i = 0; i < hours->count; i += 6)
@@ -446,17 +461,24 @@ static void lane_concern(struct page *p, str lane, int64_t oldest_ms, int64_t de
 {
     if (oldest_ms >= QUEUE_LATE_MS)
         concern(p, LEVEL_LATE, "queues",
-                str_printf(p->arena, "Queue " STR_FMT ": the oldest has waited " STR_FMT, STR_ARG(lane),
-                           STR_ARG(page_duration(p->arena, oldest_ms))));
+                str_printf(p->arena, "Queue " STR_FMT ": the oldest has waited " STR_FMT,
+                           STR_ARG(lane), STR_ARG(page_duration(p->arena, oldest_ms))));
     if (dead > 0)
-        concern(p, LEVEL_LATE, "dead",
-                str_printf(p->arena, "Queue " STR_FMT ": %" PRId64 " given up", STR_ARG(lane), dead));
+        concern(
+            p, LEVEL_LATE, "dead",
+            str_printf(p->arena, "Queue " STR_FMT ": %" PRId64 " given up", STR_ARG(lane), dead));
 }
 
 static void queues(struct page *p)
 {
-    static const struct column columns[] = {{"Lane"},          {"Due", true},     {"Oldest due", true},
-                                            {"Later", true}, {"Running", true}, {"Dead", true}};
+    static const struct column columns[] = {
+        {"Lane",       WORDS },
+        {"Due",        NUMBER},
+        {"Oldest due", NUMBER},
+        {"Later",      NUMBER},
+        {"Running",    NUMBER},
+        {"Dead",       NUMBER}
+    };
     const struct rows *lanes = &p->figures->lanes;
     section(p, "queues", "Queues");
     struct table t = TABLE(p, columns);
@@ -482,7 +504,8 @@ static void outbox(struct page *p)
         none(p, "Redis does not answer, so its length is not known.");
     } else {
         put(p, S("<dl class=\"tiles\">\n"));
-        tile(p, "Calls waiting", page_number(p->arena, redis->calls_waiting), S("to be sent to chats"));
+        tile(p, "Calls waiting", page_number(p->arena, redis->calls_waiting),
+             S("to be sent to chats"));
         tile(p, "Taps to answer", page_number(p->arena, redis->answers_waiting), S(""));
         put(p, S("</dl>\n"));
     }
@@ -491,8 +514,14 @@ static void outbox(struct page *p)
 
 static void running_jobs(struct page *p)
 {
-    static const struct column columns[] = {{"Job"},    {"Lane"},          {"Kind"},
-                                            {"Worker"}, {"Attempt", true}, {"Running for", true}};
+    static const struct column columns[] = {
+        {"Job",         WORDS },
+        {"Lane",        WORDS },
+        {"Kind",        WORDS },
+        {"Worker",      WORDS },
+        {"Attempt",     NUMBER},
+        {"Running for", NUMBER}
+    };
     const struct rows *jobs = &p->figures->running;
     section(p, "running", "Jobs in flight");
     if (!jobs->count)
@@ -514,8 +543,16 @@ static void running_jobs(struct page *p)
 
 static void dead_jobs(struct page *p)
 {
-    static const struct column columns[] = {{"Job"},  {"Lane"},           {"Kind"}, {"About"},
-                                            {"User"}, {"Failures", true}, {"Why"},  {"When"}};
+    static const struct column columns[] = {
+        {"Job",      WORDS },
+        {"Lane",     WORDS },
+        {"Kind",     WORDS },
+        {"About",    WORDS },
+        {"User",     WORDS },
+        {"Failures", NUMBER},
+        {"Why",      WORDS },
+        {"When",     WORDS }
+    };
     const struct rows *jobs = &p->figures->dead;
     section(p, "dead", "Jobs given up");
     if (!jobs->count)
@@ -539,9 +576,16 @@ static void dead_jobs(struct page *p)
 
 static void open_orders(struct page *p)
 {
-    static const struct column columns[] = {{"Order"},  {"User"},          {"Model"},
-                                            {"Images", true}, {"Status"},  {"Submissions", true},
-                                            {"Age", true},    {"Silent for", true}};
+    static const struct column columns[] = {
+        {"Order",       WORDS },
+        {"User",        WORDS },
+        {"Model",       WORDS },
+        {"Images",      NUMBER},
+        {"Status",      WORDS },
+        {"Submissions", NUMBER},
+        {"Age",         NUMBER},
+        {"Silent for",  NUMBER}
+    };
     const struct rows *orders = &p->figures->open;
     section(p, "orders", "Orders open");
     if (!orders->count)
@@ -569,15 +613,22 @@ static void open_orders(struct page *p)
 
 static void parked(struct page *p)
 {
-    static const struct column columns[] = {{"Id"},     {"Update"},        {"User"},
-                                            {"Why"}, {"Attempts", true}, {"When"}};
+    static const struct column columns[] = {
+        {"Id",       WORDS },
+        {"Update",   WORDS },
+        {"User",     WORDS },
+        {"Why",      WORDS },
+        {"Attempts", NUMBER},
+        {"When",     WORDS }
+    };
     const struct rows *updates = &p->figures->parked, *count = &p->figures->parked_count;
     section(p, "parked", "Updates given up");
     if (!updates->count || !count->count)
         none(p, "None.");
     else {
         int64_t lately = rows_i64(count, 0, "parked_today");
-        buf_addf(&p->body, "<p class=\"note\">%" PRId64 " kept, %" PRId64 " of them in the last 24 h</p>\n",
+        buf_addf(&p->body,
+                 "<p class=\"note\">%" PRId64 " kept, %" PRId64 " of them in the last 24 h</p>\n",
                  rows_i64(count, 0, "parked"), lately);
         struct table t = TABLE(p, columns);
         for (int i = 0; i < updates->count; i++) {
@@ -590,8 +641,9 @@ static void parked(struct page *p)
         }
         table_end(&t);
         if (lately > 0)
-            concern(p, LEVEL_LATE, "parked",
-                    str_printf(p->arena, "%" PRId64 " updates were given up in the last 24 h", lately));
+            concern(
+                p, LEVEL_LATE, "parked",
+                str_printf(p->arena, "%" PRId64 " updates were given up in the last 24 h", lately));
     }
     section_end(p);
 }
@@ -614,10 +666,13 @@ static void check_line(struct page *p, int64_t sum)
                            STR_ARG(page_number(p->arena, sum)));
     else {
         level = LEVEL_OK;
-        words = str_printf(p->arena, "The accounts sum to zero, every balance fits its entries. Checked " STR_FMT " ago.",
-                           STR_ARG(page_duration(p->arena, f->checked_ms_ago)));
+        words = str_printf(
+            p->arena,
+            "The accounts sum to zero, every balance fits its entries. Checked " STR_FMT " ago.",
+            STR_ARG(page_duration(p->arena, f->checked_ms_ago)));
     }
-    buf_addf(&p->body, "<p><span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> %s</span> ",
+    buf_addf(&p->body,
+             "<p><span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> %s</span> ",
              levels[level].class, levels[level].sign, level == LEVEL_OK ? "OK" : "Wrong");
     put_text(p, words);
     put(p, S("</p>\n"));
@@ -630,14 +685,18 @@ static void coins(struct page *p)
     static const struct {
         const char *kind, *title;
     } kinds[] = {
-        {"user",       "In the hands of users"       },
-        {"held",       "Held for open orders"        },
-        {"revenue",    "Spent"                       },
-        {"promo",      "Given as welcome and promo"  },
-        {"stars",      "Bought with Stars"           },
-        {"adjustment", "Credited by admins"          },
+        {"user",       "In the hands of users"     },
+        {"held",       "Held for open orders"      },
+        {"revenue",    "Spent"                     },
+        {"promo",      "Given as welcome and promo"},
+        {"stars",      "Bought with Stars"         },
+        {"adjustment", "Credited by admins"        },
     };
-    static const struct column columns[] = {{"Account"}, {"Number", true}, {"Coins", true}};
+    static const struct column columns[] = {
+        {"Account", WORDS },
+        {"Number",  NUMBER},
+        {"Coins",   NUMBER}
+    };
     const struct rows *totals = &p->figures->totals;
     int64_t sum = 0;
     section(p, "coins", "Coins");
@@ -662,7 +721,11 @@ static void coins(struct page *p)
 
 static void counters(struct page *p)
 {
-    static const struct column columns[] = {{"Event"}, {"Times", true}, {"Last"}};
+    static const struct column columns[] = {
+        {"Event", WORDS },
+        {"Times", NUMBER},
+        {"Last",  WORDS }
+    };
     const struct rows *rows = &p->figures->counters;
     if (!rows->count)
         return;
@@ -688,8 +751,11 @@ static void add_head(struct buf *b, const char *title, bool is_live)
              "<meta name=\"color-scheme\" content=\"light dark\">\n"
              "<meta name=\"robots\" content=\"noindex\">\n"
              "<title>%s</title>\n<link rel=\"icon\" href=\"data:,\">\n"
-             "<link rel=\"stylesheet\" href=\"/static/status.css?" AISHA_VERSION "\">\n%s</head>\n<body>\n",
-             title, is_live ? "<script src=\"/static/status.js?" AISHA_VERSION "\" defer></script>\n" : "");
+             "<link rel=\"stylesheet\" href=\"/static/status.css?" AISHA_VERSION
+             "\">\n%s</head>\n<body>\n",
+             title,
+             is_live ? "<script src=\"/static/status.js?" AISHA_VERSION "\" defer></script>\n"
+                     : "");
 }
 
 static str verdict(struct page *p)
@@ -707,20 +773,25 @@ static void add_summary(struct buf *b, struct page *p)
     buf_addf(b, "<div class=\"verdict %s\">\n<h1>" STR_FMT "</h1>\n", class, STR_ARG(verdict(p)));
     if (p->concern_count)
         buf_addf(b, "<ul>\n" STR_FMT "</ul>\n", STR_ARG(buf_str(&p->concerns)));
-    buf_addf(b, "<p class=\"note\">As of <time>" STR_FMT "</time> UTC · release " STR_FMT "</p>\n</div>\n",
+    buf_addf(b,
+             "<p class=\"note\">As of <time>" STR_FMT "</time> UTC · release " STR_FMT
+             "</p>\n</div>\n",
              STR_ARG(page_time(p->arena, p->figures->now_ms)),
              STR_ARG(str_html(p->arena, p->figures->release)));
 }
 
 static void add_header(struct buf *b, const struct page_reader *reader)
 {
-    buf_addf(b, "<header>\n<a class=\"name\" href=\"/status\">Aisha</a>\n"
-                "<p id=\"live\" class=\"note\" role=\"status\"></p>\n"
-                "<p class=\"note\">admin %" PRId64 "</p>\n", reader->telegram_id);
+    buf_addf(b,
+             "<header>\n<a class=\"name\" href=\"/status\">Aisha</a>\n"
+             "<p id=\"live\" class=\"note\" role=\"status\"></p>\n"
+             "<p class=\"note\">admin %" PRId64 "</p>\n",
+             reader->telegram_id);
     if (!str_empty(reader->csrf))
-        buf_addf(b, "<form method=\"post\" action=\"/status/logout\">"
-                    "<input type=\"hidden\" name=\"csrf\" value=\"" STR_FMT "\">"
-                    "<button>Sign out</button></form>\n",
+        buf_addf(b,
+                 "<form method=\"post\" action=\"/status/logout\">"
+                 "<input type=\"hidden\" name=\"csrf\" value=\"" STR_FMT "\">"
+                 "<button>Sign out</button></form>\n",
                  STR_ARG(str_html(b->arena, reader->csrf)));
     buf_add(b, S("</header>\n"));
 }
@@ -758,7 +829,9 @@ str page_words(struct arena *a, str title, str words)
 {
     struct buf b = buf_new(a);
     add_head(&b, "Aisha", false);
-    buf_addf(&b, "<main class=\"alone\">\n<h1>" STR_FMT "</h1>\n<p>" STR_FMT "</p>\n</main>\n</body>\n</html>\n",
+    buf_addf(&b,
+             "<main class=\"alone\">\n<h1>" STR_FMT "</h1>\n<p>" STR_FMT
+             "</p>\n</main>\n</body>\n</html>\n",
              STR_ARG(str_html(a, title)), STR_ARG(str_html(a, words)));
     return buf_str(&b);
 }
