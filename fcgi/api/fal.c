@@ -12,6 +12,7 @@ enum {
     FILE_TIMEOUT_MS = 60 * 1000,
     UPLOAD_TIMEOUT_MS = 120 * 1000,
     ANSWER_MOST_BYTES = 1 << 20,
+    MOST_HEADERS = 3,
     SIGNATURE_BYTES = 64,
     KEY_BYTES = 32,
     SKEW_SECONDS = 300,
@@ -75,12 +76,15 @@ void fal_allow(const struct fal *fal)
 static err *call(struct arena *a, const struct fal *fal, const char *method, str url, str body,
                  int64_t timeout_ms, struct http_response *out)
 {
-    const struct http_header headers[] = {
-        {S("Authorization"), str_printf(a, "Key " STR_FMT, STR_ARG(fal->key))},
-        {S("Accept"), S("application/json")},
-        {body.len ? S("Content-Type") : (str){0}, S("application/json")},
-        {{0}, {0}},
+    str authorization = str_printf(a, "Key " STR_FMT, STR_ARG(fal->key));
+    struct http_header headers[MOST_HEADERS + 1] = {
+        {{0}, {0}}
     };
+    size_t count = 0;
+    headers[count++] = (struct http_header){S("Authorization"), authorization};
+    headers[count++] = (struct http_header){S("Accept"), S("application/json")};
+    if (body.len)
+        headers[count++] = (struct http_header){S("Content-Type"), S("application/json")};
     return http_fetch(a,
                       &(struct http_request){.method = str_from(method),
                                              .url = url,
@@ -195,9 +199,9 @@ static bool phase_of(str name, enum fal_phase *out)
         str name;
         enum fal_phase phase;
     } phases[] = {
-        {{"IN_QUEUE", 8}, FAL_QUEUED},
-        {{"IN_PROGRESS", 11}, FAL_RUNNING},
-        {{"COMPLETED", 9}, FAL_COMPLETED},
+        {{"IN_QUEUE", 8},     FAL_QUEUED   },
+        {{"IN_PROGRESS", 11}, FAL_RUNNING  },
+        {{"COMPLETED", 9},    FAL_COMPLETED},
     };
     for (size_t i = 0; i < ARRAY_LEN(phases); i++)
         if (str_eq(phases[i].name, name)) {
@@ -298,10 +302,10 @@ err *fal_cancel(struct arena *a, const struct fal *fal, str cancel_url, enum fal
         str word;
         enum fal_cancelled meaning;
     } words[] = {
-        {{"OK", 2}, FAL_CANCEL_REQUESTED},
-        {{"CANCELLATION_REQUESTED", 22}, FAL_CANCEL_REQUESTED},
-        {{"ALREADY_COMPLETED", 17}, FAL_CANCEL_TOO_LATE},
-        {{"NOT_FOUND", 9}, FAL_CANCEL_UNKNOWN_REQUEST},
+        {{"OK", 2},                      FAL_CANCEL_REQUESTED      },
+        {{"CANCELLATION_REQUESTED", 22}, FAL_CANCEL_REQUESTED      },
+        {{"ALREADY_COMPLETED", 17},      FAL_CANCEL_TOO_LATE       },
+        {{"NOT_FOUND", 9},               FAL_CANCEL_UNKNOWN_REQUEST},
     };
     struct http_response response;
     struct json_object *answer;
@@ -321,11 +325,16 @@ err *fal_cancel(struct arena *a, const struct fal *fal, str cancel_url, enum fal
 const char *fal_failure_kind_name(enum fal_failure_kind kind)
 {
     switch (kind) {
-    case FAL_FAILURE_SAFETY: return "safety";
-    case FAL_FAILURE_INPUT: return "input";
-    case FAL_FAILURE_UPSTREAM: return "upstream";
-    case FAL_FAILURE_CANCELLED: return "cancelled";
-    case FAL_FAILURE_ACCESS: return "access";
+    case FAL_FAILURE_SAFETY:
+        return "safety";
+    case FAL_FAILURE_INPUT:
+        return "input";
+    case FAL_FAILURE_UPSTREAM:
+        return "upstream";
+    case FAL_FAILURE_CANCELLED:
+        return "cancelled";
+    case FAL_FAILURE_ACCESS:
+        return "access";
     }
     return "unknown";
 }
@@ -335,31 +344,35 @@ static const struct {
     str type;
     enum fal_failure_kind kind;
 } failure_types[] = {
-    {{"content_policy_violation", 24}, FAL_FAILURE_SAFETY},
-    {{"no_media_generated", 18}, FAL_FAILURE_UPSTREAM},
-    {{"generation_timeout", 18}, FAL_FAILURE_UPSTREAM},
-    {{"downstream_service_error", 24}, FAL_FAILURE_UPSTREAM},
-    {{"downstream_service_unavailable", 30}, FAL_FAILURE_UPSTREAM},
-    {{"internal_server_error", 21}, FAL_FAILURE_UPSTREAM},
-    {{"internal_error", 14}, FAL_FAILURE_UPSTREAM},
-    {{"request_timeout", 15}, FAL_FAILURE_UPSTREAM},
-    {{"startup_timeout", 15}, FAL_FAILURE_UPSTREAM},
-    {{"runner_scheduling_failure", 25}, FAL_FAILURE_UPSTREAM},
-    {{"runner_connection_timeout", 25}, FAL_FAILURE_UPSTREAM},
-    {{"runner_connection_refused", 25}, FAL_FAILURE_UPSTREAM},
-    {{"runner_connection_error", 23}, FAL_FAILURE_UPSTREAM},
-    {{"runner_disconnected", 19}, FAL_FAILURE_UPSTREAM},
-    {{"runner_incomplete_response", 26}, FAL_FAILURE_UPSTREAM},
-    {{"runner_server_error", 19}, FAL_FAILURE_UPSTREAM},
-    {{"client_cancelled", 16}, FAL_FAILURE_CANCELLED},
-    {{"client_disconnected", 19}, FAL_FAILURE_CANCELLED},
-    {{"bad_request", 11}, FAL_FAILURE_INPUT},
+    {{"content_policy_violation", 24},       FAL_FAILURE_SAFETY   },
+    {{"no_media_generated", 18},             FAL_FAILURE_UPSTREAM },
+    {{"generation_timeout", 18},             FAL_FAILURE_UPSTREAM },
+    {{"downstream_service_error", 24},       FAL_FAILURE_UPSTREAM },
+    {{"downstream_service_unavailable", 30}, FAL_FAILURE_UPSTREAM },
+    {{"internal_server_error", 21},          FAL_FAILURE_UPSTREAM },
+    {{"internal_error", 14},                 FAL_FAILURE_UPSTREAM },
+    {{"request_timeout", 15},                FAL_FAILURE_UPSTREAM },
+    {{"startup_timeout", 15},                FAL_FAILURE_UPSTREAM },
+    {{"runner_scheduling_failure", 25},      FAL_FAILURE_UPSTREAM },
+    {{"runner_connection_timeout", 25},      FAL_FAILURE_UPSTREAM },
+    {{"runner_connection_refused", 25},      FAL_FAILURE_UPSTREAM },
+    {{"runner_connection_error", 23},        FAL_FAILURE_UPSTREAM },
+    {{"runner_disconnected", 19},            FAL_FAILURE_UPSTREAM },
+    {{"runner_incomplete_response", 26},     FAL_FAILURE_UPSTREAM },
+    {{"runner_server_error", 19},            FAL_FAILURE_UPSTREAM },
+    {{"client_cancelled", 16},               FAL_FAILURE_CANCELLED},
+    {{"client_disconnected", 19},            FAL_FAILURE_CANCELLED},
+    {{"bad_request", 11},                    FAL_FAILURE_INPUT    },
 };
 
 /* Some endpoints give a sentence in place of a type; for safety these words have
  * been seen in it. */
 static const str safety_words[] = {
-    {"safety check", 12}, {"content policy", 14}, {"content_policy", 14}, {"safety filter", 13}};
+    {"safety check",   12},
+    {"content policy", 14},
+    {"content_policy", 14},
+    {"safety filter",  13}
+};
 
 static bool speaks_of_safety(str message)
 {
@@ -455,8 +468,8 @@ err *fal_callback_parse(struct arena *a, struct json_object *body, struct fal_ou
 
 static bool fits(str key, str signature, str message)
 {
-    EVP_PKEY *public_key = EVP_PKEY_new_raw_public_key(
-        EVP_PKEY_ED25519, NULL, (const unsigned char *)key.ptr, key.len);
+    EVP_PKEY *public_key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
+                                                       (const unsigned char *)key.ptr, key.len);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool is_fit = public_key && context &&
                   EVP_DigestVerifyInit(context, NULL, NULL, NULL, public_key) == 1 &&
@@ -536,8 +549,8 @@ err *fal_images_parse(struct arena *a, struct json_object *payload, struct fal_i
         struct json_object *mark = json_item(marks, i);
         items[i].url = json_str(image, "url");
         items[i].content_type = json_str(image, "content_type");
-        items[i].has_nsfw =
-            json_object_is_type(mark, json_type_boolean) && json_object_get_boolean(mark);
+        items[i].has_nsfw = json_object_is_type(mark, json_type_boolean) &&
+                            json_object_get_boolean(mark);
         json_i64(image, "width", &items[i].width);
         json_i64(image, "height", &items[i].height);
         if (!items[i].url.len)
@@ -559,12 +572,11 @@ err *fal_fetch_file(struct arena *a, const struct fal *fal, str url, size_t max_
     struct http_response response;
     if (!is_file_place(fal, url))
         return fail_with(a, ERR_INPUT, 0, url, "fal: the file is on a host that is not allowed");
-    TRY(http_fetch(a,
-                   &(struct http_request){.url = url,
-                                          .timeout_ms = FILE_TIMEOUT_MS,
-                                          .max_bytes = max_bytes,
-                                          .foreign = true},
-                   &response));
+    TRY(http_fetch(
+        a,
+        &(struct http_request){
+            .url = url, .timeout_ms = FILE_TIMEOUT_MS, .max_bytes = max_bytes, .foreign = true},
+        &response));
     if (response.status != 200)
         return refusal(a, "file", &response);
 
@@ -590,7 +602,10 @@ err *fal_upload(struct arena *a, const struct fal *fal, str file_name, str conte
     if (!upload_url.len || !made.len)
         return fail_with(a, ERR_UPSTREAM, 200, response.body, "fal: upload: no addresses");
 
-    const struct http_header headers[] = {{S("Content-Type"), content_type}, {{0}, {0}}};
+    const struct http_header headers[] = {
+        {S("Content-Type"), content_type},
+        {{0},               {0}         }
+    };
     TRY(http_fetch(a,
                    &(struct http_request){.method = S("PUT"),
                                           .url = upload_url,

@@ -33,7 +33,7 @@ struct fal {
     str key;
     str queue_url, rest_url; /* without a slash at the end */
     str jwks_url;
-    str file_hosts;          /* comma-separated; each allows itself and what is below it */
+    str file_hosts; /* comma-separated; each allows itself and what is below it */
 };
 
 /* Tells core/http.h that the operator's own addresses are allowed. At start-up. */
@@ -48,9 +48,9 @@ struct fal_submission {
 };
 
 struct fal_imagen4 {
-    str model;         /* "fal-ai/imagen4/preview", "…/fast", "…/ultra" */
+    str model; /* "fal-ai/imagen4/preview", "…/fast", "…/ultra" */
     str prompt;
-    str aspect_ratio;  /* 1:1 16:9 9:16 4:3 3:4 */
+    str aspect_ratio; /* 1:1 16:9 9:16 4:3 3:4 */
     int64_t num_images;
     bool has_seed;
     int64_t seed;
@@ -70,10 +70,10 @@ struct fal_log {
 
 struct fal_status {
     enum fal_phase phase;
-    int64_t queue_position;  /* while queued */
+    int64_t queue_position; /* while queued */
     const struct fal_log *logs;
     size_t log_count;
-    bool is_failed;          /* completed without a result; fal_result() tells why */
+    bool is_failed; /* completed without a result; fal_result() tells why */
     str error, error_type;
 };
 err *fal_status(struct arena *a, const struct fal *fal, str status_url, struct fal_status *out);
@@ -90,8 +90,8 @@ enum fal_failure_kind {
 
 struct fal_failure {
     enum fal_failure_kind kind;
-    str type;              /* FAL's word: content_policy_violation, request_timeout …; may be empty */
-    str message;           /* FAL's sentence, for the log */
+    str type;    /* FAL's word: content_policy_violation, request_timeout …; may be empty */
+    str message; /* FAL's sentence, for the log */
 };
 const char *fal_failure_kind_name(enum fal_failure_kind kind);
 /* From the body of an error: `detail` is a list of {loc, msg, type}, or a string;
@@ -100,12 +100,12 @@ void fal_failure_of(int status, struct json_object *body, struct fal_failure *ou
 /* The same from text that need not be JSON, such as err.detail. */
 void fal_failure_from(struct arena *a, int status, str body, struct fal_failure *out);
 
-/* How a request ended, be it told by a callback or fetched. */
+/* How a request ended, be it told by a callback or fetched. A callback whose
+ * output FAL could not write down is ok without a payload: ask fal_result(). */
 struct fal_outcome {
-    str request_id;              /* of a callback */
+    str request_id;
     bool is_ok;
-    struct json_object *payload; /* the model's output when is_ok; belongs to the arena. A callback whose
-                                    output FAL could not write down has none: ask fal_result() */
+    struct json_object *payload; /* the model's output when is_ok; belongs to the arena */
     struct fal_failure failure;  /* when not is_ok */
 };
 /* For completed requests: the outcome, which may be a failure; raw is the body as
@@ -152,8 +152,8 @@ struct fal_image {
 struct fal_images {
     const struct fal_image *items;
     size_t count;
-    bool has_seed;         /* a seed that does not fit is as good as none */
-    int64_t seed;          /* may exceed 2^53 */
+    bool has_seed; /* a seed that does not fit is as good as none */
+    int64_t seed;  /* may exceed 2^53 */
     str description;
 };
 /* ERR_UPSTREAM when there is no image in it. */

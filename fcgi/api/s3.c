@@ -14,7 +14,7 @@ enum {
     ANSWER_MOST_BYTES = 64 << 10,   /* of everything that is no object */
     STAMP_BYTES = 17,               /* 20250615T120000Z and the zero behind it */
     DAY_LENGTH = 8,
-    MOST_FIELDS = 16,               /* signed headers, or pairs of a query, of one call */
+    MOST_FIELDS = 16, /* signed headers, or pairs of a query, of one call */
 };
 
 static const int64_t MOST_OBJECT_BYTES = INT64_C(5) << 30;
@@ -184,12 +184,11 @@ void s3_sign(struct arena *a, const struct s3 *s3, const struct s3_call *call, i
     out->amz_date = stamp;
     out->canonical_request_sha256 = s3_sha256(a, canonical);
     out->signature = signature_of(a, s3, stamp, out->canonical_request_sha256);
-    out->authorization =
-        str_printf(a,
-                   "AWS4-HMAC-SHA256 Credential=" STR_FMT "/" STR_FMT ", SignedHeaders=" STR_FMT
-                   ", Signature=" STR_FMT,
-                   STR_ARG(s3->access_key), STR_ARG(scope_of(a, s3, stamp)),
-                   STR_ARG(names_of(a, &headers)), STR_ARG(out->signature));
+    out->authorization = str_printf(a,
+                                    "AWS4-HMAC-SHA256 Credential=" STR_FMT "/" STR_FMT
+                                    ", SignedHeaders=" STR_FMT ", Signature=" STR_FMT,
+                                    STR_ARG(s3->access_key), STR_ARG(scope_of(a, s3, stamp)),
+                                    STR_ARG(names_of(a, &headers)), STR_ARG(out->signature));
 }
 
 str s3_presign(struct arena *a, const struct s3 *s3, const struct s3_call *given, int64_t seconds,
@@ -239,7 +238,10 @@ struct exchange {
 static err *exchange(struct arena *a, const struct s3 *s3, const struct exchange *x,
                      struct http_response *out)
 {
-    const struct s3_field typed[] = {{S("content-type"), x->content_type}, {{0}, {0}}};
+    const struct s3_field typed[] = {
+        {S("content-type"), x->content_type},
+        {{0},               {0}            }
+    };
     const struct s3_call call = {
         .method = str_from(x->method),
         .bucket = x->bucket,
@@ -251,11 +253,11 @@ static err *exchange(struct arena *a, const struct s3 *s3, const struct exchange
     s3_sign(a, s3, &call, clock_ms(), &made);
 
     const struct http_header headers[] = {
-        {S("x-amz-date"), made.amz_date},
-        {S("x-amz-content-sha256"), call.payload_sha256},
-        {S("Authorization"), made.authorization},
-        {x->content_type.len ? S("Content-Type") : (str){0}, x->content_type},
-        {{0}, {0}},
+        {S("x-amz-date"),                                    made.amz_date      },
+        {S("x-amz-content-sha256"),                          call.payload_sha256},
+        {S("Authorization"),                                 made.authorization },
+        {x->content_type.len ? S("Content-Type") : (str){0}, x->content_type    },
+        {{0},                                                {0}                },
     };
     return http_fetch(a,
                       &(struct http_request){.method = call.method,
@@ -283,17 +285,17 @@ static const struct {
     str code;
     enum err_kind kind;
 } error_codes[] = {
-    {{"NoSuchKey", 9}, ERR_NOT_FOUND},
-    {{"NoSuchBucket", 12}, ERR_NOT_FOUND},
-    {{"SlowDown", 8}, ERR_BUSY},
-    {{"InternalError", 13}, ERR_BUSY},
-    {{"ServiceUnavailable", 18}, ERR_BUSY},
-    {{"RequestTimeout", 14}, ERR_BUSY},
-    {{"OperationAborted", 16}, ERR_BUSY},
-    {{"PreconditionFailed", 18}, ERR_CONFLICT},
-    {{"BucketAlreadyOwnedByYou", 23}, ERR_CONFLICT},
-    {{"BucketAlreadyExists", 19}, ERR_CONFLICT},
-    {{"BucketNotEmpty", 14}, ERR_CONFLICT},
+    {{"NoSuchKey", 9},                ERR_NOT_FOUND},
+    {{"NoSuchBucket", 12},            ERR_NOT_FOUND},
+    {{"SlowDown", 8},                 ERR_BUSY     },
+    {{"InternalError", 13},           ERR_BUSY     },
+    {{"ServiceUnavailable", 18},      ERR_BUSY     },
+    {{"RequestTimeout", 14},          ERR_BUSY     },
+    {{"OperationAborted", 16},        ERR_BUSY     },
+    {{"PreconditionFailed", 18},      ERR_CONFLICT },
+    {{"BucketAlreadyOwnedByYou", 23}, ERR_CONFLICT },
+    {{"BucketAlreadyExists", 19},     ERR_CONFLICT },
+    {{"BucketNotEmpty", 14},          ERR_CONFLICT },
 };
 
 /* By the code where there is one; a HEAD has no body, so its status must do. */

@@ -25,17 +25,17 @@
 #include "core/val.h"
 
 struct s3 {
-    str endpoint;   /* host or host:port, without scheme; also what is signed */
-    bool secure;    /* https */
-    str region;     /* us-east-1 when the store does not care */
+    str endpoint; /* host or host:port, without scheme; also what is signed */
+    bool secure;  /* https */
+    str region;   /* us-east-1 when the store does not care */
     str access_key;
     str secret_key;
 };
 
 struct s3_object {
-    str bytes;        /* empty after s3_head */
+    str bytes; /* empty after s3_head */
     str content_type;
-    str etag;         /* without quotes */
+    str etag; /* without quotes */
     int64_t size_bytes;
 };
 
@@ -59,18 +59,20 @@ struct s3_field {
     str name, value;
 };
 
+/* Bucket, key and query are given as they are and encoded here, once. Lists end
+ * with an empty name and may be NULL. */
 struct s3_call {
     str method;
-    str bucket, key;                /* as they are; encoded here, once */
-    const struct s3_field *query;   /* as they are, in any order; ends with an empty name; may be NULL */
-    const struct s3_field *headers; /* lower-case names, signed beside host and x-amz-*; ends likewise; may be NULL */
+    str bucket, key;
+    const struct s3_field *query;   /* in any order */
+    const struct s3_field *headers; /* lower-case names; signed beside host and x-amz-* */
     str payload_sha256;             /* lower-case hex, or UNSIGNED-PAYLOAD */
 };
 
 struct s3_signed {
-    str url;                     /* with the encoded, sorted query */
-    str amz_date;                /* value of x-amz-date */
-    str authorization;           /* value of Authorization */
+    str url;           /* with the encoded, sorted query */
+    str amz_date;      /* value of x-amz-date */
+    str authorization; /* value of Authorization */
     str signature;
     str canonical_request_sha256;
 };

@@ -47,12 +47,18 @@ static struct colour colour_of(double hue, double saturation, double value)
     middle += low;
 
     switch ((int)sixth % 6) {
-    case 0: return (struct colour){high, middle, low};
-    case 1: return (struct colour){middle, high, low};
-    case 2: return (struct colour){low, high, middle};
-    case 3: return (struct colour){low, middle, high};
-    case 4: return (struct colour){middle, low, high};
-    default: return (struct colour){high, low, middle};
+    case 0:
+        return (struct colour){high, middle, low};
+    case 1:
+        return (struct colour){middle, high, low};
+    case 2:
+        return (struct colour){low, high, middle};
+    case 3:
+        return (struct colour){low, middle, high};
+    case 4:
+        return (struct colour){middle, low, high};
+    default:
+        return (struct colour){high, low, middle};
     }
 }
 

@@ -37,6 +37,7 @@ enum {
     EARLY_MOST_MS = 20 * 1000,
     CANCEL_NOTICED_MS = 500, /* a running model sees the signal between two steps */
     MOST_HEADERS = 4,
+    MOST_STATUS_FIELDS = 5,
 };
 
 static struct task *runner;
@@ -145,8 +146,8 @@ static void files_get(struct request *r, str path)
         refuse_detail(r, 404, "Not Found");
         return;
     }
-    request_answer(r, &(struct answer){
-                          .status = 200, .content_type = cstr(r->arena, type), .body = bytes});
+    request_answer(
+        r, &(struct answer){.status = 200, .content_type = cstr(r->arena, type), .body = bytes});
 }
 
 /* -- storage -- */
@@ -172,13 +173,14 @@ static void storage_initiate(struct request *r)
     SQL("insert into fal_files (token, name, content_type, upload) values (?, ?, ?, ?)", V(token),
         V(name), V(type), V(upload));
     str base = sandbox.public_url;
-    answer_json(r, 200,
-                json_make(a,
-                          KV("upload_url", str_printf(a, STR_FMT "/fal/rest/storage/upload/" STR_FMT,
-                                                      STR_ARG(base), STR_ARG(upload))),
-                          KV("file_url",
-                             str_printf(a, STR_FMT "/fal/files/" STR_FMT "/" STR_FMT, STR_ARG(base),
-                                        STR_ARG(token), STR_ARG(str_percent(a, name, false))))));
+    answer_json(
+        r, 200,
+        json_make(
+            a,
+            KV("upload_url", str_printf(a, STR_FMT "/fal/rest/storage/upload/" STR_FMT,
+                                        STR_ARG(base), STR_ARG(upload))),
+            KV("file_url", str_printf(a, STR_FMT "/fal/files/" STR_FMT "/" STR_FMT, STR_ARG(base),
+                                      STR_ARG(token), STR_ARG(str_percent(a, name, false))))));
 }
 
 static void storage_put(struct request *r, str upload)
@@ -224,8 +226,8 @@ static double run_seconds(struct arena *a)
 static void start_queued(struct arena *a)
 {
     int64_t most = (int64_t)fal_fault_number(a, "fal.running", default_running);
-    int64_t running =
-        sql_number("select count(*) from fal_requests where state = 'running'", NULL, 0);
+    int64_t running = sql_number("select count(*) from fal_requests where state = 'running'", NULL,
+                                 0);
     while (running < most) {
         int64_t seq = sql_number(
             "select seq from fal_requests where state = 'queued' order by seq limit 1", NULL, 0);
@@ -281,8 +283,9 @@ static void finish(struct arena *a, int64_t seq)
     sql_close(&row);
 
     if (is_cancelled)
-        made = (struct fal_made){499, S("{\"detail\":\"Request was cancelled\","
-                                        "\"error_type\":\"client_cancelled\"}"),
+        made = (struct fal_made){499,
+                                 S("{\"detail\":\"Request was cancelled\","
+                                   "\"error_type\":\"client_cancelled\"}"),
                                  S("client_cancelled")};
     else if (fails.len)
         make_failure(a, fails, &made);
@@ -315,8 +318,8 @@ static void runner_task(void *unused)
             task_yield();
             continue;
         }
-        int64_t next_ms =
-            sql_number("select min(finish_ms) from fal_requests where state = 'running'", NULL, 0);
+        int64_t next_ms = sql_number(
+            "select min(finish_ms) from fal_requests where state = 'running'", NULL, 0);
         int64_t wait_ms = next_ms - clock_ms();
         task_wait(next_ms ? clock_steady_ms() + (wait_ms > 0 ? wait_ms : 0) : 0);
     }
@@ -335,7 +338,8 @@ static str owner_and_app(str model)
 static str request_url(struct arena *a, str model, str id, const char *last)
 {
     return str_printf(a, STR_FMT "/fal/queue/" STR_FMT "/requests/" STR_FMT "%s",
-                      STR_ARG(sandbox.public_url), STR_ARG(owner_and_app(model)), STR_ARG(id), last);
+                      STR_ARG(sandbox.public_url), STR_ARG(owner_and_app(model)), STR_ARG(id),
+                      last);
 }
 
 static int64_t queue_position(str id)
@@ -390,7 +394,8 @@ static void accept_request(struct request *r, str model, str webhook, str fault)
     struct arena *a = r->arena;
     struct json_object *value = NULL;
     str id = random_uuid(a);
-    str mode = fal_fault(a, "fal.callback", &value) ? str_dup(a, json_value_str(value)) : S("normal");
+    str mode = fal_fault(a, "fal.callback", &value) ? str_dup(a, json_value_str(value))
+                                                    : S("normal");
     add_request(a, id, model, r->body, webhook, mode);
     int64_t position = queue_position(id);
     if (str_eq(mode, S("early")))
@@ -400,15 +405,14 @@ static void accept_request(struct request *r, str model, str webhook, str fault)
         return;
 
     const struct kv headers[] = {KV("x-fal-request-id", id), {0}};
-    request_answer(
-        r, &(struct answer){
-               .status = 200,
-               .headers = headers,
-               .body = json_make(a, KV("status", "IN_QUEUE"), KV("request_id", id),
-                                 KV("response_url", request_url(a, model, id, "")),
-                                 KV("status_url", request_url(a, model, id, "/status")),
-                                 KV("cancel_url", request_url(a, model, id, "/cancel")),
-                                 KV("queue_position", position))});
+    request_answer(r, &(struct answer){
+                          .status = 200,
+                          .headers = headers,
+                          .body = json_make(a, KV("status", "IN_QUEUE"), KV("request_id", id),
+                                            KV("response_url", request_url(a, model, id, "")),
+                                            KV("status_url", request_url(a, model, id, "/status")),
+                                            KV("cancel_url", request_url(a, model, id, "/cancel")),
+                                            KV("queue_position", position))});
 }
 
 static void submit(struct request *r, str model)
@@ -460,9 +464,9 @@ static bool find_request(struct arena *a, str id, struct fal_row *out)
                  " from fal_requests where id = ? and state <> 'removed'",
                  V(id)))
         return false;
-    *out = (struct fal_row){row_str(a, &row, 0),  row_str(a, &row, 1), row_str(a, &row, 2),
-                            row_str(a, &row, 3),  row_str(a, &row, 4), row_i64(&row, 5),
-                            row_i64(&row, 6),     (int)row_i64(&row, 7)};
+    *out = (struct fal_row){row_str(a, &row, 0), row_str(a, &row, 1),  row_str(a, &row, 2),
+                            row_str(a, &row, 3), row_str(a, &row, 4),  row_i64(&row, 5),
+                            row_i64(&row, 6),    (int)row_i64(&row, 7)};
     sql_close(&row);
     return true;
 }
@@ -511,34 +515,40 @@ static void add_addresses(struct arena *a, struct buf *b, const struct fal_row *
     buf_add(b, str_sub(fields, 1, fields.len));
 }
 
-static void status_get(struct request *r, const struct fal_row *q)
+/* COMPLETED is said of failures too; only `error` tells them apart. */
+static str completed_body(struct arena *a, const struct fal_row *q, str logs)
+{
+    double seconds = (double)(q->finish_ms - q->start_ms) / 1000;
+    struct kv fields[MOST_STATUS_FIELDS + 1] = {
+        KV("status", "COMPLETED"),
+        KV("logs", JSON(logs)),
+        KV("metrics", JSON(json_make(a, KV("inference_time", seconds)))),
+    };
+    if (q->status != 200)
+        fields[3] = KV("error", str_printf(a, "Invalid status code: %d", q->status));
+    if (q->error_type.len)
+        fields[4] = KV("error_type", q->error_type);
+    return json_make_kvs(a, fields);
+}
+
+static str status_body(struct request *r, const struct fal_row *q)
 {
     struct arena *a = r->arena;
-    str logs = str_eq(request_query(r, "logs"), S("1")) && !str_eq(q->state, S("queued"))
-                   ? logs_of(a, q)
-                   : S("null");
-    str body;
-    if (str_eq(q->state, S("queued"))) {
-        body = json_make(a, KV("status", "IN_QUEUE"), KV("queue_position", queue_position(q->id)));
-    } else if (str_eq(q->state, S("running"))) {
-        body = json_make(a, KV("status", "IN_PROGRESS"), KV("logs", JSON(logs)));
-    } else {
-        double seconds = (double)(q->finish_ms - q->start_ms) / 1000;
-        str metrics = json_make(a, KV("inference_time", seconds));
-        str error = str_printf(a, "Invalid status code: %d", q->status);
-        body = q->status == 200
-                   ? json_make(a, KV("status", "COMPLETED"), KV("logs", JSON(logs)),
-                               KV("metrics", JSON(metrics)))
-               : q->error_type.len
-                   ? json_make(a, KV("status", "COMPLETED"), KV("logs", JSON(logs)),
-                               KV("metrics", JSON(metrics)), KV("error", error),
-                               KV("error_type", q->error_type))
-                   : json_make(a, KV("status", "COMPLETED"), KV("logs", JSON(logs)),
-                               KV("metrics", JSON(metrics)), KV("error", error));
-    }
-    struct buf b = buf_new(a);
+    if (str_eq(q->state, S("queued")))
+        return json_make(a, KV("status", "IN_QUEUE"), KV("queue_position", queue_position(q->id)));
+
+    str logs = str_eq(request_query(r, "logs"), S("1")) ? logs_of(a, q) : S("null");
+    if (str_eq(q->state, S("running")))
+        return json_make(a, KV("status", "IN_PROGRESS"), KV("logs", JSON(logs)));
+    return completed_body(a, q, logs);
+}
+
+static void status_get(struct request *r, const struct fal_row *q)
+{
+    str body = status_body(r, q);
+    struct buf b = buf_new(r->arena);
     buf_add(&b, str_sub(body, 0, body.len - 1));
-    add_addresses(a, &b, q);
+    add_addresses(r->arena, &b, q);
     answer_json(r, str_eq(q->state, S("done")) ? 200 : 202, buf_str(&b));
 }
 
@@ -553,8 +563,7 @@ static void result_get(struct request *r, const struct fal_row *q)
         headers[1] = KV("X-Fal-Retryable", q->status >= 500 ? "true" : "false");
     if (q->error_type.len)
         headers[2] = KV("X-Fal-Error-Type", q->error_type);
-    request_answer(r,
-                   &(struct answer){.status = q->status, .body = q->output, .headers = headers});
+    request_answer(r, &(struct answer){.status = q->status, .body = q->output, .headers = headers});
 }
 
 static void cancel_put(struct request *r, const struct fal_row *q)
@@ -583,7 +592,7 @@ static void request_handle(struct request *r, str app, str tail)
         const char *last, *method, *fault;
         void (*run)(struct request *r, const struct fal_row *q);
     } verbs[] = {
-        {"", "GET", "fal.result", result_get},
+        {"",       "GET", "fal.result", result_get},
         {"status", "GET", "fal.status", status_get},
         {"cancel", "PUT", "fal.cancel", cancel_put},
     };
@@ -632,7 +641,7 @@ void fal_handle(struct request *r, str path)
         void (*handle)(struct request *r, str path);
     } parts[] = {
         {{"/queue", 6}, queue_handle},
-        {{"/rest", 5}, rest_handle},
+        {{"/rest", 5},  rest_handle },
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         str rest = str_sub(path, parts[i].prefix.len, path.len);

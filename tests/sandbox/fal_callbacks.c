@@ -154,12 +154,12 @@ static int delivery_post(struct arena *a, const struct delivery *d)
                                STR_ARG(str_sub(signature, 1, signature.len)));
 
     const struct http_header headers[] = {
-        {S("Content-Type"), S("application/json")},
-        {S("X-Fal-Webhook-Request-Id"), d->request_id},
-        {S("X-Fal-Webhook-User-Id"), str_from(user_id)},
-        {S("X-Fal-Webhook-Timestamp"), timestamp},
-        {S("X-Fal-Webhook-Signature"), signature},
-        {{0}, {0}},
+        {S("Content-Type"),             S("application/json")},
+        {S("X-Fal-Webhook-Request-Id"), d->request_id        },
+        {S("X-Fal-Webhook-User-Id"),    str_from(user_id)    },
+        {S("X-Fal-Webhook-Timestamp"),  timestamp            },
+        {S("X-Fal-Webhook-Signature"),  signature            },
+        {{0},                           {0}                  },
     };
     struct http_response response;
     err *e = http_fetch(a,

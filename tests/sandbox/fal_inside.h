@@ -42,7 +42,8 @@ str fal_file_keep(struct arena *a, str name, str content_type, str bytes);
 
 void fal_callbacks_start(void);
 /* Writes a delivery down and wakes who delivers. mode: the value of the fault fal.callback. */
-void fal_callback_add(struct arena *a, str request_id, str url, str mode, const struct fal_made *made);
+void fal_callback_add(struct arena *a, str request_id, str url, str mode,
+                      const struct fal_made *made);
 str fal_keys_document(struct arena *a);
 
 /* A fault's value: itself, or its member "value" where it has "times" beside it. */

@@ -101,10 +101,10 @@ static bool check_integer(struct arena *a, const struct model_field *field,
                                         field->least)),
                      value, out);
     else if (number > field->most)
-        refuse_field(a, field, "less_than_equal",
-                     cstr(a, str_printf(a, "Input should be less than or equal to %" PRId64,
-                                        field->most)),
-                     value, out);
+        refuse_field(
+            a, field, "less_than_equal",
+            cstr(a, str_printf(a, "Input should be less than or equal to %" PRId64, field->most)),
+            value, out);
     else
         return true;
     return false;
@@ -114,8 +114,10 @@ static bool check_value(struct arena *a, const struct model_field *field, struct
                         struct fal_made *out)
 {
     switch (field->type) {
-    case FIELD_TEXT: return check_text(a, field, value, out);
-    case FIELD_INTEGER: return check_integer(a, field, value, out);
+    case FIELD_TEXT:
+        return check_text(a, field, value, out);
+    case FIELD_INTEGER:
+        return check_integer(a, field, value, out);
     case FIELD_CHOICE:
         if (is_choice(field->choices, json_value_str(value)))
             return true;
@@ -178,14 +180,16 @@ static const struct {
     const char *message;
     const char *error_type;
 } triggers[] = {
-    {{"[unsafe]", 8}, 422, "content_policy_violation",
+    {{"[unsafe]", 8},
+     422,                         "content_policy_violation",
      "The content could not be processed because it contained material flagged by a content "
-     "checker.", NULL},
-    {{"[unsafe text]", 13}, 422, NULL,
-     "No images were generated because they were filtered by safety checks.", NULL},
-    {{"[nothing made]", 14}, 422, "no_media_generated", "No media was generated.", NULL},
-    {{"[broken]", 8}, 500, "internal_server_error", "Internal server error", NULL},
-    {{"[disconnected]", 14}, 503, NULL, "Runner disconnected", "runner_disconnected"},
+     "checker.",                                                                         NULL                 },
+    {{"[unsafe text]", 13},
+     422,                         NULL,
+     "No images were generated because they were filtered by safety checks.",            NULL                 },
+    {{"[nothing made]", 14}, 422, "no_media_generated",       "No media was generated.", NULL                 },
+    {{"[broken]", 8},        500, "internal_server_error",    "Internal server error",   NULL                 },
+    {{"[disconnected]", 14}, 503, NULL,                       "Runner disconnected",     "runner_disconnected"},
 };
 
 static bool is_triggered(struct arena *a, struct json_object *input, struct fal_made *out)
@@ -216,8 +220,11 @@ static const struct {
     str ratio;
     int width, height;
 } imagen_sizes[] = {
-    {{"1:1", 3}, 1024, 1024}, {{"16:9", 4}, 1408, 768}, {{"9:16", 4}, 768, 1408},
-    {{"4:3", 3}, 1280, 896},  {{"3:4", 3}, 896, 1280},
+    {{"1:1", 3},  1024, 1024},
+    {{"16:9", 4}, 1408, 768 },
+    {{"9:16", 4}, 768,  1408},
+    {{"4:3", 3},  1280, 896 },
+    {{"3:4", 3},  896,  1280},
 };
 
 /* Tests that make hundreds of pictures ask for small ones of the same ratio. */
@@ -295,12 +302,14 @@ enum { PROMPT_LEAST = 3, PROMPT_MOST = 5000, MOST_IMAGES = 4 };
 
 #define IMAGEN4_FIELDS                                                                             \
     {"prompt", FIELD_TEXT, true, NULL, PROMPT_LEAST, PROMPT_MOST},                                 \
-    {"aspect_ratio", FIELD_CHOICE, false, "1:1 16:9 9:16 4:3 3:4", 0, 0},                          \
-    {"num_images", FIELD_INTEGER, false, NULL, 1, MOST_IMAGES},                                    \
-    {"output_format", FIELD_CHOICE, false, "jpeg png webp", 0, 0},                                 \
-    {"safety_tolerance", FIELD_CHOICE, false, "1 2 3 4 5 6", 0, 0},                                \
-    {"seed", FIELD_INTEGER, false, NULL, 0, INT64_MAX},                                            \
-    {"sync_mode", FIELD_BOOLEAN, false, NULL, 0, 0}
+        {"aspect_ratio", FIELD_CHOICE, false, "1:1 16:9 9:16 4:3 3:4", 0, 0},                      \
+        {"num_images", FIELD_INTEGER, false, NULL, 1, MOST_IMAGES},                                \
+        {"output_format", FIELD_CHOICE, false, "jpeg png webp", 0, 0},                             \
+        {"safety_tolerance", FIELD_CHOICE, false, "1 2 3 4 5 6", 0, 0},                            \
+        {"seed", FIELD_INTEGER, false, NULL, 0, INT64_MAX},                                        \
+    {                                                                                              \
+        "sync_mode", FIELD_BOOLEAN, false, NULL, 0, 0                                              \
+    }
 
 static const struct model_field imagen4_fields[] = {
     IMAGEN4_FIELDS,
@@ -309,10 +318,10 @@ static const struct model_field imagen4_fields[] = {
 static const struct model_field imagen4_fast_fields[] = {IMAGEN4_FIELDS};
 
 static const struct fal_model models[] = {
-    {"fal-ai/imagen4/preview", imagen4_fields, ARRAY_LEN(imagen4_fields), run_imagen4},
-    {"fal-ai/imagen4/preview/ultra", imagen4_fields, ARRAY_LEN(imagen4_fields), run_imagen4},
-    {"fal-ai/imagen4/preview/fast", imagen4_fast_fields, ARRAY_LEN(imagen4_fast_fields),
-     run_imagen4},
+    {"fal-ai/imagen4/preview",       imagen4_fields,      ARRAY_LEN(imagen4_fields),      run_imagen4},
+    {"fal-ai/imagen4/preview/ultra", imagen4_fields,      ARRAY_LEN(imagen4_fields),      run_imagen4},
+    {"fal-ai/imagen4/preview/fast",  imagen4_fast_fields, ARRAY_LEN(imagen4_fast_fields),
+     run_imagen4                                                                                     },
 };
 
 const struct fal_model *fal_model_find(str id)

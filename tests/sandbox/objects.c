@@ -187,8 +187,7 @@ static void bucket_location(struct store_request *r)
     bool is_default = str_eq(sandbox.s3_region, S("us-east-1"));
     answer_xml(r, 200,
                str_printf(a, "%s<LocationConstraint xmlns=\"%s\">" STR_FMT "</LocationConstraint>",
-                          xml_head, s3_namespace,
-                          STR_ARG(is_default ? S("") : sandbox.s3_region)));
+                          xml_head, s3_namespace, STR_ARG(is_default ? S("") : sandbox.s3_region)));
 }
 
 static void buckets_list(struct store_request *r)
@@ -198,9 +197,9 @@ static void buckets_list(struct store_request *r)
     buf_addf(&b, "%s<ListAllMyBucketsResult xmlns=\"%s\"><Buckets>", xml_head, s3_namespace);
     struct row row = sql_open("select name, created_ms from store_buckets order by name", NULL, 0);
     while (sql_next(&row))
-        buf_addf(&b, "<Bucket><Name>" STR_FMT "</Name><CreationDate>" STR_FMT
-                     "</CreationDate></Bucket>",
-                 STR_ARG(row_str(a, &row, 0)), STR_ARG(xml_date(a, row_i64(&row, 1))));
+        buf_addf(
+            &b, "<Bucket><Name>" STR_FMT "</Name><CreationDate>" STR_FMT "</CreationDate></Bucket>",
+            STR_ARG(row_str(a, &row, 0)), STR_ARG(xml_date(a, row_i64(&row, 1))));
     buf_add(&b, S("</Buckets></ListAllMyBucketsResult>"));
     answer_xml(r, 200, buf_str(&b));
 }
@@ -214,7 +213,7 @@ struct listing {
     bool encodes;
     struct buf entries, prefixes;
     int64_t count;
-    str last;                     /* the last key looked at that is part of this page */
+    str last; /* the last key looked at that is part of this page */
     bool is_truncated;
 };
 
@@ -284,7 +283,8 @@ static void list_rows(struct arena *a, struct listing *list, str bucket)
             return;
         }
         if (common_prefix(list, key, &prefix)) {
-            buf_addf(&list->prefixes, "<CommonPrefixes><Prefix>" STR_FMT "</Prefix></CommonPrefixes>",
+            buf_addf(&list->prefixes,
+                     "<CommonPrefixes><Prefix>" STR_FMT "</Prefix></CommonPrefixes>",
                      STR_ARG(listed(a, list, prefix)));
             list->skipped = prefix;
         } else {
@@ -351,8 +351,13 @@ static str xml_plain(struct arena *a, str s)
     static const struct {
         str from;
         char to;
-    } names[] = {{{"&amp;", 5}, '&'},  {{"&lt;", 4}, '<'},   {{"&gt;", 4}, '>'},
-                 {{"&quot;", 6}, '"'}, {{"&apos;", 6}, '\''}};
+    } names[] = {
+        {{"&amp;", 5},  '&' },
+        {{"&lt;", 4},   '<' },
+        {{"&gt;", 4},   '>' },
+        {{"&quot;", 6}, '"' },
+        {{"&apos;", 6}, '\''}
+    };
     struct buf b = buf_new(a);
     for (size_t i = 0; i < s.len;) {
         size_t step = 1;
@@ -454,8 +459,7 @@ static str md5_hex(struct arena *a, str bytes)
 static str object_keep(const struct store_request *r)
 {
     struct arena *a = r->request->arena;
-    str type = r->request->content_type.len ? r->request->content_type
-                                            : S("binary/octet-stream");
+    str type = r->request->content_type.len ? r->request->content_type : S("binary/octet-stream");
     str etag = md5_hex(a, r->request->body);
     SQL("insert or replace into store_objects"
         " (bucket, key, sha256, size, etag, content_type, modified_ms) values (?, ?, ?, ?, ?, ?, ?)",
@@ -485,10 +489,11 @@ static void object_put(struct store_request *r)
 
     str etag = object_keep(r);
     const struct kv headers[] = {KV("ETag", str_printf(a, "\"" STR_FMT "\"", STR_ARG(etag))),
-                                 KV("x-amz-request-id", random_hex(a, 8)), {0}};
-    request_answer(r->request, &(struct answer){.status = 200,
-                                                .content_type = "application/xml",
-                                                .headers = headers});
+                                 KV("x-amz-request-id", random_hex(a, 8)),
+                                 {0}};
+    request_answer(
+        r->request,
+        &(struct answer){.status = 200, .content_type = "application/xml", .headers = headers});
 }
 
 enum range { RANGE_NONE, RANGE_SOME, RANGE_OUTSIDE };
@@ -558,9 +563,9 @@ static void object_get(struct store_request *r)
     } else if (range == RANGE_SOME) {
         answer.status = 206;
         answer.body = str_sub(bytes, (size_t)from, (size_t)(to - from + 1));
-        headers[count++] =
-            KV("Content-Range",
-               str_printf(a, "bytes %" PRId64 "-%" PRId64 "/%" PRId64, from, to, object.size));
+        headers[count++] = KV(
+            "Content-Range",
+            str_printf(a, "bytes %" PRId64 "-%" PRId64 "/%" PRId64, from, to, object.size));
     }
     request_answer(r->request, &answer);
 }
@@ -577,10 +582,25 @@ static void object_delete(struct store_request *r)
 static bool is_query_known(const struct store_request *r)
 {
     static const char *const known[] = {
-        "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires",
-        "X-Amz-SignedHeaders", "X-Amz-Signature", "response-content-type",
-        "response-content-disposition", "x-id", "list-type", "prefix", "delimiter", "max-keys",
-        "continuation-token", "start-after", "encoding-type", "fetch-owner", "delete", "location",
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Signature",
+        "response-content-type",
+        "response-content-disposition",
+        "x-id",
+        "list-type",
+        "prefix",
+        "delimiter",
+        "max-keys",
+        "continuation-token",
+        "start-after",
+        "encoding-type",
+        "fetch-owner",
+        "delete",
+        "location",
     };
     for (size_t i = 0; i < r->query_count; i++) {
         bool is_known = false;
@@ -624,8 +644,10 @@ static operation operation_of(const struct store_request *r)
         return bucket_list;
     if (str_eq(method, S("POST")) && store_query_has(r, "delete"))
         return bucket_delete_many;
-    return is_put ? bucket_put : is_head ? bucket_head : is_delete ? bucket_delete
-                                                                   : refuse_not_played;
+    return is_put      ? bucket_put
+           : is_head   ? bucket_head
+           : is_delete ? bucket_delete
+                       : refuse_not_played;
 }
 
 /* -- taking a request apart -- */

@@ -105,7 +105,7 @@ struct claim {
     str signature;
     str stamp;
     str payload_hash;
-    int64_t expires_seconds;                          /* of a link; 0 for a header */
+    int64_t expires_seconds; /* of a link; 0 for a header */
 };
 
 static bool take_credential(str credential, struct claim *claim)
@@ -317,9 +317,8 @@ static str expected_signature(struct arena *a, const struct store_request *r,
     str scope = str_printf(a, STR_FMT "/" STR_FMT "/s3/aws4_request", STR_ARG(claim->day),
                            STR_ARG(claim->region));
     str request_hash = sha256_hex(a, canonical_request(a, r, claim));
-    str to_sign =
-        str_printf(a, "AWS4-HMAC-SHA256\n" STR_FMT "\n" STR_FMT "\n" STR_FMT,
-                   STR_ARG(claim->stamp), STR_ARG(scope), STR_ARG(request_hash));
+    str to_sign = str_printf(a, "AWS4-HMAC-SHA256\n" STR_FMT "\n" STR_FMT "\n" STR_FMT,
+                             STR_ARG(claim->stamp), STR_ARG(scope), STR_ARG(request_hash));
 
     str key = str_printf(a, "AWS4" STR_FMT, STR_ARG(secret_key));
     const str links[] = {claim->day, claim->region, S("s3"), S("aws4_request"), to_sign};

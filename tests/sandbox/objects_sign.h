@@ -14,9 +14,9 @@ struct query_pair {
 
 struct store_request {
     struct request *request;
-    str host;                 /* with the port, as it was sent */
-    str raw_path;             /* as it was sent, still encoded */
-    str bucket, key;          /* decoded; empty when absent */
+    str host;        /* with the port, as it was sent */
+    str raw_path;    /* as it was sent, still encoded */
+    str bucket, key; /* decoded; empty when absent */
     struct query_pair *query;
     size_t query_count;
 };

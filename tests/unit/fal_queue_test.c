@@ -23,12 +23,12 @@ static str sandbox_url;
 static bool is_failed;
 
 /* Notes what does not hold and goes on. */
-#define EXPECT(condition)                                                    \
-    do {                                                                     \
-        if (!(condition)) {                                                  \
-            printf("# %s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            is_failed = true;                                                \
-        }                                                                    \
+#define EXPECT(condition)                                                                          \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            printf("# %s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                       \
+            is_failed = true;                                                                      \
+        }                                                                                          \
     } while (0)
 
 static bool is_well(const err *e)
@@ -52,19 +52,18 @@ static void order_fault(const char *name, const char *value)
     struct http_response response;
     str url = str_printf(a, STR_FMT "/control/fault", STR_ARG(sandbox_url));
     str body = json_make(a, KV("name", name), KV("value", JSON(str_from(value))));
-    EXPECT(is_well(http_fetch(a,
-                              &(struct http_request){.url = url,
-                                                     .body = body,
-                                                     .timeout_ms = TIMEOUT_MS,
-                                                     .max_bytes = MOST_BYTES},
-                              &response)));
+    EXPECT(is_well(
+        http_fetch(a,
+                   &(struct http_request){
+                       .url = url, .body = body, .timeout_ms = TIMEOUT_MS, .max_bytes = MOST_BYTES},
+                   &response)));
     EXPECT(response.status == 200);
 }
 
 static const struct fal_imagen4 usual = {
-    .model = {"fal-ai/imagen4/preview", 22},
+    .model = {"fal-ai/imagen4/preview",                22},
     .prompt = {"a lighthouse, \"quoted\" — маяк", 35},
-    .aspect_ratio = {"16:9", 4},
+    .aspect_ratio = {"16:9",                                  4 },
     .num_images = 2,
     .has_seed = true,
     .seed = INT64_C(987654321012345678),
@@ -143,10 +142,10 @@ static void failures_keep_their_kind(void)
         const char *prompt, *ratio;
         enum fal_failure_kind kind;
     } rows[] = {
-        {"something [unsafe]", "1:1", FAL_FAILURE_SAFETY},
-        {"something [unsafe text]", "1:1", FAL_FAILURE_SAFETY},
-        {"something", "7:1", FAL_FAILURE_INPUT},
-        {"something [broken]", "1:1", FAL_FAILURE_UPSTREAM},
+        {"something [unsafe]",       "1:1", FAL_FAILURE_SAFETY  },
+        {"something [unsafe text]",  "1:1", FAL_FAILURE_SAFETY  },
+        {"something",                "7:1", FAL_FAILURE_INPUT   },
+        {"something [broken]",       "1:1", FAL_FAILURE_UPSTREAM},
         {"something [disconnected]", "1:1", FAL_FAILURE_UPSTREAM},
         {"something [nothing made]", "1:1", FAL_FAILURE_UPSTREAM},
     };
@@ -172,10 +171,13 @@ static void a_submission_tells_what_is_known_of_it(void)
         const char *fault;
         enum err_kind kind;
     } rows[] = {
-        {"{\"value\":429,\"times\":1}", ERR_BUSY},      {"{\"value\":503,\"times\":1}", ERR_BUSY},
-        {"{\"value\":500,\"times\":1}", ERR_UNKNOWN},   {"{\"value\":504,\"times\":1}", ERR_UNKNOWN},
-        {"{\"value\":\"lost\",\"times\":1}", ERR_UNKNOWN}, {"{\"value\":422,\"times\":1}", ERR_REFUSED},
-        {"{\"value\":403,\"times\":1}", ERR_UPSTREAM},
+        {"{\"value\":429,\"times\":1}",      ERR_BUSY    },
+        {"{\"value\":503,\"times\":1}",      ERR_BUSY    },
+        {"{\"value\":500,\"times\":1}",      ERR_UNKNOWN },
+        {"{\"value\":504,\"times\":1}",      ERR_UNKNOWN },
+        {"{\"value\":\"lost\",\"times\":1}", ERR_UNKNOWN },
+        {"{\"value\":422,\"times\":1}",      ERR_REFUSED },
+        {"{\"value\":403,\"times\":1}",      ERR_UPSTREAM},
     };
     struct fal_submission request;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -223,18 +225,18 @@ static void an_uploaded_file_can_be_read(void)
 
 /* -- running them -- */
 
-#define TEST(name) {#name, name}
+#define TEST(name)                                                                                 \
+    {                                                                                              \
+#name, name                                                                                \
+    }
 
 static const struct {
     const char *name;
     void (*run)(void);
 } tests[] = {
-    TEST(a_request_becomes_pictures),
-    TEST(asked_too_early_a_result_is_awaited),
-    TEST(failures_keep_their_kind),
-    TEST(a_submission_tells_what_is_known_of_it),
-    TEST(what_fails_for_a_while_is_busy),
-    TEST(an_uploaded_file_can_be_read),
+    TEST(a_request_becomes_pictures),     TEST(asked_too_early_a_result_is_awaited),
+    TEST(failures_keep_their_kind),       TEST(a_submission_tells_what_is_known_of_it),
+    TEST(what_fails_for_a_while_is_busy), TEST(an_uploaded_file_can_be_read),
 };
 
 static int failures;

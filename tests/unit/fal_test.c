@@ -35,13 +35,12 @@ static struct json_object *parsed(const char *text)
 static const int64_t SIGNED_AT = 1750000000;
 static const char signed_body[] = "{\"request_id\":\"r-1\",\"gateway_request_id\":\"r-1\","
                                   "\"status\":\"OK\",\"payload\":{\"images\":[]},\"error\":null}";
-static const char signature[] =
-    "640a3866fd90ece985fc6dc30a454e9a37c71f9acaa4101da828ebe3c4b48d62"
-    "ab44dca592f5edad632f5d6f02997d61b8aaf1faecae8c99d3c22b8399e88b09";
+static const char signature[] = "640a3866fd90ece985fc6dc30a454e9a37c71f9acaa4101da828ebe3c4b48d62"
+                                "ab44dca592f5edad632f5d6f02997d61b8aaf1faecae8c99d3c22b8399e88b09";
 
-#define RIGHT_KEY \
+#define RIGHT_KEY                                                                                  \
     "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg\"}"
-#define OTHER_KEY \
+#define OTHER_KEY                                                                                  \
     "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}"
 
 struct verify_row {
@@ -68,37 +67,37 @@ static void signatures_are_judged(void **state)
 {
     (void)state;
     static const struct verify_row rows[] = {
-        {.want = FAL_GENUINE},
-        {.late_seconds = 300, .want = FAL_GENUINE},
-        {.late_seconds = -300, .want = FAL_GENUINE},
-        {.late_seconds = 301, .want = FAL_STALE},
-        {.late_seconds = -301, .want = FAL_STALE},
-        {.keys = "{\"keys\":[" OTHER_KEY "," RIGHT_KEY "]}", .want = FAL_GENUINE},
-        {.keys = "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"x\"},7,null," RIGHT_KEY "]}",
+        {.want = FAL_GENUINE   },
+        { .late_seconds = 300,   .want = FAL_GENUINE},
+        { .late_seconds = -300,   .want = FAL_GENUINE},
+        { .late_seconds = 301,     .want = FAL_STALE},
+        { .late_seconds = -301,     .want = FAL_STALE},
+        { .keys = "{\"keys\":[" OTHER_KEY "," RIGHT_KEY "]}",   .want = FAL_GENUINE},
+        { .keys = "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"x\"},7,null," RIGHT_KEY "]}",
          .want = FAL_GENUINE},
-        {.keys = "{\"keys\":[" OTHER_KEY "]}", .want = FAL_FOREIGN},
-        {.keys = "{\"keys\":[]}", .want = FAL_FOREIGN},
-        {.keys = "{\"keys\":{}}", .want = FAL_FOREIGN},
-        {.keys = "[]", .want = FAL_FOREIGN},
-        {.keys = "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}]}",
+        {    .keys = "{\"keys\":[" OTHER_KEY "]}",   .want = FAL_FOREIGN},
+        { .keys = "{\"keys\":[]}",   .want = FAL_FOREIGN},
+        { .keys = "{\"keys\":{}}",   .want = FAL_FOREIGN},
+        { .keys = "[]",   .want = FAL_FOREIGN},
+        { .keys = "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}]}",
          .want = FAL_FOREIGN},
-        {.keys = "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"\"}]}",
+        {    .keys = "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"\"}]}",
          .want = FAL_FOREIGN},
-        {.request_id = "r-2", .want = FAL_FOREIGN},
-        {.user_id = "user-8", .want = FAL_FOREIGN},
-        {.user_id = "", .want = FAL_FOREIGN},
-        {.timestamp = "1750000001", .want = FAL_FOREIGN},
-        {.body = "{}", .want = FAL_FOREIGN},
-        {.body = "", .want = FAL_FOREIGN},
-        {.request_id = "", .want = FAL_MALFORMED},
-        {.timestamp = "", .want = FAL_MALFORMED},
-        {.timestamp = "yesterday", .want = FAL_MALFORMED},
-        {.timestamp = "-9223372036854775807", .want = FAL_MALFORMED},
-        {.timestamp = "9223372036854775807", .want = FAL_STALE},
-        {.timestamp = "99999999999999999999", .want = FAL_MALFORMED},
-        {.signature = "", .want = FAL_MALFORMED},
-        {.signature = "640a", .want = FAL_MALFORMED},
-        {.signature = "not hex", .want = FAL_MALFORMED},
+        {    .request_id = "r-2",   .want = FAL_FOREIGN},
+        { .user_id = "user-8",   .want = FAL_FOREIGN},
+        { .user_id = "",   .want = FAL_FOREIGN},
+        { .timestamp = "1750000001",   .want = FAL_FOREIGN},
+        { .body = "{}",   .want = FAL_FOREIGN},
+        { .body = "",   .want = FAL_FOREIGN},
+        { .request_id = "", .want = FAL_MALFORMED},
+        { .timestamp = "", .want = FAL_MALFORMED},
+        { .timestamp = "yesterday", .want = FAL_MALFORMED},
+        { .timestamp = "-9223372036854775807", .want = FAL_MALFORMED},
+        { .timestamp = "9223372036854775807",     .want = FAL_STALE},
+        { .timestamp = "99999999999999999999", .want = FAL_MALFORMED},
+        { .signature = "", .want = FAL_MALFORMED},
+        { .signature = "640a", .want = FAL_MALFORMED},
+        { .signature = "not hex", .want = FAL_MALFORMED},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_int_equal(verdict_of(&rows[i]), rows[i].want);
@@ -127,37 +126,38 @@ static void failures_are_told_apart(void **state)
         enum fal_failure_kind want;
         const char *type;
     } rows[] = {
-        {422, "{\"detail\":[{\"loc\":[\"body\",\"prompt\"],\"msg\":\"no\",\"type\":\"content_policy_violation\"}]}",
-         FAL_FAILURE_SAFETY, "content_policy_violation"},
-        {0, "{\"detail\":[{\"msg\":\"no\",\"type\":\"content_policy_violation\"}]}", FAL_FAILURE_SAFETY,
-         "content_policy_violation"},
-        {422, "{\"detail\":[{\"msg\":\"Field required\",\"type\":\"missing\"}]}", FAL_FAILURE_INPUT,
-         "missing"},
-        {0, "{\"detail\":[{\"msg\":\"?\",\"type\":\"a_type_of_tomorrow\"}]}", FAL_FAILURE_INPUT,
-         "a_type_of_tomorrow"},
-        {500, "{\"detail\":[{\"msg\":\"?\",\"type\":\"a_type_of_tomorrow\"}]}", FAL_FAILURE_UPSTREAM,
-         "a_type_of_tomorrow"},
+        {422,
+         "{\"detail\":[{\"loc\":[\"body\",\"prompt\"],\"msg\":\"no\",\"type\":\"content_policy_violation\"}]}",
+         FAL_FAILURE_SAFETY,                                                                                                          "content_policy_violation"},
+        {0,   "{\"detail\":[{\"msg\":\"no\",\"type\":\"content_policy_violation\"}]}",
+         FAL_FAILURE_SAFETY,                                                                                                          "content_policy_violation"},
+        {422, "{\"detail\":[{\"msg\":\"Field required\",\"type\":\"missing\"}]}",                               FAL_FAILURE_INPUT,
+         "missing"                                                                                                                                              },
+        {0,   "{\"detail\":[{\"msg\":\"?\",\"type\":\"a_type_of_tomorrow\"}]}",                                 FAL_FAILURE_INPUT,
+         "a_type_of_tomorrow"                                                                                                                                   },
+        {500, "{\"detail\":[{\"msg\":\"?\",\"type\":\"a_type_of_tomorrow\"}]}",
+         FAL_FAILURE_UPSTREAM,                                                                                                        "a_type_of_tomorrow"      },
         {422, "{\"detail\":[{\"msg\":\"content policy is fine\",\"type\":\"image_too_large\"}]}",
-         FAL_FAILURE_INPUT, "image_too_large"},
-        {422, "{\"detail\":[{\"msg\":\"?\",\"type\":\"no_media_generated\"}]}", FAL_FAILURE_UPSTREAM,
-         "no_media_generated"},
-        {422, "{\"detail\":\"Images were filtered by safety checks.\"}", FAL_FAILURE_SAFETY, ""},
-        {422, "{\"detail\":\"num_images is odd\"}", FAL_FAILURE_INPUT, ""},
+         FAL_FAILURE_INPUT,                                                                                                           "image_too_large"         },
+        {422, "{\"detail\":[{\"msg\":\"?\",\"type\":\"no_media_generated\"}]}",
+         FAL_FAILURE_UPSTREAM,                                                                                                        "no_media_generated"      },
+        {422, "{\"detail\":\"Images were filtered by safety checks.\"}",                                        FAL_FAILURE_SAFETY,   ""                        },
+        {422, "{\"detail\":\"num_images is odd\"}",                                                             FAL_FAILURE_INPUT,    ""                        },
         {504, "{\"detail\":\"Request timed out\",\"error_type\":\"request_timeout\"}",
-         FAL_FAILURE_UPSTREAM, "request_timeout"},
+         FAL_FAILURE_UPSTREAM,                                                                                                        "request_timeout"         },
         {499, "{\"detail\":\"cancelled\",\"error_type\":\"client_cancelled\"}",
-         FAL_FAILURE_CANCELLED, "client_cancelled"},
-        {401, "{\"detail\":\"Invalid Key\"}", FAL_FAILURE_ACCESS, ""},
-        {403, "{}", FAL_FAILURE_ACCESS, ""},
-        {500, "{}", FAL_FAILURE_UPSTREAM, ""},
-        {429, "{}", FAL_FAILURE_UPSTREAM, ""},
-        {0, "{}", FAL_FAILURE_UPSTREAM, ""},
-        {0, "[]", FAL_FAILURE_UPSTREAM, ""},
-        {422, "{\"detail\":[]}", FAL_FAILURE_INPUT, ""},
-        {422, "{\"detail\":[7]}", FAL_FAILURE_INPUT, ""},
-        {422, "{\"detail\":{\"type\":\"content_policy_violation\"}}", FAL_FAILURE_INPUT, ""},
-        {502, "<html>bad gateway</html>", FAL_FAILURE_UPSTREAM, ""},
-        {0, "", FAL_FAILURE_UPSTREAM, ""},
+         FAL_FAILURE_CANCELLED,                                                                                                       "client_cancelled"        },
+        {401, "{\"detail\":\"Invalid Key\"}",                                                                   FAL_FAILURE_ACCESS,   ""                        },
+        {403, "{}",                                                                                             FAL_FAILURE_ACCESS,   ""                        },
+        {500, "{}",                                                                                             FAL_FAILURE_UPSTREAM, ""                        },
+        {429, "{}",                                                                                             FAL_FAILURE_UPSTREAM, ""                        },
+        {0,   "{}",                                                                                             FAL_FAILURE_UPSTREAM, ""                        },
+        {0,   "[]",                                                                                             FAL_FAILURE_UPSTREAM, ""                        },
+        {422, "{\"detail\":[]}",                                                                                FAL_FAILURE_INPUT,    ""                        },
+        {422, "{\"detail\":[7]}",                                                                               FAL_FAILURE_INPUT,    ""                        },
+        {422, "{\"detail\":{\"type\":\"content_policy_violation\"}}",                                           FAL_FAILURE_INPUT,    ""                        },
+        {502, "<html>bad gateway</html>",                                                                       FAL_FAILURE_UPSTREAM, ""                        },
+        {0,   "",                                                                                               FAL_FAILURE_UPSTREAM, ""                        },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct fal_failure failure;
@@ -177,29 +177,25 @@ static void callbacks_are_taken_apart(void **state)
         bool is_callback, is_ok;
         enum fal_failure_kind kind;
     } rows[] = {
-        {signed_body, true, true, 0},
+        {signed_body,                                                                                   true,  true,  0                    },
         {"{\"request_id\":\"r\",\"status\":\"ERROR\",\"error\":\"Invalid status code: 422\","
-         "\"payload\":{\"detail\":[{\"type\":\"content_policy_violation\",\"msg\":\"no\"}]}}",
-         true, false, FAL_FAILURE_SAFETY},
+         "\"payload\":{\"detail\":[{\"type\":\"content_policy_violation\",\"msg\":\"no\"}]}}", true,  false, FAL_FAILURE_SAFETY   },
         {"{\"request_id\":\"r\",\"status\":\"ERROR\",\"error\":\"Invalid status code: 422\","
-         "\"payload\":{\"detail\":\"odd\"}}",
-         true, false, FAL_FAILURE_INPUT},
+         "\"payload\":{\"detail\":\"odd\"}}",                                                  true,  false, FAL_FAILURE_INPUT    },
         {"{\"request_id\":\"r\",\"status\":\"ERROR\",\"error\":\"Invalid status code: 503\","
-         "\"payload\":null}",
-         true, false, FAL_FAILURE_UPSTREAM},
+         "\"payload\":null}",                                                                  true,  false, FAL_FAILURE_UPSTREAM },
         {"{\"request_id\":\"r\",\"status\":\"ERROR\",\"error\":\"gone\",\"payload\":null,"
-         "\"error_type\":\"client_cancelled\"}",
-         true, false, FAL_FAILURE_CANCELLED},
-        {"{\"request_id\":\"r\",\"status\":\"ERROR\"}", true, false, FAL_FAILURE_UPSTREAM},
-        {"{\"request_id\":\"r\",\"status\":\"OK\",\"payload\":null,\"payload_error\":\"x\"}", true,
-         true, 0},
-        {"{\"request_id\":\"\",\"status\":\"OK\"}", false, false, 0},
-        {"{\"request_id\":7,\"status\":\"OK\"}", false, false, 0},
-        {"{\"request_id\":\"r\",\"status\":\"COMPLETED\"}", false, false, 0},
-        {"{\"request_id\":\"r\"}", false, false, 0},
-        {"{}", false, false, 0},
-        {"[]", false, false, 0},
-        {"null", false, false, 0},
+         "\"error_type\":\"client_cancelled\"}",                                               true,  false, FAL_FAILURE_CANCELLED},
+        {"{\"request_id\":\"r\",\"status\":\"ERROR\"}",                                                 true,  false, FAL_FAILURE_UPSTREAM },
+        {"{\"request_id\":\"r\",\"status\":\"OK\",\"payload\":null,\"payload_error\":\"x\"}",           true,
+         true,                                                                                                        0                    },
+        {"{\"request_id\":\"\",\"status\":\"OK\"}",                                                     false, false, 0                    },
+        {"{\"request_id\":7,\"status\":\"OK\"}",                                                        false, false, 0                    },
+        {"{\"request_id\":\"r\",\"status\":\"COMPLETED\"}",                                             false, false, 0                    },
+        {"{\"request_id\":\"r\"}",                                                                      false, false, 0                    },
+        {"{}",                                                                                          false, false, 0                    },
+        {"[]",                                                                                          false, false, 0                    },
+        {"null",                                                                                        false, false, 0                    },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct fal_outcome outcome;
@@ -223,10 +219,11 @@ static void images_are_read(void **state)
     struct fal_images images;
     err *e = fal_images_parse(
         a,
-        parsed("{\"images\":[{\"url\":\"https://v3.fal.media/1.png\",\"content_type\":\"image/png\","
-               "\"width\":1408,\"height\":768},{\"url\":\"https://v3.fal.media/2.png\"}],"
-               "\"has_nsfw_concepts\":[false,true],\"seed\":987654321012345678,"
-               "\"description\":\"two\"}"),
+        parsed(
+            "{\"images\":[{\"url\":\"https://v3.fal.media/1.png\",\"content_type\":\"image/png\","
+            "\"width\":1408,\"height\":768},{\"url\":\"https://v3.fal.media/2.png\"}],"
+            "\"has_nsfw_concepts\":[false,true],\"seed\":987654321012345678,"
+            "\"description\":\"two\"}"),
         &images);
     assert_null(e);
     assert_int_equal(images.count, 2);
@@ -249,13 +246,13 @@ static void seeds_that_do_not_fit_are_none(void **state)
         const char *seed;
         bool has_seed;
     } rows[] = {
-        {"0", true},
-        {"9223372036854775807", true},
-        {"9223372036854775808", false},
+        {"0",                    true },
+        {"9223372036854775807",  true },
+        {"9223372036854775808",  false},
         {"18446744073709551615", false},
-        {"1.5", false},
-        {"\"7\"", false},
-        {"null", false},
+        {"1.5",                  false},
+        {"\"7\"",                false},
+        {"null",                 false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct fal_images images;
@@ -270,8 +267,15 @@ static void a_result_without_images_is_an_error(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "{}", "[]", "null", "{\"images\":[]}", "{\"images\":{}}", "{\"images\":null}",
-        "{\"images\":[{}]}", "{\"images\":[{\"url\":7}]}", "{\"images\":[{\"url\":\"\"}]}",
+        "{}",
+        "[]",
+        "null",
+        "{\"images\":[]}",
+        "{\"images\":{}}",
+        "{\"images\":null}",
+        "{\"images\":[{}]}",
+        "{\"images\":[{\"url\":7}]}",
+        "{\"images\":[{\"url\":\"\"}]}",
         "{\"images\":[\"https://v3.fal.media/1.png\"]}",
         "{\"images\":[{\"url\":\"https://v3.fal.media/1.png\"},{}]}",
     };
@@ -286,11 +290,11 @@ static void a_result_without_images_is_an_error(void **state)
 /* -- addresses that must be refused before anything is sent -- */
 
 static const struct fal fal = {
-    .key = {"secret", 6},
-    .queue_url = {"https://queue.fal.run", 21},
-    .rest_url = {"https://rest.fal.ai", 19},
+    .key = {"secret",                                    6 },
+    .queue_url = {"https://queue.fal.run",                     21},
+    .rest_url = {"https://rest.fal.ai",                       19},
     .jwks_url = {"https://rest.fal.ai/.well-known/jwks.json", 41},
-    .file_hosts = {"fal.media, cdn.example", 22},
+    .file_hosts = {"fal.media, cdn.example",                    22},
 };
 
 static void the_key_goes_nowhere_else(void **state)

@@ -9,9 +9,9 @@
 static const int64_t NOON_MS = INT64_C(1749988800000); /* 2025-06-15 12:00:00 UTC */
 
 static const struct s3 store = {
-    .endpoint = {"127.0.0.1:9000", 14},
-    .region = {"us-east-1", 9},
-    .access_key = {"AKTEST0000000000", 16},
+    .endpoint = {"127.0.0.1:9000",                          14},
+    .region = {"us-east-1",                               9 },
+    .access_key = {"AKTEST0000000000",                        16},
     .secret_key = {"sktest/with+chars0000000000000000000000", 39},
 };
 
@@ -46,7 +46,10 @@ static void the_key_of_a_day(void **state)
 static void a_put_with_a_key_that_needs_encoding(void **state)
 {
     (void)state;
-    const struct s3_field headers[] = {{S("content-type"), S("image/jpeg")}, {{0}, {0}}};
+    const struct s3_field headers[] = {
+        {S("content-type"), S("image/jpeg")},
+        {{0},               {0}            }
+    };
     const struct s3_call call = {.method = S("PUT"),
                                  .bucket = S("photos"),
                                  .key = S("user 7/ф+1.jpg"),
@@ -86,9 +89,12 @@ static void a_link_lives_from_a_second_to_a_week(void **state)
         int64_t asked;
         const char *want;
     } rows[] = {
-        {-1, "X-Amz-Expires=1&"},          {0, "X-Amz-Expires=1&"},
-        {1, "X-Amz-Expires=1&"},           {604800, "X-Amz-Expires=604800&"},
-        {604801, "X-Amz-Expires=604800&"}, {INT64_MAX, "X-Amz-Expires=604800&"},
+        {-1,        "X-Amz-Expires=1&"     },
+        {0,         "X-Amz-Expires=1&"     },
+        {1,         "X-Amz-Expires=1&"     },
+        {604800,    "X-Amz-Expires=604800&"},
+        {604801,    "X-Amz-Expires=604800&"},
+        {INT64_MAX, "X-Amz-Expires=604800&"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         size_t at;
@@ -100,11 +106,13 @@ static void a_link_lives_from_a_second_to_a_week(void **state)
 static void a_query_is_encoded_and_sorted(void **state)
 {
     (void)state;
-    const struct s3_field query[] = {{S("prefix"), S("a b/ф+&=")},
-                                     {S("list-type"), S("2")},
-                                     {S("delete"), S("")},
-                                     {S("list type"), S("x")},
-                                     {{0}, {0}}};
+    const struct s3_field query[] = {
+        {S("prefix"),    S("a b/ф+&=")},
+        {S("list-type"), S("2")        },
+        {S("delete"),    S("")         },
+        {S("list type"), S("x")        },
+        {{0},            {0}           }
+    };
     const struct s3_call call = {.method = S("GET"),
                                  .bucket = S("photos"),
                                  .query = query,
@@ -121,10 +129,10 @@ static void a_path_is_left_as_it_is(void **state)
     static const struct {
         const char *key, *want;
     } rows[] = {
-        {"", "https://s3.example/b"},
-        {"a//b", "https://s3.example/b/a//b"},
-        {"a/../b", "https://s3.example/b/a/../b"},
-        {"a%20b", "https://s3.example/b/a%2520b"},
+        {"",         "https://s3.example/b"                 },
+        {"a//b",     "https://s3.example/b/a//b"            },
+        {"a/../b",   "https://s3.example/b/a/../b"          },
+        {"a%20b",    "https://s3.example/b/a%2520b"         },
         {"~-._'()*", "https://s3.example/b/~-._%27%28%29%2A"},
     };
     const struct s3 other = {.endpoint = S("s3.example"),
