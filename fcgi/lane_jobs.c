@@ -1,0 +1,331 @@
+/*
+ * The lanes fal, speech and media: one job at a time each, taken from the
+ * queue in PostgreSQL. job_run() runs the jobs of the lane send too, which
+ * come to their turn in the stream of their chat.
+ */
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "db/session.h"
+#include "handlers/routes.h"
+#include "lanes.h"
+
+enum {
+    LOOK_EVERY_MS = 1000, /* what a lost wake-up costs */
+    LOOK_AGAIN_MS = 50,   /* due, but another worker was faster */
+    FAILURES_MAX = 5,
+    RETRY_FIRST_MS = 1000,
+    RETRY_MOST_MS = 60 * 1000,
+    UNKNOWN_KIND_MS = 60 * 1000,
+    RECORD_PATIENCE_MS = 55 * 1000, /* by then the lease is as good as gone */
+    RECORD_RETRY_MS = 1000,
+    TOO_MANY_REQUESTS = 429,
+    JOB_ARENA_BYTES = 512 << 20, /* four images as they are, and their upload */
+    LANE_ARENA_BYTES = 8 << 20,
+    JOB_STACK_KIB = 256,
+    WORDS_MAX = 300,
+};
+
+/* -- keeping: the lease is prolonged from a task beside the job -- */
+
+struct keeper {
+    struct worker *w;
+    const struct job *job;
+    struct task *task, *runner;
+    bool is_over, has_ended;
+};
+
+static err *keep_once(struct keeper *k, struct arena *a)
+{
+    struct db *db = db_new(k->w->bot->pool, a);
+    bool kept;
+    TRY(job_keep(db, k->job, &kept));
+    TRY(db_commit(db));
+    if (!kept)
+        log_warn("job.lease_lost", KV("job", k->job->id), KV("attempt", k->job->attempt));
+    return NULL;
+}
+
+static void run_keeper(void *argument)
+{
+    struct keeper *k = argument;
+    struct arena *a = arena_new(LANE_ARENA_BYTES);
+    int64_t next_ms = clock_steady_ms() + JOB_KEEP_EVERY_MS;
+    while (!k->is_over) {
+        if (task_wait(next_ms) == WOKEN)
+            continue;
+        err *e = keep_once(k, a);
+        if (e)
+            log_err("job.not_kept", e, KVS(KV("job", k->job->id)));
+        arena_reset(a);
+        next_ms = clock_steady_ms() + JOB_KEEP_EVERY_MS;
+    }
+    arena_free(a);
+    k->has_ended = true;
+    task_wake(k->runner);
+}
+
+/* The keeper looks at what lies on the runner's stack, so the runner stays until it has ended. */
+static void stop_keeper(struct keeper *k)
+{
+    k->is_over = true;
+    task_wake(k->task);
+    while (!k->has_ended)
+        task_wait(0);
+}
+
+/* -- one job -- */
+
+static const struct job_route *find_route(str kind)
+{
+    for (const struct job_route *route = job_routes; route->kind; route++)
+        if (str_eq(kind, str_from(route->kind)))
+            return route;
+    return NULL;
+}
+
+/* The job's writes and the end of the step are one transaction. */
+static err *run_and_record(struct work *w, const struct job_route *route)
+{
+    TRY(route->run(w));
+    if (w->again_ms > 0)
+        TRY(job_wait(w->db, w->job, w->again_ms, S("")));
+    else
+        TRY(job_finish(w->db, w->job));
+    return db_commit(w->db);
+}
+
+/* What the job promised when it was queued is taken back in the transaction that buries it. */
+static err *bury(struct work *w, const struct job_route *route, str why)
+{
+    if (route && route->give_up)
+        TRY(route->give_up(w));
+    TRY(job_die(w->db, w->job, why));
+    return db_commit(w->db);
+}
+
+static str words_of(struct arena *a, const err *e)
+{
+    if (str_empty(e->detail))
+        return str_clip_points(a, e->message, WORDS_MAX);
+    str both = str_printf(a, STR_FMT ": " STR_FMT, STR_ARG(e->message), STR_ARG(e->detail));
+    return str_clip_points(a, both, WORDS_MAX);
+}
+
+static err *put_back(struct work *w, const err *why, bool counts, int64_t delay_ms)
+{
+    str words = words_of(w->arena, why);
+    if (counts)
+        TRY(job_fail(w->db, w->job, delay_ms, words, NULL));
+    else
+        TRY(job_wait(w->db, w->job, delay_ms, words));
+    return db_commit(w->db);
+}
+
+/* A store that is away for a moment must not make a failure of a job that only has to wait. */
+static void put_back_surely(struct work *w, const err *why, bool counts, int64_t delay_ms)
+{
+    int64_t give_up_ms = clock_steady_ms() + RECORD_PATIENCE_MS;
+    err *e = put_back(w, why, counts, delay_ms);
+    while (e && err_is_waiting(e) && clock_steady_ms() < give_up_ms) {
+        db_rollback(w->db);
+        task_sleep_ms(RECORD_RETRY_MS);
+        e = put_back(w, why, counts, delay_ms);
+    }
+    if (e) {
+        db_rollback(w->db);
+        log_err("job.not_put_back", e, KVS());
+    }
+}
+
+static int64_t wait_after(const struct job *job, const err *e)
+{
+    if (e->retry_ms > 0)
+        return e->retry_ms;
+    return backoff_ms(job->attempt > 0 ? job->attempt - 1 : 0, RETRY_FIRST_MS, RETRY_MOST_MS);
+}
+
+static bool starts_with_party(str message, const char *party)
+{
+    return str_starts(message, str_from(party)) && str_sub(message, strlen(party), 1).len == 1 &&
+           message.ptr[strlen(party)] == ':';
+}
+
+/* Whom the job was about to speak with, by its lane, and whom it could not speak with, by the error. */
+static void parties_met(struct worker *worker, const struct job *job, const err *e)
+{
+    static const struct {
+        const char *lane, *party;
+    } rows[] = {
+        {"fal",    "fal"   },
+        {"speech", "openai"},
+        {"media",  "s3"    },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (!e && str_eq(job->lane, str_from(rows[i].lane)))
+            worker_met(worker, rows[i].party, NULL);
+        bool was_away = e && (err_is_waiting(e) || e->kind == ERR_UPSTREAM);
+        if (was_away && starts_with_party(e->message, rows[i].party))
+            worker_met(worker, rows[i].party, e);
+    }
+}
+
+static void give_up(struct work *w, const struct job_route *route, const err *why)
+{
+    struct job *last = NEW(w->arena, struct job);
+    *last = *w->job;
+    last->last_error = words_of(w->arena, why);
+    w->job = last;
+    w->after_count = 0;
+    err *e = bury(w, route, last->last_error);
+    if (!e) {
+        log_error("job.died", KV("message", last->last_error), KV("failures", last->failures + 1));
+        return;
+    }
+    db_rollback(w->db);
+    if (job_is_lost(e))
+        return;
+    log_err("job.not_given_up", e, KVS());
+    put_back_surely(w, e, !err_is_waiting(e), RETRY_MOST_MS);
+}
+
+/* What happened to a step that did not end. */
+static void judge_job(struct worker *worker, struct work *w, const struct job_route *route, err *e)
+{
+    db_rollback(w->db);
+    w->after_count = 0;
+    if (job_is_lost(e)) {
+        log_warn("job.lost", KV("message", e->message));
+        return;
+    }
+    bool is_asked_by_telegram = str_eq(w->job->lane, S("send")) && e->code == TOO_MANY_REQUESTS;
+    if (is_asked_by_telegram && e->retry_ms > 0)
+        send_pause(worker, w->arena, e->retry_ms);
+    if (err_is_waiting(e)) {
+        int64_t delay_ms = wait_after(w->job, e);
+        log_info("job.postponed", KV("message", e->message), KV("detail", e->detail),
+                 KV("ms", delay_ms));
+        put_back_surely(w, e, false, delay_ms);
+        return;
+    }
+    log_err("job.failed", e, KVS(KV("failures", w->job->failures + 1)));
+    if (w->job->failures + 1 >= FAILURES_MAX)
+        give_up(w, route, e);
+    else
+        put_back_surely(w, e, true, wait_after(w->job, e));
+}
+
+/* Progress and hints for the cache: lost with Redis, and nothing depends on them. */
+static void tell_afterwards(struct work *w)
+{
+    struct cache *cache = w->bot->cache;
+    err *e = NULL;
+    if (w->forget_user_chat_id)
+        e = session_forget_user(cache, w->arena, w->forget_user_chat_id);
+    for (size_t i = 0; i < w->after_count && !e; i++)
+        e = outbox_add(cache, w->arena, w->after_chat_id, &w->after[i]);
+    if (e)
+        log_err("job.not_told", e, KVS());
+}
+
+static void run_step(struct worker *worker, struct work *w, const struct job_route *route)
+{
+    if (w->job->failures >= FAILURES_MAX) {
+        err *why = fail(w->arena, ERR_INTERNAL, "its process died once too often");
+        give_up(w, route, why);
+        return;
+    }
+    if (!route) {
+        err *why = fail(w->arena, ERR_INTERNAL, "no such kind of job: " STR_FMT,
+                        STR_ARG(w->job->kind));
+        log_err("job.failed", why, KVS());
+        put_back_surely(w, why, true, UNKNOWN_KIND_MS);
+        return;
+    }
+    err *e = json_parse(w->arena, w->job->payload, &w->payload);
+    if (!e)
+        e = run_and_record(w, route);
+    parties_met(worker, w->job, e);
+    if (e)
+        judge_job(worker, w, route, e);
+    else
+        log_info("job.done", KV("again_ms", w->again_ms));
+}
+
+void job_run(struct worker *worker, const struct job *job)
+{
+    struct arena *a = arena_new(JOB_ARENA_BYTES);
+    str outer_fields = task_log_fields();
+    task_set_log_fields(log_fields(a, KVS(KV("job", job->id), KV("kind", job->kind),
+                                          KV("attempt", job->attempt), KV("user", job->user_id))));
+    struct work w = {
+        .bot = worker->bot, .arena = a, .db = db_new(worker->bot->pool, a), .job = job};
+    struct keeper keeper = {.w = worker, .job = job, .runner = task_self()};
+    keeper.task = task_start(run_keeper, &keeper, 0);
+
+    run_step(worker, &w, find_route(job->kind));
+    tell_afterwards(&w);
+
+    stop_keeper(&keeper);
+    worker_wake(worker, SLEEP_FOR_JOBS);
+    task_set_log_fields(outer_fields);
+    arena_free(a);
+}
+
+/* -- the lanes -- */
+
+static const char *const lanes[] = {"fal", "speech", "media"};
+
+struct lane {
+    struct worker *w;
+    str name;
+};
+
+static err *take_due(struct lane *lane, struct arena *a, struct job **job, int64_t *sleep_ms)
+{
+    struct db *db = db_new(lane->w->bot->pool, a);
+    int64_t due_in_ms;
+    size_t count = 0;
+    *job = NULL;
+    TRY(job_next_due(db, lane->name, &due_in_ms));
+    *sleep_ms = due_in_ms < 0 || due_in_ms > LOOK_EVERY_MS ? LOOK_EVERY_MS : due_in_ms;
+    if (due_in_ms != 0)
+        return NULL;
+    TRY(job_take(db, a, lane->name, lane->w->name, 1, job, &count));
+    TRY(db_commit(db));
+    if (count == 0) {
+        *job = NULL;
+        *sleep_ms = LOOK_AGAIN_MS;
+    }
+    return NULL;
+}
+
+static void run_lane(void *argument)
+{
+    struct lane *lane = argument;
+    struct arena *a = arena_new(LANE_ARENA_BYTES);
+    while (!lane->w->is_draining) {
+        struct job *job;
+        int64_t sleep_ms = LOOK_EVERY_MS;
+        err *e = take_due(lane, a, &job, &sleep_ms);
+        if (e)
+            log_err("lane.not_read", e, KVS(KV("lane", lane->name)));
+        if (!e && job)
+            job_run(lane->w, job);
+        else
+            worker_sleep(lane->w, sleep_ms, SLEEP_FOR_JOBS);
+        arena_reset(a);
+    }
+    arena_free(a);
+    worker_task_over(lane->w);
+}
+
+void lane_jobs_start(struct worker *w)
+{
+    static struct lane started[ARRAY_LEN(lanes)];
+    for (size_t i = 0; i < ARRAY_LEN(lanes); i++) {
+        started[i] = (struct lane){w, str_from(lanes[i])};
+        worker_start(w, run_lane, &started[i], JOB_STACK_KIB);
+    }
+}

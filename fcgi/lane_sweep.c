@@ -1,0 +1,208 @@
+/*
+ * The lane that looks after what nobody else looks after: steps whose worker
+ * died, orders of which nothing is heard, keys that callbacks are checked
+ * against, rows that have had their time. One worker at a time does it.
+ */
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/version.h"
+#include "db/queries.h"
+#include "handlers/routes.h"
+#include "lanes.h"
+
+enum {
+    LOOK_EVERY_MS = 2000,
+    SECOND_MS = 1000,
+    MINUTE_MS = 60 * SECOND_MS,
+    HOUR_MS = 60 * MINUTE_MS,
+    LANE_ARENA_BYTES = 16 << 20,
+    LANE_STACK_KIB = 256,
+    RETRY_MS = 10 * SECOND_MS, /* of a duty that failed */
+    COMMANDS_LIFE_S = 24 * 3600,
+};
+
+typedef err *sweep_duty(struct worker *w, struct arena *a);
+
+/* -- steps and orders -- */
+
+static err *sweep_jobs(struct worker *w, struct arena *a)
+{
+    struct db *db = db_new(w->bot->pool, a);
+    int swept;
+    TRY(job_sweep(db, &swept));
+    TRY(db_commit(db));
+    if (swept > 0) {
+        log_warn("jobs.swept", KV("jobs", swept));
+        worker_wake(w, SLEEP_FOR_JOBS);
+    }
+    return NULL;
+}
+
+static err *wake_generations(struct worker *w, struct arena *a)
+{
+    struct db *db = db_new(w->bot->pool, a);
+    struct rows rows;
+    TRY(db_query_commit(db, &Q_generations_wake, &rows,
+                        V(w->bot->conf->fal_image_silence_seconds)));
+    for (int i = 0; i < rows.count; i++)
+        log_warn("generation.woken", KV("generation", rows_str(&rows, i, "subject")));
+    if (rows.count > 0)
+        worker_wake(w, SLEEP_FOR_JOBS);
+    return NULL;
+}
+
+/* -- keys of FAL -- */
+
+static err *fetch_keys(struct worker *w, struct arena *a)
+{
+    struct db *db = db_new(w->bot->pool, a);
+    str source = w->bot->conf->fal_jwks_url, document;
+    struct rows rows;
+    TRY(db_query(db, &Q_jwks_wanted, &rows, V(source)));
+    if (!rows_bool(&rows, 0, "wanted"))
+        return NULL;
+    err *e = fal_jwks_fetch(a, &w->bot->fal, &document);
+    worker_met(w, "fal", e);
+    TRY(e);
+    TRY(db_query_commit(db, &Q_jwks_store, NULL, V(source), V(JSON(document))));
+    log_info("jwks.fetched", KV("source", source));
+    return NULL;
+}
+
+/* -- old rows -- */
+
+static err *prune(struct worker *w, struct arena *a)
+{
+    static const struct query *const queries[] = {
+        &Q_turns_rotate, &Q_jobs_prune, &Q_parked_prune, &Q_worker_prune, &Q_admin_prune,
+    };
+    err *first = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+        struct db *db = db_new(w->bot->pool, a);
+        err *e = db_run_and_commit(db, queries[i], NULL, NULL, 0);
+        if (!e)
+            continue;
+        db_rollback(db);
+        log_err("sweep.not_pruned", e, KVS(KV("query", queries[i]->name)));
+        first = first ? first : e;
+    }
+    return first;
+}
+
+/* -- once for each start -- */
+
+static err *make_buckets(struct worker *w, struct arena *a)
+{
+    const struct conf *conf = w->bot->conf;
+    const str buckets[] = {conf->minio_bucket_images, conf->minio_bucket_avatars,
+                           conf->minio_bucket_transcripts};
+    if (str_empty(conf->minio_endpoint))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(buckets); i++) {
+        err *e = s3_ensure_bucket(a, &w->bot->s3, buckets[i]);
+        worker_met(w, "s3", e);
+        TRY(e);
+    }
+    return NULL;
+}
+
+static str commands_json(struct arena *a, enum language language)
+{
+    struct buf b = buf_new(a);
+    for (const struct menu_command *command = menu_commands; command->name; command++) {
+        buf_add_char(&b, b.len ? ',' : '[');
+        json_put_object(
+            &b, KVS(KV("command", command->name),
+                    KV("description", text_plain(a, language, command->description, KVS()))));
+    }
+    buf_add_char(&b, ']');
+    return buf_str(&b);
+}
+
+static err *publish(struct worker *w, struct arena *a, enum language language, const char *code)
+{
+    str list = commands_json(a, language);
+    str params = code ? json_make(a, KV("commands", JSON(list)), KV("language_code", code))
+                      : json_make(a, KV("commands", JSON(list)));
+    return telegram_call(a, &w->bot->telegram, S("setMyCommands"), params, NULL, NULL);
+}
+
+/* The list for those whose language has none of its own is the English one, as are our words to them. */
+static err *publish_commands(struct worker *w, struct arena *a)
+{
+    const str key = S("commands"), version = S(AISHA_VERSION);
+    redisReply *reply;
+    TRY(cache_call(w->bot->cache, a, &reply, S("GET"), key));
+    if (str_eq(reply_str(reply), version))
+        return NULL;
+    TRY(publish(w, a, LANG_ru, "ru"));
+    TRY(publish(w, a, LANG_en, "en"));
+    TRY(publish(w, a, LANG_en, NULL));
+    log_info("commands.published");
+    return cache_call(w->bot->cache, a, NULL, S("SET"), key, version, S("EX"),
+                      str_printf(a, "%d", (int)COMMANDS_LIFE_S));
+}
+
+/* -- the duties in their rhythm -- */
+
+static struct duty {
+    const char *name;
+    sweep_duty *run;
+    int64_t every_ms; /* 0: once */
+    int64_t next_ms;  /* steady clock */
+    bool is_done;
+} duties[] = {
+    {"jobs",        sweep_jobs,       5 * SECOND_MS },
+    {"keys",        fetch_keys,       2 * SECOND_MS },
+    {"generations", wake_generations, 15 * SECOND_MS},
+    {"buckets",     make_buckets,     0             },
+    {"commands",    publish_commands, 0             },
+    {"prune",       prune,            HOUR_MS       },
+};
+
+static void run_duty(struct worker *w, struct arena *a, struct duty *duty)
+{
+    int64_t now = clock_steady_ms();
+    if (duty->is_done || now < duty->next_ms)
+        return;
+    err *e = duty->run(w, a);
+    if (e) {
+        log_err("sweep.failed", e, KVS(KV("duty", duty->name)));
+        duty->next_ms = now + RETRY_MS;
+        return;
+    }
+    duty->is_done = duty->every_ms == 0;
+    duty->next_ms = now + duty->every_ms;
+}
+
+static void sweep_once(struct worker *w, struct arena *a, struct lease *lease)
+{
+    err *e = lease_hold(w, a, lease);
+    if (e)
+        log_debug("sweep.lease_unknown", KV("message", e->message));
+    for (size_t i = 0; i < ARRAY_LEN(duties) && lease_is_held(lease) && !w->is_draining; i++) {
+        run_duty(w, a, &duties[i]);
+        arena_reset(a);
+    }
+}
+
+static void run_sweep(void *argument)
+{
+    struct worker *w = argument;
+    struct arena *a = arena_new(LANE_ARENA_BYTES);
+    struct lease lease = {.key = S("lease:sweep")};
+    do {
+        sweep_once(w, a, &lease);
+        arena_reset(a);
+    } while (worker_sleep(w, LOOK_EVERY_MS, SLEEP_PLAIN));
+    if (lease_is_held(&lease))
+        lease_give_back(w, a, &lease);
+    arena_free(a);
+    worker_task_over(w);
+}
+
+void lane_sweep_start(struct worker *w)
+{
+    worker_start(w, run_sweep, w, LANE_STACK_KIB);
+}
