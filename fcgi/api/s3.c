@@ -191,13 +191,13 @@ void s3_sign(struct arena *a, const struct s3 *s3, const struct s3_call *call, i
                                     STR_ARG(names_of(a, &headers)), STR_ARG(out->signature));
 }
 
-str s3_presign(struct arena *a, const struct s3 *s3, const struct s3_call *given, int64_t seconds,
+str s3_presign(struct arena *a, const struct s3 *s3, const struct s3_call *call, int64_t seconds,
                int64_t now_ms)
 {
-    struct s3_call call = *given;
+    struct s3_call unsigned_call = *call;
     struct fields headers = {0}, more = {0};
     str stamp = stamp_of(a, now_ms);
-    call.payload_sha256 = str_from(UNSIGNED_PAYLOAD);
+    unsigned_call.payload_sha256 = str_from(UNSIGNED_PAYLOAD);
     fields_add(&headers, S("host"), s3->endpoint);
     fields_add(&more, S("X-Amz-Algorithm"), S("AWS4-HMAC-SHA256"));
     fields_add(&more, S("X-Amz-Credential"),
@@ -207,10 +207,10 @@ str s3_presign(struct arena *a, const struct s3 *s3, const struct s3_call *given
     fields_add(&more, S("X-Amz-Expires"), str_printf(a, "%" PRId64, seconds));
     fields_add(&more, S("X-Amz-SignedHeaders"), S("host"));
 
-    str query = query_of(a, call.query, &more);
-    str canonical = canonical_of(a, &call, query, &headers);
+    str query = query_of(a, call->query, &more);
+    str canonical = canonical_of(a, &unsigned_call, query, &headers);
     str signature = signature_of(a, s3, stamp, s3_sha256(a, canonical));
-    return str_printf(a, STR_FMT "&X-Amz-Signature=" STR_FMT, STR_ARG(url_of(a, s3, &call, query)),
+    return str_printf(a, STR_FMT "&X-Amz-Signature=" STR_FMT, STR_ARG(url_of(a, s3, call, query)),
                       STR_ARG(signature));
 }
 

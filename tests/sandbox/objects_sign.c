@@ -168,8 +168,15 @@ static const struct store_refusal *claim_from_query(const struct store_request *
 
 /* -- when -- */
 
+static int digits_at(str stamp, size_t at, size_t count)
+{
+    int64_t number = 0;
+    str_to_i64(str_sub(stamp, at, count), &number);
+    return (int)number;
+}
+
 /* "20250615T120000Z" and nothing else. */
-static bool stamp_to_ms(struct arena *a, str stamp, int64_t *out)
+static bool stamp_to_ms(str stamp, int64_t *out)
 {
     static const char pattern[] = "00000000T000000Z";
     if (stamp.len != sizeof pattern - 1)
@@ -180,21 +187,22 @@ static bool stamp_to_ms(struct arena *a, str stamp, int64_t *out)
             return false;
     }
 
-    struct tm when = {0};
-    if (sscanf(cstr(a, stamp), "%4d%2d%2dT%2d%2d%2dZ", &when.tm_year, &when.tm_mon, &when.tm_mday,
-               &when.tm_hour, &when.tm_min, &when.tm_sec) != 6)
-        return false;
-    when.tm_year -= 1900;
-    when.tm_mon -= 1;
+    struct tm when = {
+        .tm_year = digits_at(stamp, 0, 4) - 1900,
+        .tm_mon = digits_at(stamp, 4, 2) - 1,
+        .tm_mday = digits_at(stamp, 6, 2),
+        .tm_hour = digits_at(stamp, 9, 2),
+        .tm_min = digits_at(stamp, 11, 2),
+        .tm_sec = digits_at(stamp, 13, 2),
+    };
     *out = (int64_t)timegm(&when) * 1000;
     return true;
 }
 
-static const struct store_refusal *check_time(struct arena *a, const struct claim *claim,
-                                              int64_t now_ms)
+static const struct store_refusal *check_time(const struct claim *claim, int64_t now_ms)
 {
     int64_t signed_ms;
-    if (!stamp_to_ms(a, claim->stamp, &signed_ms))
+    if (!stamp_to_ms(claim->stamp, &signed_ms))
         return claim->expires_seconds ? &wrong_query : &no_date;
     if (!str_starts(claim->stamp, claim->day))
         return claim->expires_seconds ? &wrong_query : &malformed;
@@ -368,7 +376,7 @@ const struct store_refusal *store_check_signature(const struct store_request *r,
         return &unknown_key;
     if (!str_eq(claim.region, region))
         return claim.expires_seconds ? &wrong_query : &wrong_region;
-    if ((refusal = check_time(a, &claim, now_ms)))
+    if ((refusal = check_time(&claim, now_ms)))
         return refusal;
     if ((refusal = check_hash_form(a, claim.payload_hash)))
         return refusal;

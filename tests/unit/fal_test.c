@@ -121,7 +121,7 @@ static void failures_are_told_apart(void **state)
 {
     (void)state;
     static const struct {
-        int status;
+        int64_t status;
         const char *body;
         enum fal_failure_kind want;
         const char *type;
@@ -161,7 +161,7 @@ static void failures_are_told_apart(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct fal_failure failure;
-        fal_failure_from(a, rows[i].status, str_from(rows[i].body), &failure);
+        fal_failure_from(a, (int)rows[i].status, str_from(rows[i].body), &failure);
         assert_int_equal(failure.kind, rows[i].want);
         assert_string_equal(cstr(a, failure.type), rows[i].type);
     }
