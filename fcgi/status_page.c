@@ -1,8 +1,7 @@
 #include "status_page.h"
 
-#include <time.h>
-
 #include "core/version.h"
+#include "numbers.h"
 
 enum {
     MINUTE_MS = 60 * 1000,
@@ -12,64 +11,6 @@ enum {
     ORDER_LATE_MS = 10 * MINUTE_MS,
     UUID_SHOWN = 8, /* enough to find the rest in the log */
 };
-
-/* ---------------------------------------------------------------- numbers */
-
-str page_number(struct arena *a, int64_t n)
-{
-    struct buf digits = buf_new(a), grouped = buf_new(a);
-    buf_add_i64(&digits, n);
-    str s = buf_str(&digits);
-    for (size_t i = 0; i < s.len; i++) {
-        bool is_inside = i > 0 && s.ptr[i - 1] != '-';
-        if (is_inside && (s.len - i) % 3 == 0)
-            buf_add(&grouped, S("\u202f"));
-        buf_add_char(&grouped, s.ptr[i]);
-    }
-    return buf_str(&grouped);
-}
-
-str page_duration(struct arena *a, int64_t ms)
-{
-    int64_t s = ms / 1000, minutes = s / 60, hours = minutes / 60, days = hours / 24;
-    if (ms < 1000)
-        return str_printf(a, "%" PRId64 " ms", ms < 0 ? 0 : ms);
-    if (s < 60)
-        return str_printf(a, "%" PRId64 " s", s);
-    if (minutes < 60)
-        return str_printf(a, "%" PRId64 " min", minutes);
-    if (hours < 24)
-        return str_printf(a, "%" PRId64 " h %" PRId64 " min", hours, minutes % 60);
-    return str_printf(a, "%" PRId64 " d %" PRId64 " h", days, hours % 24);
-}
-
-str page_size(struct arena *a, int64_t bytes)
-{
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
-    if (bytes < 1024)
-        return str_printf(a, "%" PRId64 " B", bytes);
-    double amount = (double)bytes / 1024;
-    size_t unit = 0;
-    for (; amount >= 1024 && unit + 1 < ARRAY_LEN(units); unit++)
-        amount /= 1024;
-    return str_printf(a, amount < 10 ? "%.1f %s" : "%.0f %s", amount, units[unit]);
-}
-
-static struct tm utc(int64_t unix_ms)
-{
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm tm = {0};
-    gmtime_r(&seconds, &tm);
-    return tm;
-}
-
-str page_time(struct arena *a, int64_t unix_ms)
-{
-    char text[40];
-    struct tm tm = utc(unix_ms);
-    strftime(text, sizeof text, "%e %b %H:%M:%S", &tm);
-    return str_dup(a, str_trim(str_from(text)));
-}
 
 static str seconds_text(struct arena *a, double seconds)
 {
@@ -187,19 +128,19 @@ static void cell(struct table *t, str text)
 
 static void cell_number(struct table *t, int64_t n)
 {
-    cell(t, page_number(t->page->arena, n));
+    cell(t, number_grouped(t->page->arena, n));
 }
 
 static void cell_duration(struct table *t, int64_t ms)
 {
-    cell(t, page_duration(t->page->arena, ms));
+    cell(t, number_duration(t->page->arena, ms));
 }
 
 static void cell_ago(struct table *t, int64_t unix_ms)
 {
     struct page *p = t->page;
     cell(t, str_printf(p->arena, STR_FMT " ago",
-                       STR_ARG(page_duration(p->arena, p->figures->now_ms - unix_ms))));
+                       STR_ARG(number_duration(p->arena, p->figures->now_ms - unix_ms))));
 }
 
 static void cell_level(struct table *t, enum level level)
@@ -256,12 +197,12 @@ static void redis_row(struct table *t)
         return;
     }
     str most = redis->most_bytes
-                   ? str_printf(a, " of " STR_FMT, STR_ARG(page_size(a, redis->most_bytes)))
+                   ? str_printf(a, " of " STR_FMT, STR_ARG(number_size(a, redis->most_bytes)))
                    : S(", no limit");
     health_row(
         t, S("Redis"), redis->is_durable ? LEVEL_OK : LEVEL_LATE,
         str_printf(a, "answers in %.1f ms · " STR_FMT STR_FMT "%s", redis->ping_ms,
-                   STR_ARG(page_size(a, redis->used_bytes)), STR_ARG(most),
+                   STR_ARG(number_size(a, redis->used_bytes)), STR_ARG(most),
                    redis->is_durable ? "" : " · without appendonly: a power cut loses dialogs"));
 }
 
@@ -279,7 +220,7 @@ static void database_row(struct table *t)
                str_printf(a,
                           "answers in %.1f ms · " STR_FMT " · %" PRId64 " of %" PRId64
                           " connections · version " STR_FMT,
-                          f->database_ms, STR_ARG(page_size(a, rows_i64(row, 0, "size_bytes"))),
+                          f->database_ms, STR_ARG(number_size(a, rows_i64(row, 0, "size_bytes"))),
                           rows_i64(row, 0, "connections"), rows_i64(row, 0, "most_connections"),
                           STR_ARG(rows_str(row, 0, "version"))));
 }
@@ -302,10 +243,10 @@ static void worker_rows(struct table *t)
             level_of_silence(silent_ms),
             str_printf(
                 a, "heard " STR_FMT " ago · release " STR_FMT " · lanes " STR_FMT " · up " STR_FMT,
-                STR_ARG(page_duration(a, silent_ms)), STR_ARG(rows_str(workers, i, "release")),
+                STR_ARG(number_duration(a, silent_ms)), STR_ARG(rows_str(workers, i, "release")),
                 STR_ARG(rows_str(workers, i, "lanes")),
-                STR_ARG(page_duration(a, t->page->figures->now_ms -
-                                             rows_i64(workers, i, "started_at_ms")))));
+                STR_ARG(number_duration(a, t->page->figures->now_ms -
+                                               rows_i64(workers, i, "started_at_ms")))));
     }
     if (!workers->count && !t->page->figures->database_failure)
         health_row(t, S("Workers"), LEVEL_DOWN,
@@ -317,12 +258,13 @@ static str party_detail(struct page *p, const struct rows *parties, int i)
     struct arena *a = p->arena;
     struct buf b = buf_new(a);
     if (!rows_is_null(parties, i, "ok_at_ms"))
-        buf_addf(&b, "last answered " STR_FMT " ago",
-                 STR_ARG(page_duration(a, p->figures->now_ms - rows_i64(parties, i, "ok_at_ms"))));
+        buf_addf(
+            &b, "last answered " STR_FMT " ago",
+            STR_ARG(number_duration(a, p->figures->now_ms - rows_i64(parties, i, "ok_at_ms"))));
     if (!rows_is_null(parties, i, "failed_at_ms"))
         buf_addf(
             &b, "%slast failed " STR_FMT " ago: " STR_FMT, b.len ? " · " : "",
-            STR_ARG(page_duration(a, p->figures->now_ms - rows_i64(parties, i, "failed_at_ms"))),
+            STR_ARG(number_duration(a, p->figures->now_ms - rows_i64(parties, i, "failed_at_ms"))),
             STR_ARG(rows_str(parties, i, "error")));
     return buf_str(&b);
 }
@@ -396,18 +338,23 @@ static void today(struct page *p)
 
     section(p, "today", "Today <small>since 00:00 UTC</small>");
     put(p, S("<dl class=\"tiles\">\n"));
-    tile(p, "Images", page_number(a, rows_i64(orders, 0, "images")),
+    tile(p, "Images", number_grouped(a, rows_i64(orders, 0, "images")),
          str_printf(a, STR_FMT " orders, %" PRId64 " failed",
-                    STR_ARG(page_number(a, rows_i64(orders, 0, "ordered"))),
+                    STR_ARG(number_grouped(a, rows_i64(orders, 0, "ordered"))),
                     rows_i64(orders, 0, "failed")));
     tile(p, "Median wait", median, S("order to stored image"));
     tile(p, "p95 wait", p95, S("19 of 20 were faster"));
-    tile(p, "Orders open", page_number(a, rows_i64(orders, 0, "open")), S(""));
-    tile(p, "Users", page_number(a, rows_i64(users, 0, "everybody")),
+    tile(p, "Orders open", number_grouped(a, rows_i64(orders, 0, "open")), S(""));
+    tile(p, "Users", number_grouped(a, rows_i64(users, 0, "everybody")),
          str_printf(a, STR_FMT " new in 24 h",
-                    STR_ARG(page_number(a, rows_i64(users, 0, "new_today")))));
+                    STR_ARG(number_grouped(a, rows_i64(users, 0, "new_today")))));
     put(p, S("</dl>\n"));
     section_end(p);
+}
+
+static int hour_of(int64_t unix_ms)
+{
+    return (int)(unix_ms / 3600000 % 24);
 }
 
 /* Bars alone are stretched to the width there is; words beside them are HTML and keep their size. */
@@ -423,7 +370,7 @@ static void bars(struct page *p, const struct rows *hours, int64_t most)
                  "<rect class=\"%s\" x=\"%d\" y=\"%.2f\" width=\"%d\" height=\"%.2f\">"
                  "<title>%02d:00 UTC: %" PRId64 "</title></rect>\n",
                  images ? "bar" : "bar empty", i * STEP + (STEP - WIDTH) / 2, HEIGHT - height,
-                 WIDTH, height, utc(from_ms).tm_hour, images);
+                 WIDTH, height, hour_of(from_ms), images);
     }
 }
 
@@ -440,7 +387,7 @@ static void chart(struct page *p)
         return;
     section(p, "hours", "Images an hour <small>last 24 h, UTC</small>");
     buf_addf(&p->body, "<p class=\"note\">" STR_FMT " in all, at most " STR_FMT " in an hour</p>\n",
-             STR_ARG(page_number(p->arena, sum)), STR_ARG(page_number(p->arena, most)));
+             STR_ARG(number_grouped(p->arena, sum)), STR_ARG(number_grouped(p->arena, most)));
     buf_addf(
         &p->body,
         "<svg class=\"chart\" viewBox=\"0 0 %d 100\" preserveAspectRatio=\"none\" role=\"img\" "
@@ -450,7 +397,7 @@ static void chart(struct page *p)
     bars(p, hours, most);
     put(p, S("</svg>\n<div class=\"hours\" aria-hidden=\"true\">"));
     for (int i = 0; i < hours->count; i += 6)
-        buf_addf(&p->body, "<span>%02d:00</span>", utc(rows_i64(hours, i, "hour_ms")).tm_hour);
+        buf_addf(&p->body, "<span>%02d:00</span>", hour_of(rows_i64(hours, i, "hour_ms")));
     put(p, S("<span>now</span></div>\n"));
     section_end(p);
 }
@@ -462,7 +409,7 @@ static void lane_concern(struct page *p, str lane, int64_t oldest_ms, int64_t de
     if (oldest_ms >= QUEUE_LATE_MS)
         concern(p, LEVEL_LATE, "queues",
                 str_printf(p->arena, "Queue " STR_FMT ": the oldest has waited " STR_FMT,
-                           STR_ARG(lane), STR_ARG(page_duration(p->arena, oldest_ms))));
+                           STR_ARG(lane), STR_ARG(number_duration(p->arena, oldest_ms))));
     if (dead > 0)
         concern(
             p, LEVEL_LATE, "dead",
@@ -486,7 +433,7 @@ static void queues(struct page *p)
         int64_t due = rows_i64(lanes, i, "due"), oldest_ms = rows_i64(lanes, i, "oldest_ms");
         cell(&t, rows_str(lanes, i, "lane"));
         cell_number(&t, due);
-        cell(&t, due ? page_duration(p->arena, oldest_ms) : S(""));
+        cell(&t, due ? number_duration(p->arena, oldest_ms) : S(""));
         cell_number(&t, rows_i64(lanes, i, "queued") - due);
         cell_number(&t, rows_i64(lanes, i, "running"));
         cell_number(&t, rows_i64(lanes, i, "dead"));
@@ -504,9 +451,9 @@ static void outbox(struct page *p)
         none(p, "Redis does not answer, so its length is not known.");
     } else {
         put(p, S("<dl class=\"tiles\">\n"));
-        tile(p, "Calls waiting", page_number(p->arena, redis->calls_waiting),
+        tile(p, "Calls waiting", number_grouped(p->arena, redis->calls_waiting),
              S("to be sent to chats"));
-        tile(p, "Taps to answer", page_number(p->arena, redis->answers_waiting), S(""));
+        tile(p, "Taps to answer", number_grouped(p->arena, redis->answers_waiting), S(""));
         put(p, S("</dl>\n"));
     }
     section_end(p);
@@ -606,7 +553,7 @@ static void open_orders(struct page *p)
         if (rows_i64(orders, 0, "age_ms") >= ORDER_LATE_MS)
             concern(p, LEVEL_LATE, "orders",
                     str_printf(p->arena, "The oldest open order is " STR_FMT " old",
-                               STR_ARG(page_duration(p->arena, rows_i64(orders, 0, "age_ms")))));
+                               STR_ARG(number_duration(p->arena, rows_i64(orders, 0, "age_ms")))));
     }
     section_end(p);
 }
@@ -663,13 +610,13 @@ static void check_line(struct page *p, int64_t sum)
                            f->problem_count, STR_ARG(f->first_problem));
     else if (sum)
         words = str_printf(p->arena, "The accounts sum to " STR_FMT ", not to zero",
-                           STR_ARG(page_number(p->arena, sum)));
+                           STR_ARG(number_grouped(p->arena, sum)));
     else {
         level = LEVEL_OK;
         words = str_printf(
             p->arena,
             "The accounts sum to zero, every balance fits its entries. Checked " STR_FMT " ago.",
-            STR_ARG(page_duration(p->arena, f->checked_ms_ago)));
+            STR_ARG(number_duration(p->arena, f->checked_ms_ago)));
     }
     buf_addf(&p->body,
              "<p><span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> %s</span> ",
@@ -776,7 +723,7 @@ static void add_summary(struct buf *b, struct page *p)
     buf_addf(b,
              "<p class=\"note\">As of <time>" STR_FMT "</time> UTC · release " STR_FMT
              "</p>\n</div>\n",
-             STR_ARG(page_time(p->arena, p->figures->now_ms)),
+             STR_ARG(number_time(p->arena, p->figures->now_ms)),
              STR_ARG(str_html(p->arena, p->figures->release)));
 }
 

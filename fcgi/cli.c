@@ -1,0 +1,323 @@
+/*
+ * aisha - the operator's command line.
+ *
+ * The table below is what it can do. Exit status: 0 done, 1 it did not work
+ * and stderr says why, 2 the command was not understood.
+ */
+#include "cli.h"
+
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/version.h"
+
+enum {
+    USAGE_EXIT = 2,
+    MEMORY_BYTES = 64 << 20,
+    STACK_KIB = 256,
+    MOST_WORDS = 16,
+    MOST_NAME_BYTES = 31
+};
+
+/* ---------------------------------------------------------------- the commands */
+
+enum { NEEDS_CONF = 1, IN_LOOP = 2, TAKES_KEY = 4, GIVES_JSON = 8 };
+
+struct command {
+    const char *name, *arguments;
+    size_t argument_count;
+    unsigned flags;
+    err *(*run)(struct cli *cli);
+    const char *about, *more;
+};
+
+/* clang-format off */
+static const struct command commands[] = {
+    {"config check", "", 0, GIVES_JSON, cli_config_check,
+     "check the settings, and name every mistake at once", NULL},
+    {"config show", "", 0, NEEDS_CONF | GIVES_JSON, cli_config_show,
+     "print the settings in force, secrets masked", NULL},
+    {"config defaults", "", 0, 0, cli_config_defaults,
+     "print all settings with their defaults, to begin an aisha.env with", NULL},
+    {"credit", " <telegram id> <coins>", 2, NEEDS_CONF | IN_LOOP | TAKES_KEY | GIVES_JSON, cli_credit,
+     "give a user coins",
+     "The user must have written to the bot once. The credit stands in the user's history and in\n"
+     "the audit log. --key names it: what was credited under a key is not credited again, so a\n"
+     "command whose outcome is not known can be repeated with the key that it printed."},
+    {"db status", "", 0, NEEDS_CONF, cli_db_status,
+     "tell which migrations are deployed and which are not",
+     "Asks sqitch about the database of DATABASE_URL, whose role must own the schema."},
+    {"db verify", "", 0, NEEDS_CONF, cli_db_verify,
+     "compare the database with what the migrations promise",
+     "Asks sqitch about the database of DATABASE_URL, whose role must own the schema."},
+    {"db report", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_db_report,
+     "print sizes, numbers of rows, the ledger's check and what is stuck",
+     "Reads through STATUS_DATABASE_URL, or DATABASE_URL where that is not set."},
+    {"webhook set", "", 0, NEEDS_CONF | IN_LOOP, cli_webhook_set,
+     "tell Telegram to deliver updates to PUBLIC_URL",
+     "Telegram sends the first of TELEGRAM_WEBHOOK_SECRET with each update. Waiting updates stay."},
+    {"webhook info", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_webhook_info,
+     "print where Telegram delivers to, what waits there and its last error", NULL},
+};
+/* clang-format on */
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: aisha [--env FILE] <command>\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        fprintf(out, "  %-16s%-24s%s\n", commands[i].name, commands[i].arguments,
+                commands[i].about);
+    fprintf(out, "\n"
+                 "  --env FILE   read settings from a file; what the environment sets wins.\n"
+                 "               Without it the file that AISHA_CONF names, if it names one.\n"
+                 "  --json       print data as JSON\n"
+                 "  --help       of aisha, or of the command it stands behind\n"
+                 "  --version\n");
+}
+
+static void print_help(const struct command *command)
+{
+    printf("usage: aisha [--env FILE] %s%s%s%s\n\n", command->name, command->arguments,
+           command->flags & TAKES_KEY ? " [--key KEY]" : "",
+           command->flags & GIVES_JSON ? " [--json]" : "");
+    printf("%s.\n", command->about);
+    if (command->more)
+        printf("%s\n", command->more);
+}
+
+/* ---------------------------------------------------------------- what was typed */
+
+struct typed {
+    str words[MOST_WORDS]; /* the command's name and its arguments */
+    size_t count;
+    bool wants_help, wants_version;
+    const char *wrong; /* an option that there is not, or that lacks its value */
+};
+
+static bool is_option(const char *word)
+{
+    return word[0] == '-' && word[1] != '\0' && !(word[1] >= '0' && word[1] <= '9');
+}
+
+static void read_words(int count, char **words, struct cli *cli, struct typed *typed)
+{
+    for (int i = 1; i < count; i++) {
+        str word = str_from(words[i]);
+        const char *next = i + 1 < count ? words[i + 1] : NULL;
+        if (str_eq(word, S("--json")))
+            cli->wants_json = true;
+        else if (str_eq(word, S("--help")) || str_eq(word, S("-h")))
+            typed->wants_help = true;
+        else if (str_eq(word, S("--version")))
+            typed->wants_version = true;
+        else if (str_eq(word, S("--env")) && next)
+            cli->env_file = words[++i];
+        else if (str_eq(word, S("--key")) && next)
+            cli->key = str_from(words[++i]);
+        else if (is_option(words[i]))
+            typed->wrong = words[i];
+        else if (typed->count < MOST_WORDS)
+            typed->words[typed->count++] = word;
+    }
+}
+
+/* A name has one word or two; "config check" is named by both of its words. */
+static str typed_name(struct arena *a, const struct typed *typed, size_t words)
+{
+    if (words == 1 || typed->count == 1)
+        return typed->words[0];
+    return str_printf(a, STR_FMT " " STR_FMT, STR_ARG(typed->words[0]), STR_ARG(typed->words[1]));
+}
+
+static const struct command *find_command(struct arena *a, const struct typed *typed, size_t *words)
+{
+    for (*words = 2; *words > 0; --*words)
+        for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+            if (str_eq(typed_name(a, typed, *words), str_from(commands[i].name)))
+                return &commands[i];
+    return NULL;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Letters to insert, drop or change until one name is the other. */
+static size_t distance(str a, str b)
+{
+    size_t row[MOST_NAME_BYTES + 1];
+    if (a.len > MOST_NAME_BYTES || b.len > MOST_NAME_BYTES)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t changed = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
+            diagonal = row[j];
+            row[j] = least(changed, least(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b.len];
+}
+
+static const char *nearest_command(struct arena *a, const struct typed *typed)
+{
+    const char *nearest = NULL;
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        str known = str_from(commands[i].name);
+        size_t away = least(distance(typed_name(a, typed, 1), known),
+                            distance(typed_name(a, typed, 2), known));
+        if (away < best) {
+            best = away;
+            nearest = commands[i].name;
+        }
+    }
+    return nearest;
+}
+
+/* "aisha db" is the beginning of several. */
+static bool print_beginning(str word)
+{
+    bool is_beginning = false;
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        str family, rest;
+        if (!str_cut(str_from(commands[i].name), ' ', &family, &rest) || !str_eq(family, word))
+            continue;
+        fprintf(stderr, "%s  aisha %s%s\n", is_beginning ? "" : "aisha: one of\n", commands[i].name,
+                commands[i].arguments);
+        is_beginning = true;
+    }
+    return is_beginning;
+}
+
+static int refuse_unknown(struct arena *a, const struct typed *typed)
+{
+    if (typed->count == 1 && print_beginning(typed->words[0]))
+        return USAGE_EXIT;
+    const char *nearest = nearest_command(a, typed);
+    fprintf(stderr, "aisha: there is no command \"" STR_FMT "\"", STR_ARG(typed_name(a, typed, 2)));
+    if (nearest)
+        fprintf(stderr, "; did you mean \"aisha %s\"?", nearest);
+    fprintf(stderr, "\naisha --help lists them all.\n");
+    return USAGE_EXIT;
+}
+
+static int refuse_usage(const struct command *command, const char *what, const char *which)
+{
+    fprintf(stderr, "aisha %s: %s%s\n", command->name, what, which);
+    fprintf(stderr, "usage: aisha %s%s\n", command->name, command->arguments);
+    return USAGE_EXIT;
+}
+
+/* ---------------------------------------------------------------- running one */
+
+static void print_error(const char *name, const err *e, str advice)
+{
+    fprintf(stderr, "aisha %s: " STR_FMT, name, STR_ARG(e->message));
+    if (!str_empty(e->detail))
+        fprintf(stderr, ": " STR_FMT, STR_ARG(e->detail));
+    fprintf(stderr, "\n");
+    if (!str_empty(advice))
+        fprintf(stderr, STR_FMT "\n", STR_ARG(advice));
+}
+
+static err *load_settings(struct cli *cli)
+{
+    cli->advice = S("Nothing was done. `aisha config defaults` tells what each setting is for.");
+    if (cli->env_file)
+        TRY(conf_load_file(cli->arena, cli->env_file));
+    TRY(conf_load(cli->arena, &cli->conf));
+    cli->advice = S("");
+    return NULL;
+}
+
+struct errand {
+    const struct command *command;
+    struct cli *cli;
+    err *outcome;
+};
+
+static void run_in_task(void *argument)
+{
+    struct errand *errand = argument;
+    errand->outcome = errand->command->run(errand->cli);
+    loop_stop(); /* kept connections would hold it open */
+}
+
+static err *run_command(const struct command *command, struct cli *cli)
+{
+    if (command->flags & NEEDS_CONF)
+        TRY(load_settings(cli));
+    if (!(command->flags & IN_LOOP))
+        return command->run(cli);
+    struct errand errand = {command, cli, NULL};
+    loop_init();
+    task_start(run_in_task, &errand, STACK_KIB);
+    loop_run();
+    return errand.outcome;
+}
+
+static int obey(struct cli *cli, const struct typed *typed)
+{
+    size_t words = 0;
+    const struct command *command = find_command(cli->arena, typed, &words);
+    if (!command)
+        return refuse_unknown(cli->arena, typed);
+    if (typed->wants_help) {
+        print_help(command);
+        return 0;
+    }
+    if (typed->wrong)
+        return refuse_usage(command,
+                            "there is no such option, or its value is missing: ", typed->wrong);
+    if (cli->wants_json && !(command->flags & GIVES_JSON))
+        return refuse_usage(command, "it prints no data that could be JSON", "");
+    if (!str_empty(cli->key) && !(command->flags & TAKES_KEY))
+        return refuse_usage(command, "it takes no --key", "");
+    cli->arguments = typed->words + words;
+    cli->argument_count = typed->count - words;
+    if (cli->argument_count != command->argument_count)
+        return refuse_usage(command,
+                            cli->argument_count > command->argument_count
+                                ? "too many arguments"
+                                : "an argument is missing",
+                            "");
+
+    const err *e = run_command(command, cli);
+    if (!e)
+        return cli->exit_status;
+    print_error(command->name, e, cli->advice);
+    return EXIT_FAILURE;
+}
+
+int main(int count, char **words)
+{
+    struct arena *a = arena_new(MEMORY_BYTES);
+    struct cli cli = {.arena = a, .env_file = getenv("AISHA_CONF"), .key = S("")};
+    struct typed typed = {0};
+    log_set_level(S("error")); /* what matters here is told by the command itself */
+    if (cli.env_file && !*cli.env_file)
+        cli.env_file = NULL;
+    read_words(count, words, &cli, &typed);
+
+    int status = 0;
+    if (typed.wants_version)
+        printf("aisha " AISHA_VERSION "\n");
+    else if (typed.count > 0)
+        status = obey(&cli, &typed);
+    else if (typed.wants_help)
+        print_usage(stdout);
+    else {
+        print_usage(stderr);
+        status = USAGE_EXIT;
+    }
+    if (fflush(stdout) != 0 && status == 0) {
+        fprintf(stderr, "aisha: what it printed could not be written: %s\n", strerror(errno));
+        status = EXIT_FAILURE;
+    }
+    arena_free(a);
+    return status;
+}

@@ -1,0 +1,35 @@
+/*
+ * cli.h - what the commands of `aisha` share.
+ *
+ * A command is a function and a row in cli.c. It prints its data to stdout,
+ * as JSON where cli->wants_json, and returns what went wrong; cli.c says that,
+ * with cli->advice below it, and ends the process with 1. Commands that
+ * speak to stores or parties run as a task in the loop, so they read straight
+ * down.
+ */
+#pragma once
+#include "core/conf.h"
+
+struct cli {
+    struct arena *arena;
+    struct conf conf;     /* of commands that need the settings */
+    const char *env_file; /* --env, else AISHA_CONF; NULL: the environment alone */
+    bool wants_json;
+    str key;              /* --key */
+    const str *arguments; /* what follows the command's name */
+    size_t argument_count;
+
+    /* Left for cli.c. */
+    str advice;      /* what to do about the error that is returned */
+    int exit_status; /* where no error is returned */
+};
+
+err *cli_config_check(struct cli *cli);
+err *cli_config_show(struct cli *cli);
+err *cli_config_defaults(struct cli *cli);
+err *cli_credit(struct cli *cli);
+err *cli_db_status(struct cli *cli);
+err *cli_db_verify(struct cli *cli);
+err *cli_db_report(struct cli *cli);
+err *cli_webhook_set(struct cli *cli);
+err *cli_webhook_info(struct cli *cli);

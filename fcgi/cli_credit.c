@@ -1,0 +1,119 @@
+/* aisha credit: coins from an operator's hand. */
+#include "cli.h"
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "db/ledger.h"
+#include "db/queries.h"
+#include "db/session.h"
+#include "db/user.h"
+
+enum { MOST_COINS = 1000000, MOST_KEY_BYTES = 100 };
+
+struct credit {
+    int64_t telegram_id, coins;
+    str key;
+    bool is_new; /* false: it had been credited under this key before */
+    struct user user;
+    int64_t balance_coins;
+};
+
+static err *read_order(struct cli *cli, struct credit *out)
+{
+    struct arena *a = cli->arena;
+    cli->advice = S("usage: aisha credit <telegram id> <coins>");
+    if (!str_to_i64(cli->arguments[0], &out->telegram_id) || out->telegram_id <= 0)
+        return fail(a, ERR_INPUT,
+                    "\"" STR_FMT "\" is no Telegram id, which is a number such as 123456789",
+                    STR_ARG(cli->arguments[0]));
+    if (!str_to_i64(cli->arguments[1], &out->coins) || out->coins < 1 || out->coins > MOST_COINS)
+        return fail(a, ERR_INPUT, "\"" STR_FMT "\" is no number of coins from 1 to %d",
+                    STR_ARG(cli->arguments[1]), MOST_COINS);
+    if (cli->key.len > MOST_KEY_BYTES || !str_is_utf8(cli->key))
+        return fail(a, ERR_INPUT, "the key is longer than %d bytes, or no text", MOST_KEY_BYTES);
+    str name = str_empty(cli->key) ? random_uuid(a) : cli->key;
+    out->key = str_printf(a, "operator:" STR_FMT, STR_ARG(name));
+    cli->key = name;
+    cli->advice = S("");
+    return NULL;
+}
+
+static err *write_credit(struct db *db, struct arena *a, struct credit *credit)
+{
+    TRY(db_begin(db));
+    TRY(user_find_by_telegram(db, a, credit->telegram_id, &credit->user));
+    TRY(ledger_credit(db, credit->user.id, credit->key, credit->coins, LEDGER_ADJUSTMENT,
+                      S("operator"), S(""), &credit->is_new));
+    if (credit->is_new) {
+        str subject = str_printf(a, "user:%" PRId64, credit->user.id);
+        str details = json_make(a, KV("coins", credit->coins), KV("key", credit->key));
+        TRY(db_query(db, &Q_admin_audit_add, NULL, V(0), V("credit"), V(subject), V(details)));
+    }
+    int64_t held;
+    TRY(ledger_balance(db, credit->user.id, &credit->balance_coins, &held));
+    return db_commit(db);
+}
+
+static str advice_for(struct cli *cli, const struct credit *credit, const err *e)
+{
+    struct arena *a = cli->arena;
+    if (e->kind == ERR_NOT_FOUND)
+        return str_printf(a,
+                          "Nobody with the Telegram id %" PRId64 " has written to the bot yet. "
+                          "Nothing was credited.",
+                          credit->telegram_id);
+    if (e->kind == ERR_UNKNOWN)
+        return str_printf(a,
+                          "It is not known whether this was credited. Repeat it safely with:\n"
+                          "  aisha credit %" PRId64 " %" PRId64 " --key " STR_FMT,
+                          credit->telegram_id, credit->coins, STR_ARG(cli->key));
+    if (db_refused_by(e, "AI003"))
+        return S("That key stands for another credit. Nothing was credited.");
+    return S("Nothing was credited. Does PostgreSQL run, and does DATABASE_URL lead there as "
+             "aisha_bot or aisha_owner?");
+}
+
+/* The bot shows a user from a cache that lives ten minutes at most. */
+static void forget_cached(struct cli *cli, int64_t telegram_id)
+{
+    struct cache *cache = cache_new(cli->conf.redis_url, CACHE_TIMEOUT_MS);
+    const err *e = session_forget_user(cache, cli->arena, telegram_id);
+    if (e)
+        fprintf(
+            stderr,
+            "aisha credit: Redis did not answer; menus may show the old balance for ten minutes: " STR_FMT
+            "\n",
+            STR_ARG(e->message));
+    cache_close(cache);
+}
+
+static void print_credit(struct cli *cli, const struct credit *credit)
+{
+    if (cli->wants_json) {
+        str line = json_make(cli->arena, KV("telegram_id", credit->telegram_id),
+                             KV("credited", credit->is_new ? credit->coins : (int64_t)0),
+                             KV("balance", credit->balance_coins), KV("key", cli->key));
+        printf(STR_FMT "\n", STR_ARG(line));
+        return;
+    }
+    printf("%s " STR_FMT " (%" PRId64 "): %" PRId64 " coins. Balance: %" PRId64 ".\n",
+           credit->is_new ? "Credited" : "Credited before, under this key,",
+           STR_ARG(credit->user.first_name), credit->telegram_id, credit->coins,
+           credit->balance_coins);
+}
+
+err *cli_credit(struct cli *cli)
+{
+    struct credit credit = {0};
+    TRY(read_order(cli, &credit));
+    struct db *db = db_new(db_pool_new(cli->conf.database_url, 1), cli->arena);
+    err *e = write_credit(db, cli->arena, &credit);
+    if (e) {
+        db_rollback(db);
+        cli->advice = advice_for(cli, &credit, e);
+        return e;
+    }
+    forget_cached(cli, credit.telegram_id);
+    print_credit(cli, &credit);
+    return NULL;
+}

@@ -1,0 +1,272 @@
+/* aisha db: what sqitch says of the schema, and what the tables say of themselves. */
+#include "cli.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/json.h"
+#include "db/job.h"
+#include "db/ledger.h"
+#include "db/queries.h"
+#include "numbers.h"
+
+extern char **environ;
+
+/* ---------------------------------------------------------------- sqitch */
+
+/* The migrations lie beside the program in a release, and above it in a build tree. */
+static err *find_migrations(struct arena *a, str *out)
+{
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    str folder = {program, length > 0 ? (size_t)length : 0};
+    while (folder.len > 1) {
+        while (folder.len && folder.ptr[folder.len - 1] != '/')
+            folder.len--;
+        folder.len -= folder.len > 0;
+        str plan = str_printf(a, STR_FMT "/db/sqitch.plan", STR_ARG(folder));
+        if (access(cstr(a, plan), R_OK) == 0) {
+            *out = str_printf(a, STR_FMT "/db", STR_ARG(folder));
+            return NULL;
+        }
+    }
+    return fail(a, ERR_NOT_FOUND, "no db/sqitch.plan in any folder above the program");
+}
+
+/* sqitch's own address knows less than libpq's, so the parts travel in libpq's variables. */
+static err *say_where(struct cli *cli, str *target)
+{
+    struct arena *a = cli->arena;
+    PQconninfoOption *options = PQconninfoParse(cstr(a, cli->conf.database_url), NULL);
+    if (!options)
+        return fail(a, ERR_INPUT, "DATABASE_URL is no address of a PostgreSQL database");
+    *target = S("db:pg:");
+    for (const PQconninfoOption *option = options; option->keyword; option++) {
+        if (!option->val || !*option->val)
+            continue;
+        if (option->envvar)
+            setenv(option->envvar, option->val, 1);
+        if (strcmp(option->keyword, "dbname") == 0)
+            *target = str_printf(a, "db:pg:" STR_FMT,
+                                 STR_ARG(str_percent(a, str_from(option->val), false)));
+    }
+    PQconninfoFree(options);
+    return NULL;
+}
+
+/* posix_spawnp() wants words that it could change, and changes none. */
+static char *word(struct arena *a, str s)
+{
+    char *copy = NEW_ARRAY(a, char, s.len + 1);
+    memcpy(copy, s.ptr, s.len);
+    return copy;
+}
+
+static err *run_sqitch(struct cli *cli, const char *what)
+{
+    struct arena *a = cli->arena;
+    str folder, target = S("");
+    TRY(find_migrations(a, &folder));
+    TRY(say_where(cli, &target));
+    setenv("SQITCH_CONFIG", cstr(a, str_printf(a, STR_FMT "/sqitch.conf", STR_ARG(folder))), 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
+
+    char *words[] = {word(a, S("sqitch")),    word(a, S("--chdir")), word(a, folder),
+                     word(a, str_from(what)), word(a, target),       NULL};
+    pid_t child;
+    int failure = posix_spawnp(&child, words[0], NULL, NULL, words, environ);
+    if (failure) {
+        cli->advice = S("It comes with Debian's package sqitch.");
+        return fail(a, ERR_INTERNAL, "sqitch could not be started: %s", strerror(failure));
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return NULL;
+    cli->advice = S("Does PostgreSQL run, and does the role of DATABASE_URL own the schema?");
+    return fail(a, ERR_UPSTREAM, "sqitch %s did not succeed", what);
+}
+
+err *cli_db_status(struct cli *cli)
+{
+    return run_sqitch(cli, "status");
+}
+
+err *cli_db_verify(struct cli *cli)
+{
+    return run_sqitch(cli, "verify");
+}
+
+/* ---------------------------------------------------------------- the report */
+
+struct report {
+    struct rows database, tables, counts, oldest;
+    struct ledger_problem *problems;
+    size_t problem_count;
+    struct job_lane *lanes;
+    size_t lane_count;
+    struct rows dead;
+};
+
+enum { DEAD_SHOWN = 20 };
+
+static err *read_report(struct db *db, struct arena *a, struct report *out)
+{
+    TRY(db_query(db, &Q_status_database, &out->database));
+    TRY(db_query(db, &Q_status_tables, &out->tables));
+    TRY(db_query(db, &Q_status_row_counts, &out->counts));
+    TRY(db_query(db, &Q_status_oldest_open_order, &out->oldest));
+    TRY(db_query(db, &Q_job_dead_list, &out->dead, V(DEAD_SHOWN)));
+    TRY(job_lanes(db, a, &out->lanes, &out->lane_count));
+    return ledger_check(db, a, &out->problems, &out->problem_count);
+}
+
+/* A row's value as JSON, by the type that PostgreSQL says it has. */
+static void add_value(struct buf *b, const struct rows *rows, int row, int column)
+{
+    enum { OID_BOOL = 16, OID_INT8 = 20, OID_INT4 = 23 };
+    str value = str_from(PQgetvalue(rows->result, row, column));
+    Oid type = PQftype(rows->result, column);
+    if (PQgetisnull(rows->result, row, column))
+        buf_add(b, S("null"));
+    else if (type == OID_BOOL)
+        buf_add(b, str_eq(value, S("t")) ? S("true") : S("false"));
+    else if (type == OID_INT8 || type == OID_INT4)
+        buf_add(b, value);
+    else
+        json_put_str(b, value);
+}
+
+static struct json_text rows_json(struct arena *a, const struct rows *rows)
+{
+    struct buf b = buf_new(a);
+    buf_add_char(&b, '[');
+    for (int row = 0; row < rows->count; row++) {
+        buf_add(&b, row ? S(",{") : S("{"));
+        for (int column = 0; column < PQnfields(rows->result); column++) {
+            buf_add(&b, column ? S(",") : S(""));
+            json_put_str(&b, str_from(PQfname(rows->result, column)));
+            buf_add_char(&b, ':');
+            add_value(&b, rows, row, column);
+        }
+        buf_add_char(&b, '}');
+    }
+    buf_add_char(&b, ']');
+    return JSON(buf_str(&b));
+}
+
+static struct json_text problems_json(struct arena *a, const struct report *report)
+{
+    struct buf b = buf_new(a);
+    for (size_t i = 0; i < report->problem_count; i++) {
+        const struct ledger_problem *p = &report->problems[i];
+        buf_add(&b, i ? S(",") : S(""));
+        json_put_object(&b, KVS(KV("problem", p->problem), KV("transfer_id", p->transfer_id),
+                                KV("account_id", p->account_id), KV("expected", p->expected),
+                                KV("found", p->found)));
+    }
+    return JSON(str_printf(a, "[" STR_FMT "]", STR_ARG(buf_str(&b))));
+}
+
+static void print_json(struct arena *a, const struct report *report)
+{
+    str text = json_make(a, KV("database", rows_json(a, &report->database)),
+                         KV("tables", rows_json(a, &report->tables)),
+                         KV("rows", rows_json(a, &report->counts)),
+                         KV("ledger_problems", problems_json(a, report)),
+                         KV("oldest_open_order", rows_json(a, &report->oldest)),
+                         KV("dead_jobs", rows_json(a, &report->dead)));
+    printf(STR_FMT "\n", STR_ARG(text));
+}
+
+/* Exact where rows are counted, else as the last ANALYZE left it. */
+static void print_tables(struct arena *a, const struct rows *tables, const struct rows *counts)
+{
+    printf("\n%-24s %12s %14s\n", "table", "size", "rows");
+    for (int i = 0; i < tables->count; i++) {
+        const char *name = cstr(a, rows_str(tables, i, "name"));
+        int column = PQfnumber(counts->result, name);
+        str size = number_size(a, rows_i64(tables, i, "size_bytes"));
+        if (column >= 0)
+            printf("%-24s %12.*s %14s\n", name, STR_ARG(size),
+                   PQgetvalue(counts->result, 0, column));
+        else
+            printf("%-24s %12.*s %13" PRId64 "~\n", name, STR_ARG(size),
+                   rows_i64(tables, i, "about_rows"));
+    }
+    printf("~ an estimate of PostgreSQL\n");
+}
+
+static void print_ledger(const struct report *report)
+{
+    printf("\nledger: %s\n",
+           report->problem_count ? "WRONG" : "sums to zero, balances fit their entries");
+    for (size_t i = 0; i < report->problem_count; i++)
+        printf("  " STR_FMT ", transfer %" PRId64 ", account %" PRId64 ", expected %" PRId64
+               ", found %" PRId64 "\n",
+               STR_ARG(report->problems[i].problem), report->problems[i].transfer_id,
+               report->problems[i].account_id, report->problems[i].expected,
+               report->problems[i].found);
+}
+
+static void print_work(struct arena *a, const struct report *report)
+{
+    printf("\n%-10s %8s %8s %8s %12s\n", "lane", "queued", "running", "dead", "oldest due");
+    for (size_t i = 0; i < report->lane_count; i++) {
+        const struct job_lane *lane = &report->lanes[i];
+        str oldest = lane->due ? number_duration(a, lane->oldest_ms) : S("-");
+        printf("%-10.*s %8" PRId64 " %8" PRId64 " %8" PRId64 " %12.*s\n", STR_ARG(lane->lane),
+               lane->queued, lane->running, lane->dead, STR_ARG(oldest));
+    }
+    const struct rows *oldest = &report->oldest;
+    if (oldest->count)
+        printf("oldest open order: " STR_FMT ", " STR_FMT " for " STR_FMT "\n",
+               STR_ARG(rows_str(oldest, 0, "id")), STR_ARG(rows_str(oldest, 0, "status")),
+               STR_ARG(number_duration(a, rows_i64(oldest, 0, "age_ms"))));
+    else
+        printf("no order is open\n");
+    for (int i = 0; i < report->dead.count; i++)
+        printf("dead: job " STR_FMT " " STR_FMT "/" STR_FMT ", " STR_FMT ": " STR_FMT "\n",
+               STR_ARG(rows_str(&report->dead, i, "id")),
+               STR_ARG(rows_str(&report->dead, i, "lane")),
+               STR_ARG(rows_str(&report->dead, i, "kind")),
+               STR_ARG(number_time(a, rows_i64(&report->dead, i, "finished_at_ms"))),
+               STR_ARG(rows_str(&report->dead, i, "last_error")));
+}
+
+static void print_report(struct arena *a, const struct report *report)
+{
+    const struct rows *database = &report->database;
+    printf("PostgreSQL " STR_FMT ", " STR_FMT ", %" PRId64 " of %" PRId64 " connections\n",
+           STR_ARG(rows_str(database, 0, "version")),
+           STR_ARG(number_size(a, rows_i64(database, 0, "size_bytes"))),
+           rows_i64(database, 0, "connections"), rows_i64(database, 0, "most_connections"));
+    print_tables(a, &report->tables, &report->counts);
+    print_ledger(report);
+    print_work(a, report);
+}
+
+err *cli_db_report(struct cli *cli)
+{
+    const struct conf *conf = &cli->conf;
+    bool has_reader = !str_empty(conf->status_database_url);
+    str url = has_reader ? conf->status_database_url : conf->database_url;
+    struct report report = {0};
+    err *e = read_report(db_new(db_pool_new(url, 1), cli->arena), cli->arena, &report);
+    if (e) {
+        cli->advice =
+            has_reader
+                ? S("Does PostgreSQL run, and does STATUS_DATABASE_URL lead there as aisha_status?")
+                : S("Does PostgreSQL run, and does DATABASE_URL lead there? STATUS_DATABASE_URL "
+                    "gives it a role that may read everything that it reports.");
+        return e;
+    }
+    if (cli->wants_json)
+        print_json(cli->arena, &report);
+    else
+        print_report(cli->arena, &report);
+    cli->exit_status = report.problem_count ? EXIT_FAILURE : EXIT_SUCCESS;
+    return NULL;
+}
