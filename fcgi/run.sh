@@ -11,6 +11,10 @@
 #     --sandbox         every outside party is played, whatever the environment says
 #     --fresh           forgets the data of earlier runs first
 #     --only "NAME..."  just these of: postgres redis nginx sandbox bot worker
+#     --set NAME=VALUE  a setting or an address of env, whatever else says;
+#                       may be given more than once. Tests put themselves
+#                       between the parts by it: REDIS_URL, DATABASE_SOCKETS
+#                       (the folder of PostgreSQL's socket), outside addresses
 #
 # In DIR afterwards: env (settings and addresses in force, to be read by a
 # shell), log/, current (the build that runs), and the data. Ports and secrets
@@ -453,7 +457,7 @@ choose_public_url()
 
 database_url() # role [database]
 {
-    echo "postgresql://$1@/${2:-aisha}?host=$SOCKETS/postgres"
+    echo "postgresql://$1@/${2:-aisha}?host=$DATABASE_SOCKETS"
 }
 
 export_line() # name
@@ -463,11 +467,24 @@ export_line() # name
     printf "export %s='%s'\n" "$1" "$(printf '%s' "$value" | sed "s/'/'\\\\''/g")"
 }
 
+# What --set says, one a line.
+take_given()
+{
+    while IFS= read -r line; do
+        [ -n "$line" ] || continue
+        given=${line#*=}
+        eval "${line%%=*}=\$given"
+    done <<GIVEN
+$GIVEN
+GIVEN
+}
+
 # The operator is aisha_owner; the bot and the worker get roles of their own
 # when they start.
 write_env()
 {
     LOOPBACK_URL=https://127.0.0.1:$HTTPS_PORT
+    DATABASE_SOCKETS=$SOCKETS/postgres
     DATABASE_URL=$(database_url aisha_owner)
     STATUS_DATABASE_URL=$(database_url aisha_status)
     PGHOST=$SOCKETS/postgres PGUSER=aisha_owner PGDATABASE=aisha
@@ -475,6 +492,7 @@ write_env()
     READY_DIR=$DIR/ready
     SANDBOX_DIR=$DIR/sandbox
     AISHA_DIR=$DIR
+    take_given
     (
         umask 077
         {
@@ -482,8 +500,8 @@ write_env()
             for name in $(setting_names); do
                 eval "[ -z \"\${$name+set}\" ]" || export_line "$name"
             done
-            for name in AISHA_DIR SOCKETS STORE_PORT SANDBOX_DIR SANDBOX_URL PGHOST PGUSER PGDATABASE \
-                BOT_PROCESSES; do
+            for name in AISHA_DIR SOCKETS DATABASE_SOCKETS STORE_PORT SANDBOX_DIR SANDBOX_URL PGHOST \
+                PGUSER PGDATABASE BOT_PROCESSES; do
                 export_line "$name"
             done
         } | sort -u >"$DIR/env"
@@ -776,7 +794,7 @@ DIR=$2
 shift 2
 mkdir -p "$DIR"
 DIR=$(cd "$DIR" && pwd -P)
-MODE=debug ONLY_SANDBOX='' FRESH='' ONLY=''
+MODE=debug ONLY_SANDBOX='' FRESH='' ONLY='' GIVEN=''
 
 case $command in
 up | start)
@@ -784,6 +802,8 @@ up | start)
         case $1 in
         --mode) MODE=$2 && shift ;;
         --only) ONLY=$2 && shift ;;
+        --set) GIVEN="$GIVEN$2
+" && shift ;;
         --sandbox) ONLY_SANDBOX=yes ;;
         --fresh) FRESH=yes ;;
         *) fail "unknown option $1" ;;
