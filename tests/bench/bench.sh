@@ -1,0 +1,328 @@
+#!/bin/sh
+# bench.sh - what a tap on a menu costs, beside two floors.
+#
+#     bench.sh [--rounds N] [--seconds N] [--dry]
+#
+# Brings the release build up in build/bench and sends taps through its nginx
+# to the bot and to two floors on sockets of their own. Each round visits all
+# three, so that what else the machine does meanwhile falls on all of them.
+# Prints a table of medians and, unless --dry, adds it to docs/bench.md.
+# The last lines say which targets were met; a missed one is a failure.
+#
+# The workers are down while the tap is measured, and what they would have sent
+# is removed between the measurements; what sending costs is measured last.
+
+set -eu
+
+cd "$(dirname "$0")/../.."
+ROOT=$PWD
+MODE=${MODE:-release}
+DIR=$ROOT/build/bench
+TOOLS=$ROOT/build/$MODE/tests/bench
+RESULTS=$DIR/results
+USERS=4000
+CONNECTIONS=40 # as many as Telegram opens when nobody asks for more
+ROUNDS=5 SECONDS_EACH=6 DRY=
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --rounds) ROUNDS=$2 && shift ;;
+    --seconds) SECONDS_EACH=$2 && shift ;;
+    --dry) DRY=yes ;;
+    *) echo "bench.sh: unknown option $1" >&2 && exit 2 ;;
+    esac
+    shift
+done
+
+say() { printf '%s\n' "$*"; }
+
+# -- the ground ---------------------------------------------------------------
+
+# shellcheck disable=SC2317 # reached through the trap
+stop_floors()
+{
+    for name in floor_a floor_b; do
+        [ -f "$DIR/pid/$name" ] || continue
+        kill -TERM "$(cat "$DIR/pid/$name")" 2>/dev/null || true
+        rm -f "$DIR/pid/$name"
+    done
+}
+
+# shellcheck disable=SC2317 # reached through the trap
+take_down()
+{
+    stop_floors
+    fcgi/run.sh stop "$DIR"
+}
+
+# The same number of processes as the bot has, behind a socket of the same kind.
+start_floor() # name
+{
+    spawn-fcgi -n -s "$SOCKETS/$1.sock" -M 0660 -b 4096 -- "$(command -v multiwatch)" -s TERM \
+        -f "$BOT_PROCESSES" -- "$TOOLS/$1" >"$DIR/log/$1.log" 2>&1 &
+    echo $! >"$DIR/pid/$1"
+}
+
+# Locations beside the bot's own, which differ from it in where they lead alone.
+# Floor (a) serves one request at a time, so its connections cannot be kept.
+write_locations()
+{
+    for name in floor_a floor_b; do
+        sed -e "s|aisha_bot|$name|" "$DIR/nginx/fastcgi.conf" >"$DIR/nginx/$name.conf"
+    done
+    sed -i 's|fastcgi_keep_conn on|fastcgi_keep_conn off|' "$DIR/nginx/floor_a.conf"
+    cat >"$DIR/nginx/floor_upstreams.conf" <<UPSTREAMS
+upstream floor_a { server unix:$SOCKETS/floor_a.sock max_fails=0; }
+upstream floor_b { server unix:$SOCKETS/floor_b.sock max_fails=0; keepalive 64; keepalive_requests 100000; }
+UPSTREAMS
+    for name in floor_a floor_b; do
+        printf 'location = /%s { client_max_body_size 1m; client_body_buffer_size 64k; include %s; }\n' \
+            "$name" "$DIR/nginx/$name.conf"
+    done >"$DIR/nginx/floor_locations.conf"
+    sed -i -e "s|^    include $DIR/nginx/http.conf;|&\n    include $DIR/nginx/floor_upstreams.conf;|" \
+        -e "s|^        include $DIR/nginx/aisha.conf;|        include $DIR/nginx/floor_locations.conf;\n&|" \
+        "$DIR/nginx/nginx.conf"
+    nginx -t -q -c "$DIR/nginx/nginx.conf" -e "$DIR/log/nginx.log"
+    kill -HUP "$(pid_of nginx)"
+}
+
+pid_of() { cut -d' ' -f1 "$DIR/pid/$1"; }
+
+bring_up()
+{
+    fcgi/run.sh start "$DIR" --mode "$MODE" --sandbox --fresh --only 'postgres redis nginx bot'
+    # shellcheck disable=SC1091 # made by run.sh
+    . "$DIR/env"
+    for name in floor_a floor_b; do start_floor "$name"; done
+    write_locations
+    : >"$RESULTS"
+    sleep 1 # until nginx has its new workers
+}
+
+# -- measuring ----------------------------------------------------------------
+
+next_update=1
+
+load() # path options...
+{
+    path=$1
+    shift
+    "$TOOLS/load" --port "$HTTPS_PORT" --ca "$DIR/tls/cert.pem" --path "$path" --users "$USERS" \
+        --secret "$TELEGRAM_WEBHOOK_SECRET" --connections "$CONNECTIONS" --first-update "$next_update" "$@"
+    next_update=$((next_update + 1000000))
+}
+
+path_of()
+{
+    case $1 in
+    bot) echo /webhook/telegram ;;
+    *) echo "/$1" ;;
+    esac
+}
+
+# What the taps so far have left behind, but not who the users are.
+clear_redis()
+{
+    redis-cli -s "$SOCKETS/redis.sock" --raw eval "
+        for _, pattern in ipairs({'done:*', 'last:*', 'flood:*', 'ans:*', 'out:*'}) do
+            for _, key in ipairs(redis.call('KEYS', pattern)) do redis.call('UNLINK', key) end
+        end" 0 >/dev/null
+}
+
+tree() # pid: it and all that descend from it
+{
+    echo "$1"
+    for child in $(pgrep -P "$1" || true); do tree "$child"; done
+}
+
+pids_of() # group
+{
+    case $1 in
+    nginx | redis | postgres) tree "$(pid_of "$1")" ;;
+    worker) for name in worker-1 worker-2; do [ ! -f "$DIR/pid/$name" ] || tree "$(pid_of $name)"; done ;;
+    floor_a | floor_b) pgrep -P "$(pid_of "$1")" ;;
+    bot) pgrep -P "$(pid_of bot)" ;;
+    *) tree "$(pid_of "$1")" ;;
+    esac
+}
+
+# Nanoseconds on a processor so far, of all threads of all processes of a group.
+cpu_of() # group
+{
+    for pid in $(pids_of "$1"); do cat /proc/"$pid"/task/*/schedstat 2>/dev/null || true; done |
+        awk '{ sum += $1 } END { printf "%.0f\n", sum }'
+}
+
+# The largest of the processes, in KiB.
+pss_of() # group
+{
+    for pid in $(pids_of "$1"); do
+        awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2>/dev/null || true
+    done | sort -n | tail -n 1
+}
+
+value() { printf '%s\n' "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"; } # line name
+
+note() { echo "$*" >>"$RESULTS"; } # target measure number
+
+# One measurement: CPU of every group while the load runs, and memory in its middle.
+measure() # target phase options...
+{
+    target=$1 phase=$2
+    shift 2
+    groups="$target nginx redis postgres"
+    for group in $groups; do cpu_of "$group" >"$DIR/cpu_$group"; done
+    load "$(path_of "$target")" "$@" >"$DIR/load.txt" 2>&1 &
+    loader=$!
+    sleep "$((SECONDS_EACH - 1))"
+    pss=$(pss_of "$target")
+    wait "$loader" || { cat "$DIR/load.txt" >&2 && return 1; }
+    next_update=$((next_update + 1000000))
+    line=$(cat "$DIR/load.txt")
+    answered=$(value "$line" answered)
+    [ "$(value "$line" failed)$(value "$line" lost)$(value "$line" empty)" = 000 ] ||
+        { echo "bench.sh: $target, $phase: $line" >&2 && return 1; }
+    for group in $groups; do
+        spent=$(($(cpu_of "$group") - $(cat "$DIR/cpu_$group")))
+        label=$group
+        [ "$group" != "$target" ] || label=own
+        note "$target ${phase}_cpu_$label $(awk "BEGIN { print $spent / 1e9 * 10000 / $answered }")"
+    done
+    note "$target ${phase}_per_second $(value "$line" per_second)"
+    note "$target ${phase}_p50_ms $(value "$line" p50_ms)"
+    note "$target ${phase}_p99_ms $(value "$line" p99_ms)"
+    note "$target ${phase}_bytes $(value "$line" bytes)"
+    [ -z "$pss" ] || note "$target ${phase}_pss_kib $pss"
+    clear_redis
+}
+
+round()
+{
+    for target in bot floor_b floor_a; do
+        measure "$target" full --seconds "$SECONDS_EACH"
+        measure "$target" r500 --seconds "$SECONDS_EACH" --rate 500
+        measure "$target" r2000 --seconds "$SECONDS_EACH" --rate 2000
+    done
+}
+
+# Each user is made by a first tap and cached by a second one.
+warm_up()
+{
+    say "making $USERS users"
+    load /webhook/telegram --count $((2 * USERS))
+    for target in bot floor_b floor_a; do
+        load "$(path_of "$target")" --count "$USERS"
+    done
+    clear_redis
+}
+
+measure_start()
+{
+    DATABASE_URL=$(printf '%s' "$DATABASE_URL" | sed 's/aisha_owner/aisha_bot/') READY_DIR='' \
+        "$TOOLS/start" "$ROOT/build/$MODE/bin/aisha-bot" "$ROUNDS" 2>/dev/null |
+        while read -r ms; do note "bot start_ms $ms"; done
+}
+
+# -- the outcome --------------------------------------------------------------
+
+# median, minimum and maximum of one measure; nothing when it was not taken
+spread() # target measure format
+{
+    awk -v t="$1" -v m="$2" '$1 == t && $2 == m { print $3 }' "$RESULTS" | sort -g |
+        awk -v f="$3" '{ v[NR] = $1 } END { if (NR) printf f " (" f "–" f ")", v[int((NR + 1) / 2)], v[1], v[NR] }'
+}
+
+median() # target measure
+{
+    awk -v t="$1" -v m="$2" '$1 == t && $2 == m { print $3 }' "$RESULTS" | sort -g |
+        awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'
+}
+
+row() # label measure format
+{
+    printf '| %s | %s | %s | %s |\n' "$1" "$(spread bot "$2" "$3")" "$(spread floor_b "$2" "$3")" \
+        "$(spread floor_a "$2" "$3")"
+}
+
+print_table()
+{
+    say '| | bot | floor (b) | floor (a) |'
+    say '|---|---|---|---|'
+    row 'taps a second at saturation' full_per_second %.0f
+    row 'p50 at 500/s, ms' r500_p50_ms %.2f
+    row 'p99 at 500/s, ms' r500_p99_ms %.2f
+    row 'p50 at 2 000/s, ms' r2000_p50_ms %.2f
+    row 'p99 at 2 000/s, ms' r2000_p99_ms %.2f
+    for phase in full r2000 r500; do
+        case $phase in
+        full) at='at saturation' ;;
+        r2000) at='at 2 000/s' ;;
+        r500) at='at 500/s' ;;
+        esac
+        row "CPU s per 10 000 $at: itself" "${phase}_cpu_own" %.3f
+        row "— nginx" "${phase}_cpu_nginx" %.3f
+        row "— Redis" "${phase}_cpu_redis" %.3f
+        row "— PostgreSQL" "${phase}_cpu_postgres" %.3f
+    done
+    row 'PSS of a process under load, KiB' full_pss_kib %.0f
+    row 'bytes of an answer' full_bytes %.0f
+    row 'exec to first 200, ms' start_ms %.1f
+}
+
+# "1.30 at most" means that 1.30 is met.
+verdict() # what number limit unit
+{
+    awk -v what="$1" -v n="$2" -v limit="$3" -v unit="$4" 'BEGIN {
+        met = n != "" && n <= limit
+        printf "- %s: %.2f%s, at most %s%s: %s\n", what, n, unit, limit, unit, met ? "ok" : "missed"
+        exit !met
+    }'
+}
+
+print_verdicts()
+{
+    met=0
+    ratio=$(awk "BEGIN { print $(median bot full_cpu_own) / $(median floor_b full_cpu_own) }")
+    verdict 'CPU of the bot for a tap, in those of floor (b)' "$ratio" 1.3 '' || met=1
+    verdict 'PSS of a process of the bot under load' \
+        "$(awk "BEGIN { print $(median bot full_pss_kib) / 1024 }")" 4 ' MiB' || met=1
+    verdict 'exec to first 200' "$(median bot start_ms)" 50 ' ms' || met=1
+    verdict 'p99 at 500/s' "$(median bot r500_p99_ms)" 5 ' ms' || met=1
+    return "$met"
+}
+
+machine()
+{
+    printf '%s, %s processors, %s, Linux %s\n' \
+        "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
+        "$(. /etc/os-release && echo "$PRETTY_NAME")" "$(uname -r)"
+}
+
+report()
+{
+    say
+    say "### $(date -u +%Y-%m-%d), $(git describe --always --dirty --tags 2>/dev/null || echo unversioned)"
+    say
+    say "$(machine). $ROUNDS rounds of $SECONDS_EACH s, $BOT_PROCESSES processes, $CONNECTIONS connections, $USERS users."
+    say
+    print_table
+    say
+    print_verdicts
+}
+
+trap take_down EXIT
+trap 'exit 1' INT TERM HUP
+bring_up
+warm_up
+number=1
+while [ "$number" -le "$ROUNDS" ]; do
+    say "round $number of $ROUNDS"
+    round
+    number=$((number + 1))
+done
+measure_start
+status=0
+report >"$DIR/report.md" || status=$?
+cat "$DIR/report.md"
+[ -n "$DRY" ] || cat "$DIR/report.md" >>docs/bench.md
+exit "$status"
