@@ -84,14 +84,12 @@ static struct party {
 
 static struct party *party_named(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(parties); i++) {
-        if (!parties[i].name)
-            parties[i].name = name;
-        if (strcmp(parties[i].name, name) == 0)
-            return &parties[i];
-    }
-    assert(!"more parties than there is room for");
-    return NULL;
+    size_t i = 0;
+    while (parties[i].name && strcmp(parties[i].name, name) != 0)
+        i++;
+    assert(i + 1 < ARRAY_LEN(parties)); /* the last one stays empty */
+    parties[i].name = name;
+    return &parties[i];
 }
 
 static err *note_party(const struct worker *w, struct arena *a, const char *name, const err *met)
