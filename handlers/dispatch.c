@@ -142,8 +142,7 @@ static str split_tap(str tap, str *argument)
     return str_sub(tap, 0, length);
 }
 
-/* A button of another time or place: the screen is drawn anew as it is now. */
-static err *on_old_button(struct turn *t)
+err *on_old_button(struct turn *t)
 {
     t->is_redraw = true;
     hint(t, T_button_is_old);
@@ -234,7 +233,8 @@ static err *run_update(struct turn *t)
     if (t->was_begun)
         TRY(find_earlier_run(t));
     if (!t->update->is_private) {
-        if (!str_empty(field_get(t, "g.told")))
+        bool is_spoken_to = t->update->kind != UPDATE_MEMBER;
+        if (!is_spoken_to || !str_empty(field_get(t, "g.told")))
             return NULL;
         field_put(t, "g.told", S("1"));
         return say(t, T_no_groups);
@@ -372,13 +372,16 @@ static void fail_turn(struct turn *t, err *e, str raw_body, struct reply *reply)
 
 /* ---------------------------------------------------------------- the whole turn */
 
+/* One hint a minute; but a tap is answered whatever happens, or its button would go on spinning. */
 static void answer_flooded(struct arena *a, const struct update *update, int64_t above, struct reply *reply)
 {
-    reply->status = 200;
-    if (above > 1)
-        return;
     enum language language = language_of(update->language_code);
-    reply->body = message_call(a, update->chat_id, 0, text_html(a, language, T_flooded, KVS()), NULL);
+    str hint = above > 1 ? S("") : text_plain(a, language, T_flooded, KVS());
+    reply->status = 200;
+    if (update->kind == UPDATE_TAP)
+        reply->body = answer_call(a, update->query_id, hint, false);
+    else if (!str_empty(hint) && update->is_private)
+        reply->body = message_call(a, update->chat_id, 0, hint, NULL);
 }
 
 static void start_turn(struct turn *t, const struct bot *bot, struct arena *a,
@@ -394,7 +397,7 @@ static void start_turn(struct turn *t, const struct bot *bot, struct arena *a,
         .text = str_trim(update->text),
         .session = beginning->session,
         .state = state_of(beginning->session.state),
-        .was_begun = beginning->was_begun,
+        .was_begun = beginning->was_begun || str_empty(beginning->session.state),
     };
     t->keyboard = keyboard_new(a, t->language);
     db_on_begin(t->db, claim_turn, t);

@@ -19,6 +19,9 @@ struct reply {
 
 void dispatch(const struct bot *bot, struct arena *a, const struct update *update, str raw_body,
               struct reply *reply);
+/* A button of another time or place: the screen is drawn anew as it is now, with a hint. */
+struct turn;
+err *on_old_button(struct turn *t);
 /* Keeps what cannot be read, by its hash. ERR_… when PostgreSQL is away. */
 err *dispatch_park(const struct bot *bot, struct arena *a, int64_t update_id, int64_t user_id,
                    str raw_body, const char *reason, int attempts);

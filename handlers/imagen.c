@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "handlers/dispatch.h"
 #include "handlers/generation.h"
 
 enum {
@@ -84,6 +85,21 @@ err *on_imagen_words(struct turn *t)
 
 /* ---------------------------------------------------------------- options */
 
+/* A button of the options names its order: other words make another one, and an old keyboard must not
+ * choose for it, let alone pay. */
+static str option_tap(struct turn *t, const char *name, str value)
+{
+    str order = field_get(t, "d.order");
+    return tap_for(t->arena, name, str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(order), STR_ARG(value)));
+}
+
+/* True when the tapped button is of the order that is open; value: what stands behind its name. */
+static bool is_of_this_order(const struct turn *t, str *order, str *value)
+{
+    str_cut(t->argument, ':', order, value);
+    return str_eq(*order, field_get(t, "d.order"));
+}
+
 /* The chosen one of a row carries a mark. */
 static void choice(struct turn *t, bool is_chosen, enum text label, str tap, str words, int64_t number)
 {
@@ -99,20 +115,22 @@ static void option_buttons(struct turn *t)
     keyboard_row(&t->keyboard);
     for (size_t i = 0; i < ARRAY_LEN(ratios); i++) {
         str name = str_from(ratios[i]);
-        choice(t, str_eq(ratio, name), T_button_choice, tap_for(t->arena, "imagen:ratio", name), name, 0);
+        choice(t, str_eq(ratio, name), T_button_choice, option_tap(t, "imagen:ratio", name), name, 0);
     }
     keyboard_row(&t->keyboard);
     for (int64_t n = 1; n <= IMAGES_MAX; n++)
         choice(t, n == count, T_button_count,
-               tap_for(t->arena, "imagen:count", str_printf(t->arena, "%" PRId64, n)), S(""), n);
+               option_tap(t, "imagen:count", str_printf(t->arena, "%" PRId64, n)), S(""), n);
     keyboard_row(&t->keyboard);
     for (size_t i = 0; i < ARRAY_LEN(speeds); i++) {
         str name = str_from(speeds[i].name);
-        choice(t, str_eq(speed, name), T_button_choice, tap_for(t->arena, "imagen:speed", name),
+        choice(t, str_eq(speed, name), T_button_choice, option_tap(t, "imagen:speed", name),
                text_plain(t->arena, t->language, speeds[i].label, KVS()), 0);
     }
     keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_make, S("imagen:make"), KV("price", price_of(t, count)));
+    int64_t price = price_of(t, count);
+    keyboard_button(&t->keyboard, T_button_make,
+                    option_tap(t, "imagen:make", str_printf(t->arena, "%" PRId64, price)), KV("price", price));
     menu_button(t);
 }
 
@@ -125,33 +143,47 @@ err *draw_imagen_options(struct turn *t)
 
 err *on_imagen_ratio(struct turn *t)
 {
+    str order, ratio;
+    if (!is_of_this_order(t, &order, &ratio))
+        return on_old_button(t);
     for (size_t i = 0; i < ARRAY_LEN(ratios); i++)
-        if (str_eq(t->argument, str_from(ratios[i])))
-            field_put(t, "d.ratio", t->argument);
+        if (str_eq(ratio, str_from(ratios[i])))
+            field_put(t, "d.ratio", ratio);
     return draw_imagen_options(t);
 }
 
 err *on_imagen_count(struct turn *t)
 {
+    str order, number;
     int64_t count;
-    if (str_to_i64(t->argument, &count) && count >= 1 && count <= IMAGES_MAX)
+    if (!is_of_this_order(t, &order, &number))
+        return on_old_button(t);
+    if (str_to_i64(number, &count) && count >= 1 && count <= IMAGES_MAX)
         field_put_i64(t, "d.count", count);
     return draw_imagen_options(t);
 }
 
 err *on_imagen_speed(struct turn *t)
 {
+    str order, speed;
+    if (!is_of_this_order(t, &order, &speed))
+        return on_old_button(t);
     for (size_t i = 0; i < ARRAY_LEN(speeds); i++)
-        if (str_eq(t->argument, str_from(speeds[i].name)))
-            field_put(t, "d.speed", t->argument);
+        if (str_eq(speed, str_from(speeds[i].name)))
+            field_put(t, "d.speed", speed);
     return draw_imagen_options(t);
 }
 
 /* ---------------------------------------------------------------- the order */
 
+/* What is paid is the price that stood on the button. */
 err *on_imagen_make(struct turn *t)
 {
-    int64_t count = field_get_i64(t, "d.count");
+    str name, price;
+    int64_t count = field_get_i64(t, "d.count"), shown_price;
+    if (!is_of_this_order(t, &name, &price) || !str_to_i64(price, &shown_price) ||
+        shown_price != price_of(t, count))
+        return on_imagen_made(t);
     struct generation order = {
         .id = field_get(t, "d.order"),
         .generation_type = S("imagen4"),
@@ -163,6 +195,21 @@ err *on_imagen_make(struct turn *t)
         .price_coins = price_of(t, count),
     };
     return generation_order(t, &order);
+}
+
+/* A second tap finds the order of the first; the message shows its progress and stays as it is. */
+err *on_imagen_made(struct turn *t)
+{
+    str order, price;
+    struct generation made;
+    str_cut(t->argument, ':', &order, &price);
+    err *e = generation_find(t->db, t->arena, t->user->id, order, &made);
+    if (e && e->kind == ERR_NOT_FOUND)
+        return on_old_button(t);
+    if (e)
+        return e;
+    hint(t, made.is_open ? T_order_is_running : T_order_is_over);
+    return NULL;
 }
 
 /* The name of a repeated order follows from the button it came from: a second tap on that button

@@ -11,6 +11,7 @@ err *on_imagen_ratio(struct turn *t);
 err *on_imagen_count(struct turn *t);
 err *on_imagen_speed(struct turn *t);
 err *on_imagen_make(struct turn *t);
+err *on_imagen_made(struct turn *t); /* its button, after the order was made */
 err *on_imagen_again(struct turn *t);
 
 /* Draw the screens of the dialog's states again. */

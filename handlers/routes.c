@@ -46,6 +46,7 @@ const struct route taps[] = {
     {"language:set",      on_language_set,       NEED_NOTHING,    ST_idle},
     {"balance:open",      on_balance,            NEED_NOTHING,    ST_idle},
     {"imagen:open",       on_imagen_open,        NEED_NOTHING,    ST_imagen_words},
+    {"imagen:make",       on_imagen_made,        NEED_NOTHING,    ST_stay},
     {"imagen:again",      on_imagen_again,       NEED_GENERATION, ST_idle},
     {"generation:cancel", on_generation_cancel,  NEED_GENERATION, ST_stay},
     {"gallery:open",      on_gallery_open,       NEED_NOTHING,    ST_idle},

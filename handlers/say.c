@@ -172,6 +172,17 @@ str delete_call(struct arena *a, int64_t chat_id, int64_t message_id)
     return end_call(&b, NULL);
 }
 
+str answer_call(struct arena *a, str query_id, str words, bool is_alert)
+{
+    struct buf b = begin_call(a, "answerCallbackQuery", 0);
+    put_member(&b, "callback_query_id", V(query_id));
+    if (!str_empty(words))
+        put_member(&b, "text", V(str_clip_points(a, words, TOAST_MAX_POINTS)));
+    if (is_alert)
+        put_member(&b, "show_alert", V(is_alert));
+    return end_call(&b, NULL);
+}
+
 /* ---------------------------------------------------------------- turns */
 
 static bool is_tap(const struct turn *t)
@@ -239,13 +250,8 @@ err *say_photo_here(struct turn *t, str file_id, enum text caption, const struct
 
 static void answer_tap(struct turn *t, str words, bool is_alert)
 {
-    struct buf b = begin_call(t->arena, "answerCallbackQuery", 0);
-    put_member(&b, "callback_query_id", V(t->update->query_id));
-    if (!str_empty(words))
-        put_member(&b, "text", V(str_clip_points(t->arena, words, TOAST_MAX_POINTS)));
-    if (is_alert)
-        put_member(&b, "show_alert", V(true));
-    turn_add_call(t, &(struct outgoing){.way = CALL_ANSWER, .call = end_call(&b, NULL)});
+    str call = answer_call(t->arena, t->update->query_id, words, is_alert);
+    turn_add_call(t, &(struct outgoing){.way = CALL_ANSWER, .call = call});
     t->is_tap_answered = true;
 }
 

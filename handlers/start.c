@@ -103,12 +103,13 @@ static str statement(struct turn *t, const struct ledger_line *lines, size_t cou
     for (size_t i = 0; i < count; i++) {
         if (lines[i].coins == 0)
             continue; /* a capture of the whole hold moves nothing of the user's */
+        if (b.len)
+            buf_add_char(&b, '\n');
         buf_add(&b, text_plain(t->arena, t->language, line_text(&lines[i]),
                                KVS(KV("date", date_of(t->arena, lines[i].created_at_ms, t->user->utc_offset_hours)),
                                    KV("coins", lines[i].coins),
                                    KV("sign", lines[i].coins > 0 ? S("+") : S("")),
                                    KV("after", lines[i].balance_after))));
-        buf_add_char(&b, '\n');
     }
     return buf_str(&b);
 }

@@ -39,7 +39,7 @@ struct turn {
     str next_slot;
     bool is_tap_answered;
     bool is_redraw;             /* an old keyboard was tapped: the screen is drawn through the outbox */
-    bool was_begun;             /* an earlier run of this update did not end */
+    bool was_begun;             /* an earlier run of this update did not end, or nobody knows */
     bool was_user_read;         /* from PostgreSQL, not from the session */
     struct json_object *replay; /* the stored outcome of an earlier run */
 };
