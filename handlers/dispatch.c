@@ -325,8 +325,8 @@ err *dispatch_park(const struct bot *bot, struct arena *a, int64_t update_id, in
 {
     struct db *db = db_new(bot->pool, a);
     err *e = db_query_commit(db, &Q_parked_put, NULL, V(bot->id),
-                             update_id ? V(update_id) : V(NOTHING), V(user_id), V(raw_body),
-                             V(reason), V(attempts));
+                             update_id ? V(update_id) : V(NOTHING), V(user_id),
+                             V(str_hex(a, raw_body)), V(reason), V(attempts));
     if (e) {
         db_rollback(db);
         return e;

@@ -1,8 +1,10 @@
 -- Updates that were given up.
 
+-- What could not be read may be no text at all: a body comes as hex and is kept as the bytes it was.
 -- :parked_put writes
 insert into parked_updates (bot_id, update_id, user_id, body_sha256, body, reason, attempts)
-values ($1, $2, (select id from users where telegram_id = $3), sha256(convert_to($4, 'UTF8')), $4, $5, $6)
+values ($1, $2, (select id from users where telegram_id = $3), sha256(decode($4, 'hex')),
+        decode($4, 'hex'), $5, $6)
 on conflict (bot_id, body_sha256) do update
 set attempts = excluded.attempts, reason = excluded.reason
 returning id, xmax = 0 as is_new
@@ -17,7 +19,7 @@ order by id desc
 limit $2
 
 -- :parked_find
-select id, bot_id, update_id, user_id, body, reason, attempts,
+select id, bot_id, update_id, user_id, encode(body, 'hex') as body, reason, attempts,
        (extract(epoch from created_at) * 1000)::bigint as created_at_ms
 from parked_updates
 where id = $1

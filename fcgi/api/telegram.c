@@ -191,6 +191,26 @@ static const struct {
     {"my_chat_member",     read_member      },
 };
 
+/* U+0000 is a character of JSON, and of no text that a database or a person reads. */
+static str without_nul(struct arena *a, str text)
+{
+    if (!text.len || !memchr(text.ptr, '\0', text.len))
+        return text;
+    struct buf b = buf_new(a);
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i])
+            buf_add_char(&b, text.ptr[i]);
+    return buf_str(&b);
+}
+
+static void clean_texts(struct arena *a, struct update *update)
+{
+    str *const texts[] = {&update->first_name, &update->last_name, &update->username,
+                          &update->text,       &update->tap,       &update->file_name};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        *texts[i] = without_nul(a, *texts[i]);
+}
+
 err *telegram_read_update(struct arena *a, struct json_object *body, struct update *out)
 {
     struct update update = {.kind = UPDATE_OTHER};
@@ -203,6 +223,7 @@ err *telegram_read_update(struct arena *a, struct json_object *body, struct upda
         TRY(kinds[i].read(a, object, &update));
         break;
     }
+    clean_texts(a, &update);
     *out = update;
     return NULL;
 }

@@ -28,7 +28,7 @@ function message(text, { user = nextPerson++, ...more } = {}) {
     };
 }
 
-const parked = () => ground.sql("select convert_from(convert_to(body, 'UTF8'), 'UTF8') as body, reason, attempts, update_id from parked_updates order by id");
+const parked = () => ground.sql("select encode(body, 'hex') as body, reason, attempts, update_id from parked_updates order by id");
 const people = async (id) => (await ground.row("select count(*)::int as n from users where telegram_id = :id", { id })).n;
 const keys = async () => (await ground.redis("dbsize")).trim();
 
