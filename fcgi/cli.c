@@ -79,7 +79,7 @@ static void print_help(const struct command *command)
     printf("usage: aisha [--env FILE] %s%s%s%s\n\n", command->name, command->arguments,
            command->flags & TAKES_KEY ? " [--key KEY]" : "",
            command->flags & GIVES_JSON ? " [--json]" : "");
-    printf("%s.\n", command->about);
+    printf("%c%s.\n", command->about[0] - 'a' + 'A', command->about + 1);
     if (command->more)
         printf("%s\n", command->more);
 }
@@ -165,7 +165,7 @@ static size_t distance(str a, str b)
 static const char *nearest_command(struct arena *a, const struct typed *typed)
 {
     const char *nearest = NULL;
-    size_t best = SIZE_MAX;
+    size_t best = typed_name(a, typed, 2).len / 2 + 1; /* farther away it is another word */
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         str known = str_from(commands[i].name);
         size_t away = least(distance(typed_name(a, typed, 1), known),

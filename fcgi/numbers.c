@@ -11,9 +11,21 @@ str number_grouped(struct arena *a, int64_t n)
         bool is_inside = i > 0 && s.ptr[i - 1] != '-';
         if (is_inside && (s.len - i) % 3 == 0)
             buf_add(&grouped, S("\u202f"));
-        buf_add_char(&grouped, s.ptr[i]);
+        if (s.ptr[i] == '-')
+            buf_add(&grouped, S("\u2212"));
+        else
+            buf_add_char(&grouped, s.ptr[i]);
     }
     return buf_str(&grouped);
+}
+
+/* "2 h 5 min", and "2 h" when there is nothing of the smaller unit. */
+static str two_units(struct arena *a, int64_t large, const char *unit, int64_t small,
+                     const char *small_unit)
+{
+    if (small == 0)
+        return str_printf(a, "%" PRId64 " %s", large, unit);
+    return str_printf(a, "%" PRId64 " %s %" PRId64 " %s", large, unit, small, small_unit);
 }
 
 str number_duration(struct arena *a, int64_t ms)
@@ -26,8 +38,8 @@ str number_duration(struct arena *a, int64_t ms)
     if (minutes < 60)
         return str_printf(a, "%" PRId64 " min", minutes);
     if (hours < 24)
-        return str_printf(a, "%" PRId64 " h %" PRId64 " min", hours, minutes % 60);
-    return str_printf(a, "%" PRId64 " d %" PRId64 " h", days, hours % 24);
+        return two_units(a, hours, "h", minutes % 60, "min");
+    return two_units(a, days, "d", hours % 24, "h");
 }
 
 str number_size(struct arena *a, int64_t bytes)

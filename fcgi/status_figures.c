@@ -163,9 +163,10 @@ static void read_check(struct db *db, struct arena *a, struct figures *out)
 static err *read_rows(struct db *db, struct figures *out)
 {
     int64_t began_us = steady_us();
-    TRY(db_query(db, &Q_status_database, &out->database));
+    TRY(db_query(db, &Q_status_ping, NULL));
     out->database_ms = milliseconds_since(began_us);
 
+    TRY(db_query(db, &Q_status_database, &out->database));
     TRY(db_query(db, &Q_worker_list, &out->workers));
     TRY(db_query(db, &Q_party_list, &out->parties));
     TRY(db_query(db, &Q_counter_list, &out->counters));

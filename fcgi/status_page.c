@@ -19,16 +19,17 @@ static str seconds_text(struct arena *a, double seconds)
 
 /* ---------------------------------------------------------------- pieces of HTML */
 
-enum level { LEVEL_OK, LEVEL_UNKNOWN, LEVEL_LATE, LEVEL_DOWN };
+enum level { LEVEL_OK, LEVEL_UNUSED, LEVEL_GONE, LEVEL_LATE, LEVEL_DOWN };
 
 /* A shape beside the word, so that colour is not all that tells them apart. */
 static const struct {
     const char *class, *sign, *word;
 } levels[] = {
-    [LEVEL_OK] = {"ok",      "●", "OK"   },
-    [LEVEL_UNKNOWN] = {"unknown", "○", "Quiet"},
-    [LEVEL_LATE] = {"late",    "▲", "Look" },
-    [LEVEL_DOWN] = {"down",    "■", "Down" },
+    [LEVEL_OK] = {"ok",    "●", "OK"     },
+      [LEVEL_UNUSED] = {"quiet", "○", "Unused" },
+    [LEVEL_GONE] = {"quiet", "○", "Gone"   },
+      [LEVEL_LATE] = {"late",  "▲", "Warning"},
+    [LEVEL_DOWN] = {"down",  "■", "Down"   },
 };
 
 struct page {
@@ -75,8 +76,16 @@ static void none(struct page *p, const char *words)
     buf_addf(&p->body, "<p class=\"none\">%s</p>\n", words);
 }
 
-/* A table whose cells repeat their column's title, because a narrow screen shows each row as a card. */
-enum form { WORDS, NUMBER };
+/* A narrow screen shows each row as a card, so the cells repeat their column's title; a small table of
+ * numbers stays one. */
+/* LONG may be broken anywhere and takes the room that the others leave. */
+enum form { WORDS, NUMBER, LONG };
+
+static const char *const form_classes[] = {
+    [WORDS] = "",
+    [NUMBER] = " class=\"number\"",
+    [LONG] = " class=\"long\"",
+};
 
 struct column {
     const char *title;
@@ -89,12 +98,21 @@ struct table {
     size_t count, at;
 };
 
+static bool is_all_numbers(const struct column *columns, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (columns[i].form != NUMBER)
+            return false;
+    return true;
+}
+
 static struct table table_begin(struct page *p, const struct column *columns, size_t count)
 {
-    put(p, S("<table>\n<thead><tr>"));
+    bool is_small = is_all_numbers(columns + 1, count - 1);
+    put(p, is_small ? S("<table class=\"small\">\n<thead><tr>") : S("<table>\n<thead><tr>"));
     for (size_t i = 0; i < count; i++)
-        buf_addf(&p->body, "<th scope=\"col\"%s>%s</th>",
-                 columns[i].form == NUMBER ? " class=\"number\"" : "", columns[i].title);
+        buf_addf(&p->body, "<th scope=\"col\"%s>%s</th>", form_classes[columns[i].form],
+                 columns[i].title);
     put(p, S("</tr></thead>\n<tbody>\n"));
     return (struct table){p, columns, count, 0};
 }
@@ -106,8 +124,7 @@ static void cell_begin(struct table *t)
     const struct column *column = &t->columns[t->at];
     if (t->at == 0)
         put(t->page, S("<tr>"));
-    buf_addf(&t->page->body, "<td data-title=\"%s\"%s>", column->title,
-             column->form == NUMBER ? " class=\"number\"" : "");
+    buf_addf(&t->page->body, "<td data-title=\"%s\"%s>", column->title, form_classes[column->form]);
 }
 
 static void cell_end(struct table *t)
@@ -178,14 +195,15 @@ static void tile(struct page *p, const char *title, str value, str note)
 
 /* ---------------------------------------------------------------- health */
 
-static void health_row(struct table *t, str name, enum level level, str detail)
+/* why: the short form of the detail for the list at the top, where this row is of concern. */
+static void health_row(struct table *t, str name, enum level level, str detail, str why)
 {
     cell(t, name);
     cell_level(t, level);
     cell(t, detail);
     if (level >= LEVEL_LATE)
         concern(t->page, level, "health",
-                str_printf(t->page->arena, STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(detail)));
+                str_printf(t->page->arena, STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(why)));
 }
 
 static void redis_row(struct table *t)
@@ -193,17 +211,16 @@ static void redis_row(struct table *t)
     const struct redis_figures *redis = &t->page->figures->redis;
     struct arena *a = t->page->arena;
     if (redis->failure) {
-        health_row(t, S("Redis"), LEVEL_DOWN, redis->failure->message);
+        health_row(t, S("Redis"), LEVEL_DOWN, redis->failure->message, redis->failure->message);
         return;
     }
-    str most = redis->most_bytes
-                   ? str_printf(a, " of " STR_FMT, STR_ARG(number_size(a, redis->most_bytes)))
-                   : S(", no limit");
-    health_row(
-        t, S("Redis"), redis->is_durable ? LEVEL_OK : LEVEL_LATE,
-        str_printf(a, "answers in %.1f ms · " STR_FMT STR_FMT "%s", redis->ping_ms,
-                   STR_ARG(number_size(a, redis->used_bytes)), STR_ARG(most),
-                   redis->is_durable ? "" : " · without appendonly: a power cut loses dialogs"));
+    str loss = redis->is_durable ? S("") : S("without appendonly: a power cut loses open dialogs");
+    str most = redis->most_bytes ? number_size(a, redis->most_bytes) : S("no limit");
+    health_row(t, S("Redis"), redis->is_durable ? LEVEL_OK : LEVEL_LATE,
+               str_printf(a, "answers in %.1f ms · " STR_FMT " of " STR_FMT "%s" STR_FMT,
+                          redis->ping_ms, STR_ARG(number_size(a, redis->used_bytes)), STR_ARG(most),
+                          loss.len ? " · " : "", STR_ARG(loss)),
+               loss);
 }
 
 static void database_row(struct table *t)
@@ -211,8 +228,8 @@ static void database_row(struct table *t)
     const struct figures *f = t->page->figures;
     struct arena *a = t->page->arena;
     if (f->database_failure || !f->database.count) {
-        health_row(t, S("PostgreSQL"), LEVEL_DOWN,
-                   f->database_failure ? f->database_failure->message : S("no answer"));
+        str why = f->database_failure ? f->database_failure->message : S("no answer");
+        health_row(t, S("PostgreSQL"), LEVEL_DOWN, why, why);
         return;
     }
     const struct rows *row = &f->database;
@@ -222,51 +239,67 @@ static void database_row(struct table *t)
                           " connections · version " STR_FMT,
                           f->database_ms, STR_ARG(number_size(a, rows_i64(row, 0, "size_bytes"))),
                           rows_i64(row, 0, "connections"), rows_i64(row, 0, "most_connections"),
-                          STR_ARG(rows_str(row, 0, "version"))));
+                          STR_ARG(rows_str(row, 0, "version"))),
+               S(""));
 }
 
+/* A worker that ends says so; one that was killed leaves its row for an hour.
+ * That is a pity and no fault: the others have taken its work over. */
 static enum level level_of_silence(int64_t silent_ms)
 {
     if (silent_ms >= WORKER_GONE_MS)
-        return LEVEL_DOWN;
+        return LEVEL_GONE;
     return silent_ms >= WORKER_LATE_MS ? LEVEL_LATE : LEVEL_OK;
+}
+
+static void worker_row(struct table *t, const struct rows *workers, int i)
+{
+    struct arena *a = t->page->arena;
+    int64_t silent_ms = rows_i64(workers, i, "silent_ms");
+    int64_t age_ms = t->page->figures->now_ms - rows_i64(workers, i, "started_at_ms");
+    str heard = str_printf(a, "last heard of " STR_FMT " ago",
+                           STR_ARG(number_duration(a, silent_ms)));
+    str detail = str_printf(
+        a, STR_FMT " · began " STR_FMT " ago · release " STR_FMT " · lanes " STR_FMT,
+        STR_ARG(heard), STR_ARG(number_duration(a, age_ms)),
+        STR_ARG(rows_str(workers, i, "release")), STR_ARG(rows_str(workers, i, "lanes")));
+    health_row(t, str_printf(a, "Worker " STR_FMT, STR_ARG(rows_str(workers, i, "name"))),
+               level_of_silence(silent_ms), detail, heard);
 }
 
 static void worker_rows(struct table *t)
 {
     const struct rows *workers = &t->page->figures->workers;
-    struct arena *a = t->page->arena;
+    int alive = 0;
     for (int i = 0; i < workers->count; i++) {
-        int64_t silent_ms = rows_i64(workers, i, "silent_ms");
-        health_row(
-            t, str_printf(a, "Worker " STR_FMT, STR_ARG(rows_str(workers, i, "name"))),
-            level_of_silence(silent_ms),
-            str_printf(
-                a, "heard " STR_FMT " ago · release " STR_FMT " · lanes " STR_FMT " · up " STR_FMT,
-                STR_ARG(number_duration(a, silent_ms)), STR_ARG(rows_str(workers, i, "release")),
-                STR_ARG(rows_str(workers, i, "lanes")),
-                STR_ARG(number_duration(a, t->page->figures->now_ms -
-                                               rows_i64(workers, i, "started_at_ms")))));
+        worker_row(t, workers, i);
+        alive += rows_i64(workers, i, "silent_ms") < WORKER_GONE_MS;
     }
-    if (!workers->count && !t->page->figures->database_failure)
-        health_row(t, S("Workers"), LEVEL_DOWN,
-                   S("none has been heard of: nothing is sent or made"));
+    str why = S("none is at work: nothing is sent or made");
+    if (!alive && !t->page->figures->database_failure)
+        health_row(t, S("Workers"), LEVEL_DOWN, why, why);
 }
 
-static str party_detail(struct page *p, const struct rows *parties, int i)
+static str party_moment(struct page *p, const struct rows *parties, int i, const char *column)
 {
-    struct arena *a = p->arena;
-    struct buf b = buf_new(a);
+    return number_duration(p->arena, p->figures->now_ms - rows_i64(parties, i, column));
+}
+
+static void party_row(struct table *t, const struct rows *parties, int i, str title)
+{
+    struct page *p = t->page;
+    str answered = S(""), failed = S("");
     if (!rows_is_null(parties, i, "ok_at_ms"))
-        buf_addf(
-            &b, "last answered " STR_FMT " ago",
-            STR_ARG(number_duration(a, p->figures->now_ms - rows_i64(parties, i, "ok_at_ms"))));
+        answered = str_printf(p->arena, "last answered " STR_FMT " ago",
+                              STR_ARG(party_moment(p, parties, i, "ok_at_ms")));
     if (!rows_is_null(parties, i, "failed_at_ms"))
-        buf_addf(
-            &b, "%slast failed " STR_FMT " ago: " STR_FMT, b.len ? " · " : "",
-            STR_ARG(number_duration(a, p->figures->now_ms - rows_i64(parties, i, "failed_at_ms"))),
-            STR_ARG(rows_str(parties, i, "error")));
-    return buf_str(&b);
+        failed = str_printf(p->arena, "last failed " STR_FMT " ago: " STR_FMT,
+                            STR_ARG(party_moment(p, parties, i, "failed_at_ms")),
+                            STR_ARG(rows_str(parties, i, "error")));
+    health_row(t, title, rows_bool(parties, i, "is_ok") ? LEVEL_OK : LEVEL_DOWN,
+               str_printf(p->arena, STR_FMT "%s" STR_FMT, STR_ARG(answered),
+                          answered.len && failed.len ? " · " : "", STR_ARG(failed)),
+               failed);
 }
 
 /* Those that the workers speak to. One that no worker has spoken to yet has no row. */
@@ -299,12 +332,11 @@ static void party_rows(struct table *t)
 {
     const struct rows *parties = &t->page->figures->parties;
     for (int i = 0; i < parties->count; i++)
-        health_row(t, party_title(rows_str(parties, i, "name")),
-                   rows_bool(parties, i, "is_ok") ? LEVEL_OK : LEVEL_DOWN,
-                   party_detail(t->page, parties, i));
+        party_row(t, parties, i, party_title(rows_str(parties, i, "name")));
     for (size_t i = 0; i < ARRAY_LEN(known_parties); i++)
         if (!t->page->figures->database_failure && !has_party(parties, known_parties[i].name))
-            health_row(t, str_from(known_parties[i].title), LEVEL_UNKNOWN, S("not spoken to yet"));
+            health_row(t, str_from(known_parties[i].title), LEVEL_UNUSED, S("not spoken to yet"),
+                       S(""));
 }
 
 static void health(struct page *p)
@@ -312,7 +344,7 @@ static void health(struct page *p)
     static const struct column columns[] = {
         {"Part",          WORDS},
         {"State",         WORDS},
-        {"What is known", WORDS}
+        {"What is known", LONG }
     };
     section(p, "health", "Health");
     struct table t = TABLE(p, columns);
@@ -344,7 +376,7 @@ static void today(struct page *p)
                     rows_i64(orders, 0, "failed")));
     tile(p, "Median wait", median, S("order to stored image"));
     tile(p, "p95 wait", p95, S("19 of 20 were faster"));
-    tile(p, "Orders open", number_grouped(a, rows_i64(orders, 0, "open")), S(""));
+    tile(p, "Open orders", number_grouped(a, rows_i64(orders, 0, "open")), S(""));
     tile(p, "Users", number_grouped(a, rows_i64(users, 0, "everybody")),
          str_printf(a, STR_FMT " new in 24 h",
                     STR_ARG(number_grouped(a, rows_i64(users, 0, "new_today")))));
@@ -453,7 +485,8 @@ static void outbox(struct page *p)
         put(p, S("<dl class=\"tiles\">\n"));
         tile(p, "Calls waiting", number_grouped(p->arena, redis->calls_waiting),
              S("to be sent to chats"));
-        tile(p, "Taps to answer", number_grouped(p->arena, redis->answers_waiting), S(""));
+        tile(p, "Taps to answer", number_grouped(p->arena, redis->answers_waiting),
+             S("the spinners on buttons"));
         put(p, S("</dl>\n"));
     }
     section_end(p);
@@ -497,7 +530,7 @@ static void dead_jobs(struct page *p)
         {"About",    WORDS },
         {"User",     WORDS },
         {"Failures", NUMBER},
-        {"Why",      WORDS },
+        {"Why",      LONG  },
         {"When",     WORDS }
     };
     const struct rows *jobs = &p->figures->dead;
@@ -526,7 +559,7 @@ static void open_orders(struct page *p)
     static const struct column columns[] = {
         {"Order",       WORDS },
         {"User",        WORDS },
-        {"Model",       WORDS },
+        {"Model",       LONG  },
         {"Images",      NUMBER},
         {"Status",      WORDS },
         {"Submissions", NUMBER},
@@ -534,7 +567,7 @@ static void open_orders(struct page *p)
         {"Silent for",  NUMBER}
     };
     const struct rows *orders = &p->figures->open;
-    section(p, "orders", "Orders open");
+    section(p, "orders", "Open orders");
     if (!orders->count)
         none(p, "None.");
     else {
@@ -564,7 +597,7 @@ static void parked(struct page *p)
         {"Id",       WORDS },
         {"Update",   WORDS },
         {"User",     WORDS },
-        {"Why",      WORDS },
+        {"Why",      LONG  },
         {"Attempts", NUMBER},
         {"When",     WORDS }
     };
@@ -588,9 +621,8 @@ static void parked(struct page *p)
         }
         table_end(&t);
         if (lately > 0)
-            concern(
-                p, LEVEL_LATE, "parked",
-                str_printf(p->arena, "%" PRId64 " updates were given up in the last 24 h", lately));
+            concern(p, LEVEL_LATE, "parked",
+                    str_printf(p->arena, "Updates given up in the last 24 h: %" PRId64, lately));
     }
     section_end(p);
 }
@@ -750,6 +782,7 @@ str page_status(struct arena *a, const struct figures *figures, const struct pag
     if (!figures->database_failure) {
         today(&p);
         chart(&p);
+        coins(&p);
         queues(&p);
     }
     outbox(&p);
@@ -758,7 +791,6 @@ str page_status(struct arena *a, const struct figures *figures, const struct pag
         running_jobs(&p);
         dead_jobs(&p);
         parked(&p);
-        coins(&p);
         counters(&p);
     }
 

@@ -1,7 +1,10 @@
 -- What only the status page and `aisha db report` ask. Days are days in UTC.
 
+-- :status_ping
+select 1 as one
+
 -- :status_database
-select current_setting('server_version') as version,
+select split_part(current_setting('server_version'), ' ', 1) as version,
        pg_database_size(current_database()) as size_bytes,
        (select count(*) from pg_stat_activity where datname = current_database()) as connections,
        current_setting('max_connections')::int as most_connections
