@@ -32,6 +32,7 @@ enum {
     ANSWER_LIFE_MS = 150 * 1000, /* Telegram takes no later answer to a tap */
     CALL_LIFE_MS = 24 * 3600 * 1000,
     CHAT_BURST = 3,
+    BURST_PART = 10, /* of a second's messages may go at once */
     GATE_LIFE_S = 60,
     GATE_KEEP_EVERY_MS = 20 * 1000,
     GATE_LOOK_EVERY_MS = 1000,
@@ -112,17 +113,18 @@ static bool sleep_until(int64_t at_ms)
     return ms <= 0 || worker_sleep(lane.w, ms, SLEEP_PLAIN);
 }
 
-/* The limits are the bot's, not the worker's: each takes its part. */
+/* The limits are the bot's, not the worker's: each takes its part. Burst and flow together stay within
+ * the limit in any second. */
 static bool await_pace(struct line *line)
 {
     const struct conf *conf = lane.w->bot->conf;
     double all = (double)conf->send_messages_per_second / (double)lane.w->alive;
-    double chat = (double)conf->send_chat_messages_per_second;
-    int64_t now = clock_steady_ms();
-    int64_t chat_at = pace_reserve(&line->pace, now, chat, CHAT_BURST);
-    if (!sleep_until(chat_at))
-        return false;
-    return sleep_until(pace_reserve(&lane.pace, clock_steady_ms(), all, all < 1 ? 1 : all));
+    double burst = all / BURST_PART > 1 ? all / BURST_PART : 1;
+    double flow = all - burst > all / 2 ? all - burst : all;
+    int64_t chat_at = pace_reserve(&line->pace, clock_steady_ms(),
+                                   (double)conf->send_chat_messages_per_second, CHAT_BURST);
+    return sleep_until(chat_at) &&
+           sleep_until(pace_reserve(&lane.pace, clock_steady_ms(), flow, burst));
 }
 
 void send_pause(struct worker *w, struct arena *a, int64_t ms)
