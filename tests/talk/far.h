@@ -1,0 +1,320 @@
+/*
+ * far.h - the far side of a talk: Telegram, FAL and the object store, behind
+ * one socket of this process's own loop.
+ *
+ * Requests are printed as they arrive. Telegram answers as chat.h says, the
+ * store keeps what it is given, and FAL answers what the talk has prepared;
+ * prepared answers for Telegram go before its own.
+ */
+#pragma once
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/loop.h"
+#include "tests/talk/chat.h"
+
+enum { PREPARED_MOST = 64, OBJECTS_MOST = 64 };
+
+struct prepared {
+    str party; /* "fal" or "telegram" */
+    int status;
+    str body;
+    bool is_used;
+};
+
+struct object {
+    str path, content_type, bytes;
+};
+
+static struct {
+    struct arena *arena; /* of the whole talk */
+    struct buf *out;     /* what this step has printed so far */
+    struct watch listener;
+    str address; /* 127.0.0.1:port */
+    struct prepared prepared[PREPARED_MOST];
+    size_t prepared_count;
+    struct object objects[OBJECTS_MOST];
+    size_t object_count;
+} far;
+
+struct far_request {
+    str method, path, content_type, body;
+};
+
+struct far_answer {
+    int status;
+    str content_type, body;
+};
+
+/* ---------------------------------------------------------------- parties */
+
+static const struct prepared *take_prepared(str party)
+{
+    for (size_t i = 0; i < far.prepared_count; i++)
+        if (!far.prepared[i].is_used && str_eq(far.prepared[i].party, party)) {
+            far.prepared[i].is_used = true;
+            return &far.prepared[i];
+        }
+    return NULL;
+}
+
+/* Our own address changes from run to run. */
+static str without_address(str text)
+{
+    struct buf b = buf_new(far.arena);
+    size_t at;
+    while (str_find(text, far.address, &at)) {
+        buf_add(&b, str_sub(text, 0, at));
+        buf_add(&b, S("FAR"));
+        text = str_sub(text, at + far.address.len, text.len);
+    }
+    buf_add(&b, text);
+    return buf_str(&b);
+}
+
+static str with_address(str text)
+{
+    struct buf b = buf_new(far.arena);
+    size_t at;
+    while (str_find(text, S("{FAR}"), &at)) {
+        buf_addf(&b, STR_FMT "http://" STR_FMT, STR_ARG(str_sub(text, 0, at)),
+                 STR_ARG(far.address));
+        text = str_sub(text, at + strlen("{FAR}"), text.len);
+    }
+    buf_add(&b, text);
+    return buf_str(&b);
+}
+
+static str part_name(str head, const char *key)
+{
+    str name = {0}, rest;
+    size_t at;
+    str wanted = str_printf(far.arena, " %s=\"", key);
+    if (str_find(head, wanted, &at))
+        str_cut(str_sub(head, at + wanted.len, head.len), '"', &name, &rest);
+    return name;
+}
+
+/* A form with files: the fields as a call, each file as its type and size. */
+static struct json_object *read_form(const struct far_request *r)
+{
+    struct json_object *call = json_object_new_object();
+    size_t at;
+    if (!str_find(r->content_type, S("boundary="), &at))
+        return call;
+    str mark = str_printf(
+        far.arena, "--" STR_FMT,
+        STR_ARG(str_sub(r->content_type, at + strlen("boundary="), r->content_type.len)));
+    str left = r->body;
+    while (str_find(left, mark, &at)) {
+        left = str_sub(left, at + mark.len, left.len);
+        size_t head_end, end;
+        if (!str_find(left, S("\r\n\r\n"), &head_end) || !str_find(left, mark, &end))
+            break;
+        str head = str_sub(left, 0, head_end);
+        str data = str_sub(left, head_end + 4, end - head_end - 6);
+        str name = part_name(head, "name");
+        if (!str_empty(part_name(head, "filename")))
+            data = str_printf(far.arena, "(file of %zu bytes)", data.len);
+        struct json_object *value = NULL;
+        char first = data.len ? data.ptr[0] : '\0';
+        err *e = NULL;
+        if (first == '{' || first == '[' || (first >= '0' && first <= '9') || first == '-')
+            e = json_parse(far.arena, data, &value);
+        value = value && !e ? json_object_get(value)
+                            : json_object_new_string_len(data.ptr, (int)data.len);
+        json_object_object_add(call, cstr(far.arena, name), value);
+    }
+    return call;
+}
+
+static struct json_object *read_call(const struct far_request *r)
+{
+    struct json_object *call = NULL;
+    if (str_starts(r->content_type, S("multipart/")))
+        call = read_form(r);
+    else if (json_parse(far.arena, r->body, &call))
+        call = json_object_new_object();
+    else
+        json_object_get(call);
+    arena_defer(far.arena, close_tree, call);
+    return call;
+}
+
+/* Of /telegram/bot<token>/sendMessage the method. */
+static str last_part(str path)
+{
+    size_t at = path.len;
+    while (at > 0 && path.ptr[at - 1] != '/')
+        at--;
+    return str_sub(path, at, path.len);
+}
+
+static struct far_answer telegram_answers(const struct far_request *r)
+{
+    str method = last_part(r->path);
+    struct json_object *call = read_call(r);
+    print_call(far.out, "<", method, call);
+    const struct prepared *prepared = take_prepared(S("telegram"));
+    str body = prepared ? prepared->body : apply_call(far.arena, method, call);
+    bool is_ok = str_starts(body, S("{\"ok\":true"));
+    if (!is_ok)
+        buf_addf(far.out, "! " STR_FMT "\n", STR_ARG(body));
+    return (struct far_answer){prepared ? prepared->status
+                               : is_ok  ? 200
+                                        : 400,
+                               S("application/json"), body};
+}
+
+static struct far_answer fal_answers(const struct far_request *r)
+{
+    buf_addf(far.out, "> " STR_FMT " " STR_FMT "%s" STR_FMT "\n", STR_ARG(r->method),
+             STR_ARG(without_address(r->path)), r->body.len ? " " : "",
+             STR_ARG(without_address(r->body)));
+    const struct prepared *prepared = take_prepared(S("fal"));
+    if (!prepared) {
+        buf_add(far.out, S("! the talk has prepared no answer of FAL\n"));
+        return (struct far_answer){500, S("application/json"), S("{}")};
+    }
+    if (str_eq(prepared->body, S("png")))
+        return (struct far_answer){prepared->status, S("image/png"),
+                                   S("\x89PNG\r\n\x1a\n and so on")};
+    return (struct far_answer){prepared->status, S("application/json"), prepared->body};
+}
+
+static struct object *find_object(str path)
+{
+    for (size_t i = 0; i < far.object_count; i++)
+        if (str_eq(far.objects[i].path, path))
+            return &far.objects[i];
+    return NULL;
+}
+
+static struct far_answer store_answers(const struct far_request *r)
+{
+    struct object *object = find_object(r->path);
+    buf_addf(far.out, "> " STR_FMT " " STR_FMT, STR_ARG(r->method), STR_ARG(r->path));
+    if (r->body.len)
+        buf_addf(far.out, " " STR_FMT " %zu bytes", STR_ARG(r->content_type), r->body.len);
+    buf_add_char(far.out, '\n');
+    const struct prepared *prepared = take_prepared(S("store"));
+    if (prepared)
+        return (struct far_answer){prepared->status, S("application/xml"), prepared->body};
+    if (str_eq(r->method, S("PUT"))) {
+        if (!object)
+            object = &far.objects[far.object_count++];
+        assert(far.object_count < OBJECTS_MOST);
+        *object = (struct object){r->path, r->content_type, r->body};
+        return (struct far_answer){200, S("application/xml"), S("")};
+    }
+    if (str_eq(r->method, S("DELETE"))) {
+        if (object)
+            object->path = S("");
+        return (struct far_answer){204, S("application/xml"), S("")};
+    }
+    if (!object)
+        return (struct far_answer){404, S("application/xml"),
+                                   S("<Error><Code>NoSuchKey</Code></Error>")};
+    return (struct far_answer){200, object->content_type, object->bytes};
+}
+
+static struct far_answer answer_of(const struct far_request *r)
+{
+    if (str_starts(r->path, S("/telegram/")))
+        return telegram_answers(r);
+    return str_starts(r->path, S("/fal/")) ? fal_answers(r) : store_answers(r);
+}
+
+/* ---------------------------------------------------------------- HTTP */
+
+static str header_of(str head, str name)
+{
+    str line;
+    while (!str_empty(head)) {
+        str_cut(head, '\n', &line, &head);
+        if (line.len > name.len && str_eq_nocase(str_sub(line, 0, name.len), name))
+            return str_trim(str_sub(line, name.len + 1, line.len));
+    }
+    return S("");
+}
+
+/* True when a whole request stands in raw. */
+static bool parse_request(str raw, struct far_request *out)
+{
+    size_t end;
+    int64_t length = 0;
+    if (!str_find(raw, S("\r\n\r\n"), &end))
+        return false;
+    str head = str_sub(raw, 0, end), first, rest;
+    str_to_i64(header_of(head, S("Content-Length")), &length);
+    if (raw.len < end + 4 + (size_t)length)
+        return false;
+    str_cut(head, '\r', &first, &rest);
+    str_cut(first, ' ', &out->method, &rest);
+    str_cut(rest, ' ', &out->path, &rest);
+    out->content_type = header_of(head, S("Content-Type"));
+    out->body = str_sub(raw, end + 4, (size_t)length);
+    return true;
+}
+
+static bool read_request(int fd, struct far_request *out)
+{
+    struct buf raw = buf_new(far.arena);
+    char chunk[8192];
+    while (!parse_request(buf_str(&raw), out)) {
+        task_wait_fd(fd, EPOLLIN, 0);
+        ssize_t got = read(fd, chunk, sizeof chunk);
+        if (got <= 0)
+            return false;
+        buf_add(&raw, (str){chunk, (size_t)got});
+    }
+    return true;
+}
+
+static void serve_connection(void *argument)
+{
+    int fd = (int)(intptr_t)argument;
+    struct far_request request = {0};
+    while (read_request(fd, &request)) {
+        struct far_answer answer = answer_of(&request);
+        bool has_body = answer.status != 204 && !str_eq(request.method, S("HEAD"));
+        str raw = str_printf(far.arena,
+                             "HTTP/1.1 %d Answer\r\nContent-Type: " STR_FMT
+                             "\r\nContent-Length: %zu\r\n\r\n" STR_FMT,
+                             answer.status, STR_ARG(answer.content_type), answer.body.len,
+                             STR_ARG(has_body ? answer.body : S("")));
+        if (send(fd, raw.ptr, raw.len, MSG_NOSIGNAL) < 0)
+            break;
+    }
+    close(fd);
+}
+
+static void on_connection(struct watch *w, uint32_t events)
+{
+    (void)events;
+    int fd = accept(w->fd, NULL, NULL);
+    if (fd >= 0)
+        task_start(serve_connection, (void *)(intptr_t)fd, 256);
+}
+
+/* Finds a port; the loop serves it from far_serve() on. */
+static void far_listen(struct arena *a)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int failed = bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 128) ||
+                 getsockname(fd, (struct sockaddr *)&address, &len);
+    assert(!failed);
+    (void)failed;
+    far.arena = a;
+    far.address = str_printf(a, "127.0.0.1:%d", ntohs(address.sin_port));
+    far.listener = (struct watch){.fd = fd, .ready = on_connection};
+}
+
+static void far_serve(void)
+{
+    loop_watch(&far.listener, EPOLLIN);
+}
