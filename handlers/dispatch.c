@@ -154,10 +154,15 @@ static err *on_unknown_words(struct turn *t)
     return say(t, t->state == ST_idle ? T_unknown_words : T_unknown_here);
 }
 
+/* "menu:open:new" stands under results, which must not give way to the menu. */
 static struct plan plan_tap(struct turn *t)
 {
     struct plan plan;
     str name = split_tap(t->update->tap, &t->argument);
+    if (str_eq(t->argument, S("new"))) {
+        t->keeps_message = true;
+        t->argument = S("");
+    }
     if (find_step(t->state, IN_TAP, name, &plan) || find_route(taps, name, &plan))
         return plan;
     return (struct plan){on_old_button, NEED_NOTHING, ST_stay};
@@ -203,8 +208,10 @@ static err *meet_needs(struct turn *t, unsigned needs)
         TRY(image_find(t->db, t->arena, t->user->id, t->argument, t->image));
     }
     if (needs & NEED_GENERATION) {
+        str id;
+        str_cut(t->argument, ':', &id, &t->argument);
         t->generation = NEW(t->arena, struct generation);
-        TRY(generation_find(t->db, t->arena, t->user->id, t->argument, t->generation));
+        TRY(generation_find(t->db, t->arena, t->user->id, id, t->generation));
     }
     return NULL;
 }

@@ -2,6 +2,7 @@
 
 #include "core/log.h"
 #include "db/generation.h"
+#include "handlers/imagen.h"
 #include "handlers/outbox.h"
 #include "handlers/photo.h"
 
@@ -40,8 +41,7 @@ static void card_buttons(struct turn *t, const struct image *image, int64_t inde
                     tap_for(a, "gallery:favorite", image->id));
     keyboard_button(k, T_button_delete, tap_for(a, "gallery:delete", image->id));
     keyboard_row(k);
-    keyboard_button(k, T_button_again, tap_for(a, "imagen:again", image->generation_id),
-                    KV("price", t->bot->conf->imagen4_generation_cost_coins));
+    again_button(k, t->bot->conf, image->generation_id, 1);
     keyboard_button(k, T_button_menu, S("menu:open"));
 }
 
@@ -245,8 +245,8 @@ err *job_gallery_send(struct work *w)
 
     struct keyboard k = keyboard_new(w->arena, language);
     keyboard_row(&k);
-    keyboard_button(&k, T_button_gallery, S("gallery:open"));
-    keyboard_button(&k, T_button_menu, S("menu:open"));
+    keyboard_button(&k, T_button_gallery, S("gallery:open:new"));
+    keyboard_button(&k, T_button_menu, S("menu:open:new"));
     str caption = text_html(w->arena, language, T_gallery_sent,
                             KVS(KV("words", str_clip_points(w->arena, image.words, SHOWN_WORDS_MAX)),
                                 KV("ratio", image.aspect_ratio)));

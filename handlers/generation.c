@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "db/ledger.h"
 #include "db/queries.h"
+#include "handlers/imagen.h"
 #include "handlers/photo.h"
 
 enum {
@@ -550,13 +551,13 @@ err *job_object_delete(struct work *w)
 
 /* ---------------------------------------------------------------- the end, for the user */
 
-static void result_buttons(struct keyboard *k, const struct generation *g)
+static void result_buttons(struct work *w, struct keyboard *k, const struct generation *g)
 {
     keyboard_row(k);
-    keyboard_button(k, T_button_again, tap_for(k->arena, "imagen:again", g->id), KV("price", g->price_coins));
+    again_button(k, w->bot->conf, g->id, g->num_images);
     keyboard_row(k);
-    keyboard_button(k, T_button_gallery, S("gallery:open"));
-    keyboard_button(k, T_button_menu, S("menu:open"));
+    keyboard_button(k, T_button_gallery, S("gallery:open:new"));
+    keyboard_button(k, T_button_menu, S("menu:open:new"));
 }
 
 static str result_caption(struct work *w, const struct generation *g, size_t images)
@@ -570,7 +571,7 @@ static str result_caption(struct work *w, const struct generation *g, size_t ima
 static err *deliver_one(struct work *w, const struct generation *g, const struct image *image)
 {
     struct keyboard k = keyboard_new(w->arena, language_of(g->language));
-    result_buttons(&k, g);
+    result_buttons(w, &k, g);
     return photo_send(w, g->chat_id, image, result_caption(w, g, 1), &k);
 }
 
@@ -579,7 +580,7 @@ static err *deliver_album(struct work *w, const struct generation *g, const stru
 {
     TRY(photo_send_album(w, g->chat_id, images, count));
     struct keyboard k = keyboard_new(w->arena, language_of(g->language));
-    result_buttons(&k, g);
+    result_buttons(w, &k, g);
     work_tell(w, g->chat_id,
               &(struct outgoing){
                   .way = CALL_QUEUED,

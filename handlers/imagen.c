@@ -241,10 +241,22 @@ static err *free_repeat_id(struct turn *t, str *id)
     }
 }
 
+void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count)
+{
+    str argument = str_printf(k->arena, STR_FMT ":%d", STR_ARG(generation_id), count);
+    keyboard_button(k, T_button_again, tap_for(k->arena, "imagen:again", argument),
+                    KV("price", count * conf->imagen4_generation_cost_coins));
+}
+
+/* The button says how many: all of an order under its result, one under an image of the gallery. */
 err *on_imagen_again(struct turn *t)
 {
     struct generation order = *t->generation;
+    int64_t count;
+    if (str_to_i64(t->argument, &count) && count >= 1 && count <= IMAGES_MAX)
+        order.num_images = (int)count;
     order.price_coins = price_of(t, order.num_images);
+    t->keeps_message = true;
     TRY(free_repeat_id(t, &order.id));
     return generation_order(t, &order);
 }

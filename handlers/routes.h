@@ -11,7 +11,7 @@ enum need {
     NEED_NOTHING = 0,
     NEED_ADMIN = 1 << 0,
     NEED_IMAGE = 1 << 1,      /* the argument names an image of this user: t->image */
-    NEED_GENERATION = 1 << 2, /* likewise: t->generation */
+    NEED_GENERATION = 1 << 2, /* likewise: t->generation; the argument is what stands behind */
 };
 
 /* A command or a tap, from any state. `to`: where the dialog goes when the handler succeeds. */

@@ -219,7 +219,7 @@ err *say_new(struct turn *t, enum text text, const struct kv *values)
 /* Telegram turns text into a picture, but not back: a picture is replaced by a new message. */
 err *say_here(struct turn *t, enum text text, const struct kv *values)
 {
-    if (!is_tap(t) || !t->update->message_id) {
+    if (!is_tap(t) || !t->update->message_id || t->keeps_message) {
         add_message(t, text, values);
         return NULL;
     }
@@ -241,7 +241,7 @@ err *say_here(struct turn *t, enum text text, const struct kv *values)
 
 err *say_photo_here(struct turn *t, str file_id, enum text caption, const struct kv *values)
 {
-    int64_t message_id = is_tap(t) ? t->update->message_id : 0;
+    int64_t message_id = is_tap(t) && !t->keeps_message ? t->update->message_id : 0;
     str html = text_html(t->arena, t->language, caption, values);
     add_call(t, message_id ? edit_way(t) : CALL_QUEUED,
              photo_call(t->arena, t->chat_id, message_id, file_id, html, &t->keyboard));

@@ -38,6 +38,7 @@ struct turn {
     size_t call_count, call_room;
     str next_slot;
     bool is_tap_answered;
+    bool keeps_message;         /* what was tapped is a result and stays: the screen is a new message */
     bool is_redraw;             /* an old keyboard was tapped: the screen is drawn through the outbox */
     bool was_begun;             /* an earlier run of this update did not end, or nobody knows */
     bool was_user_read;         /* from PostgreSQL, not from the session */
