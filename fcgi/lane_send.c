@@ -115,16 +115,19 @@ static bool sleep_until(int64_t at_ms)
 
 /* The limits are the bot's, not the worker's: each takes its part. Burst and flow together stay within
  * the limit in any second. */
-static bool await_pace(struct line *line)
+static int64_t reserve_place(void)
 {
-    const struct conf *conf = lane.w->bot->conf;
-    double all = (double)conf->send_messages_per_second / (double)lane.w->alive;
+    double all = (double)lane.w->bot->conf->send_messages_per_second / (double)lane.w->alive;
     double burst = all / BURST_PART > 1 ? all / BURST_PART : 1;
     double flow = all - burst > all / 2 ? all - burst : all;
-    int64_t chat_at = pace_reserve(&line->pace, clock_steady_ms(),
-                                   (double)conf->send_chat_messages_per_second, CHAT_BURST);
-    return sleep_until(chat_at) &&
-           sleep_until(pace_reserve(&lane.pace, clock_steady_ms(), flow, burst));
+    return pace_reserve(&lane.pace, clock_steady_ms(), flow, burst);
+}
+
+static bool await_pace(struct line *line)
+{
+    double per_second = (double)lane.w->bot->conf->send_chat_messages_per_second;
+    int64_t at_ms = pace_reserve(&line->pace, clock_steady_ms(), per_second, CHAT_BURST);
+    return sleep_until(at_ms) && sleep_until(reserve_place());
 }
 
 void send_pause(struct worker *w, struct arena *a, int64_t ms)
@@ -137,6 +140,7 @@ void send_pause(struct worker *w, struct arena *a, int64_t ms)
         log_err("send.pause_not_shared", e, KVS());
 }
 
+/* When a pause ends all who waited would go at once, and the next pause would follow: they line up anew. */
 static err *await_pause_end(struct arena *a)
 {
     redisReply *reply;
@@ -144,8 +148,9 @@ static err *await_pause_end(struct arena *a)
     int64_t until_ms = clock_steady_ms() + reply_i64(reply);
     if (until_ms > lane.paused_until_ms)
         lane.paused_until_ms = until_ms;
-    while (clock_steady_ms() < lane.paused_until_ms && sleep_until(lane.paused_until_ms))
-        continue;
+    while (clock_steady_ms() < lane.paused_until_ms)
+        if (!sleep_until(lane.paused_until_ms) || !sleep_until(reserve_place()))
+            break;
     return NULL;
 }
 
