@@ -9,7 +9,7 @@
 enum {
     FAR_STEPS = 10,
     FAR_FROM = 5, /* with fewer images nobody needs big steps */
-    SHOWN_WORDS_MAX = 500,
+    SHOWN_WORDS_MAX = 400, /* code points, of two units at most: a caption has 1024 */
 };
 
 /* ---------------------------------------------------------------- the card */

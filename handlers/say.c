@@ -134,9 +134,29 @@ static str end_call(struct buf *b, struct keyboard *k)
     return buf_str(b);
 }
 
+/* Telegram counts what is shown: no tags, and an escaped character as one. */
+static size_t shown_units(str html)
+{
+    size_t units = 0;
+    for (size_t at = 0; at < html.len;) {
+        char first = html.ptr[at];
+        str rest = str_sub(html, at, html.len), head, tail;
+        if (first == '<' || first == '&') {
+            str_cut(rest, first == '<' ? '>' : ';', &head, &tail);
+            units += first == '&';
+            at += rest.len - tail.len;
+        } else {
+            size_t length = str_utf8_at(html, at);
+            units += length > 3 ? 2 : 1;
+            at += length ? length : 1;
+        }
+    }
+    return units;
+}
+
 str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html, struct keyboard *k)
 {
-    assert(str_utf16_units(html) <= MESSAGE_MAX_UNITS);
+    assert(shown_units(html) <= MESSAGE_MAX_UNITS);
     struct buf b = begin_call(a, message_id ? "editMessageText" : "sendMessage", chat_id);
     if (message_id)
         put_message_id(&b, message_id);
@@ -149,7 +169,7 @@ str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html,
 str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id, str caption_html,
                struct keyboard *k)
 {
-    assert(str_utf16_units(caption_html) <= CAPTION_MAX_UNITS);
+    assert(shown_units(caption_html) <= CAPTION_MAX_UNITS);
     if (message_id) {
         struct buf b = begin_call(a, "editMessageMedia", chat_id);
         put_message_id(&b, message_id);
