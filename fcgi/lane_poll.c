@@ -303,10 +303,12 @@ static void run_fetcher(void *unused)
         if (e)
             log_err("poll.failed", e, KVS());
         failures = e ? failures + 1 : 0;
+        int64_t wait_ms = backoff_ms(failures, RETRY_FIRST_MS, RETRY_MOST_MS);
+        if (e && e->retry_ms > wait_ms)
+            wait_ms = e->retry_ms;
         arena_reset(a);
         if (failures > 0)
-            worker_sleep(poll.w, backoff_ms(failures - 1, RETRY_FIRST_MS, RETRY_MOST_MS),
-                         SLEEP_PLAIN);
+            worker_sleep(poll.w, wait_ms, SLEEP_PLAIN);
         else if (!lease_is_held(&poll.lease))
             worker_sleep(poll.w, LOOK_EVERY_MS, SLEEP_PLAIN);
     }
