@@ -117,5 +117,6 @@ int main(void)
     loop_on_signal(SIGINT, on_stop);
     worker_start(&worker, start_lanes, NULL, MAIN_STACK_KIB);
     loop_run();
+    arena_free(a);
     return EXIT_SUCCESS;
 }
