@@ -23,7 +23,7 @@ static void page_buttons(struct turn *t, const struct image *image, int64_t inde
         if (total >= FAR_FROM)
             keyboard_button(k, T_button_first, tap_for(a, "gallery:first", image->id));
         keyboard_button(k, T_button_newer, tap_for(a, "gallery:newer", image->id));
-        keyboard_button(k, T_button_place, tap_for(a, "gallery:show", image->id), KV("index", index),
+        keyboard_button(k, T_button_place, tap_for(a, "gallery:place", image->id), KV("index", index),
                         KV("total", total));
         keyboard_button(k, T_button_older, tap_for(a, "gallery:older", image->id));
         if (total >= FAR_FROM)
@@ -177,7 +177,16 @@ err *on_gallery_last(struct turn *t)
     return e ? e : show(t, &image, total, total);
 }
 
-/* The place between the arrows, and "no" under the question whether to delete. */
+/* Between the arrows stands where one is: it is said, since an edit would change nothing. */
+err *on_gallery_place(struct turn *t)
+{
+    if (is_elsewhere(t))
+        return show_again(t);
+    hint(t, T_gallery_place, KV("index", field_get_i64(t, "g.index")), KV("total", field_get_i64(t, "g.total")));
+    return NULL;
+}
+
+/* "No" under the question whether to delete. */
 err *on_gallery_show(struct turn *t)
 {
     return is_elsewhere(t) ? show_again(t) : show_place(t);

@@ -19,6 +19,7 @@ err *on_gallery_last(struct turn *t);
 err *on_gallery_favorite(struct turn *t);
 err *on_gallery_delete(struct turn *t);
 err *on_gallery_delete_yes(struct turn *t);
+err *on_gallery_place(struct turn *t);
 err *on_gallery_show(struct turn *t);
 
 /* Sends an image that Telegram does not know yet, from the object store. */

@@ -141,37 +141,44 @@ err *draw_imagen_options(struct turn *t)
     return edit(t, T_imagen_options, KV("words", words), KV("balance", t->user->balance));
 }
 
+/* Telegram refuses an edit that changes nothing: a choice that stands already is only said. */
+static err *choose(struct turn *t, const char *field, str value)
+{
+    if (str_eq(value, field_get(t, field))) {
+        hint(t, T_choice_stands);
+        return NULL;
+    }
+    field_put(t, field, value);
+    return draw_imagen_options(t);
+}
+
 err *on_imagen_ratio(struct turn *t)
 {
     str order, ratio;
-    if (!is_of_this_order(t, &order, &ratio))
-        return on_old_button(t);
-    for (size_t i = 0; i < ARRAY_LEN(ratios); i++)
-        if (str_eq(ratio, str_from(ratios[i])))
-            field_put(t, "d.ratio", ratio);
-    return draw_imagen_options(t);
+    if (is_of_this_order(t, &order, &ratio))
+        for (size_t i = 0; i < ARRAY_LEN(ratios); i++)
+            if (str_eq(ratio, str_from(ratios[i])))
+                return choose(t, "d.ratio", ratio);
+    return on_old_button(t);
 }
 
 err *on_imagen_count(struct turn *t)
 {
     str order, number;
     int64_t count;
-    if (!is_of_this_order(t, &order, &number))
-        return on_old_button(t);
-    if (str_to_i64(number, &count) && count >= 1 && count <= IMAGES_MAX)
-        field_put_i64(t, "d.count", count);
-    return draw_imagen_options(t);
+    if (is_of_this_order(t, &order, &number) && str_to_i64(number, &count) && count >= 1 && count <= IMAGES_MAX)
+        return choose(t, "d.count", number);
+    return on_old_button(t);
 }
 
 err *on_imagen_speed(struct turn *t)
 {
     str order, speed;
-    if (!is_of_this_order(t, &order, &speed))
-        return on_old_button(t);
-    for (size_t i = 0; i < ARRAY_LEN(speeds); i++)
-        if (str_eq(speed, str_from(speeds[i].name)))
-            field_put(t, "d.speed", speed);
-    return draw_imagen_options(t);
+    if (is_of_this_order(t, &order, &speed))
+        for (size_t i = 0; i < ARRAY_LEN(speeds); i++)
+            if (str_eq(speed, str_from(speeds[i].name)))
+                return choose(t, "d.speed", speed);
+    return on_old_button(t);
 }
 
 /* ---------------------------------------------------------------- the order */
@@ -208,6 +215,7 @@ err *on_imagen_made(struct turn *t)
         return on_old_button(t);
     if (e)
         return e;
+    dialog_stay(t);
     hint(t, made.is_open ? T_order_is_running : T_order_is_over);
     return NULL;
 }

@@ -54,6 +54,7 @@ const struct route taps[] = {
     {"gallery:newer",     on_gallery_newer,      NEED_NOTHING,    ST_idle},
     {"gallery:first",     on_gallery_first,      NEED_NOTHING,    ST_idle},
     {"gallery:last",      on_gallery_last,       NEED_NOTHING,    ST_idle},
+    {"gallery:place",     on_gallery_place,      NEED_NOTHING,    ST_idle},
     {"gallery:show",      on_gallery_show,       NEED_NOTHING,    ST_idle},
     {"gallery:favorite",  on_gallery_favorite,   NEED_IMAGE,      ST_idle},
     {"gallery:delete",    on_gallery_delete,     NEED_IMAGE,      ST_idle},

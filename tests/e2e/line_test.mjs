@@ -33,7 +33,7 @@ for (const language of ["ru", "en"])
         for (const [words, ratio] of [["рыжий кот в скафандре", "16:9"], ["a lighthouse in the snow", "1:1"]]) {
             await walk.tap("imagen:open");
             await walk.say(words);
-            await walk.tap(`imagen:ratio:${ratio}`);
+            await walk.tap("imagen:ratio", ratio);
             await walk.tap("imagen:make");
             await walk.until("imagen:again");
             const picture = walk.column.locator(".from-bot .photo img").last();

@@ -28,8 +28,8 @@ const screens = [
     ["imagen-bad-words", (walk) => walk.say("я")],
     ["imagen-options", (walk) => walk.say(words[walk.language])],
     ["imagen-options-chosen", async (walk) => {
-        await walk.tap("imagen:ratio:16:9");
-        await walk.tap("imagen:count:2");
+        await walk.tap("imagen:ratio", "16:9");
+        await walk.tap("imagen:count", "2");
     }],
     ["imagen-ordered", (walk) => walk.tap("imagen:make")],
     ["imagen-running", (walk) => walk.page.waitForTimeout(3000)],

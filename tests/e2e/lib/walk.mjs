@@ -54,14 +54,15 @@ export class Walk extends Chat {
         await this.changed(before);
     }
 
-    // The newest button that sends this.
-    button(tap) {
-        return this.column.locator(`.keys [data-callback^="${tap}"]`).last();
+    // The newest button whose tap begins with this name and, where one is given, ends in this value.
+    button(name, value = "") {
+        const ending = value && `[data-callback$=":${value}"]`;
+        return this.column.locator(`.keys [data-callback^="${name}"]${ending}`).last();
     }
 
-    async tap(tap) {
+    async tap(name, value) {
         const before = await this.look();
-        await this.button(tap).click();
+        await this.button(name, value).click();
         await this.changed(before);
     }
 
