@@ -144,6 +144,7 @@ static str split_tap(str tap, str *argument)
 
 err *on_old_button(struct turn *t)
 {
+    dialog_stay(t);
     t->is_redraw = true;
     hint(t, T_button_is_old);
     return state_rows[t->state].draw(t);

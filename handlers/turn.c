@@ -63,6 +63,11 @@ void dialog_enter(struct turn *t, enum state state)
     t->next_state = state;
 }
 
+void dialog_stay(struct turn *t)
+{
+    t->next_state = t->state;
+}
+
 void turn_add_call(struct turn *t, const struct outgoing *call)
 {
     if (t->call_count == t->call_room) {

@@ -51,6 +51,8 @@ typedef err *handler(struct turn *t);
 
 /* Leaves whatever dialog is open and starts at this state, with no answers yet. */
 void dialog_enter(struct turn *t, enum state state);
+/* Leaves the dialog where it is, whatever the row of this tap says. */
+void dialog_stay(struct turn *t);
 /* The dialog's answers so far, and the gallery's place: "d.words", "g.at"… */
 str field_get(const struct turn *t, const char *name);       /* empty when there is none */
 int64_t field_get_i64(const struct turn *t, const char *name);
