@@ -96,11 +96,13 @@ static err *run_and_record(struct work *w, const struct job_route *route)
     return db_commit(w->db);
 }
 
-/* What the job promised when it was queued is taken back in the transaction that buries it. */
+/* What the job promised when it was queued is taken back in the transaction that buries it. A thing
+ * that is not there any more has nothing to be taken back. */
 static err *bury(struct work *w, const struct job_route *route, str why)
 {
-    if (route && route->give_up)
-        TRY(route->give_up(w));
+    err *e = route && route->give_up ? route->give_up(w) : NULL;
+    if (e && e->kind != ERR_NOT_FOUND)
+        return e;
     TRY(job_die(w->db, w->job, why));
     return db_commit(w->db);
 }
@@ -257,7 +259,7 @@ void job_run(struct worker *worker, const struct job *job)
 {
     struct arena *a = arena_new(JOB_ARENA_BYTES);
     str outer_fields = task_log_fields();
-    task_set_log_fields(log_fields(a, KVS(KV("job", job->id), KV("kind", job->kind),
+    task_set_log_fields(log_fields(a, KVS(KV("job", job->id), KV("job_kind", job->kind),
                                           KV("attempt", job->attempt), KV("user", job->user_id))));
     struct work w = {
         .bot = worker->bot, .arena = a, .db = db_new(worker->bot->pool, a), .job = job};

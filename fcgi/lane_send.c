@@ -197,7 +197,8 @@ static void drop_calls(struct line *line, struct arena *a)
         arena_reset(a);
         dropped++;
     }
-    log_info("send.dropped", KV("chat", line->chat_id), KV("calls", dropped));
+    if (dropped > 0)
+        log_info("send.dropped", KV("chat", line->chat_id), KV("calls", dropped));
 }
 
 /* -- one try -- */
