@@ -130,7 +130,7 @@ static str typed_name(struct arena *a, const struct typed *typed, size_t words)
 
 static const struct command *find_command(struct arena *a, const struct typed *typed, size_t *words)
 {
-    for (*words = 2; *words > 0; --*words)
+    for (*words = typed->count > 1 ? 2 : 1; *words > 0; --*words)
         for (size_t i = 0; i < ARRAY_LEN(commands); i++)
             if (str_eq(typed_name(a, typed, *words), str_from(commands[i].name)))
                 return &commands[i];

@@ -1,0 +1,133 @@
+// cli_test.mjs - the operator's command, as an operator types it.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { findGround, root } from "./lib/ground.mjs";
+import { Person } from "./lib/person.mjs";
+
+const ground = findGround();
+const program = join(process.env.BUILD ?? join(root, "build/debug"), "bin/aisha");
+
+function aisha(words, changes = {}) {
+    const environment = { ...process.env, ...ground.settings, ...changes };
+    for (const [name, value] of Object.entries(changes)) if (value === null) delete environment[name];
+    const { status, stdout, stderr } = spawnSync(program, words.map(String), { env: environment, encoding: "utf8" });
+    return { status, out: stdout, err: stderr, json: () => JSON.parse(stdout) };
+}
+
+test("every command tells what it is for, and a slip is understood", () => {
+    const help = aisha(["--help"]);
+    assert.equal(help.status, 0);
+    for (const name of ["config check", "config show", "credit", "db status", "db verify", "db report", "webhook set", "webhook info"]) {
+        assert.ok(help.out.includes(`  ${name} `), name);
+        const own = aisha([...name.split(" "), "--help"]);
+        assert.equal(own.status, 0);
+        assert.ok(own.out.startsWith(`usage: aisha [--env FILE] ${name}`), own.out);
+    }
+    for (const [words, wanted] of [
+        [["confg", "chek"], /did you mean "aisha config check"\?/],
+        [["crdit", 1, 2], /did you mean "aisha credit"\?/],
+        [["webhok", "info"], /did you mean "aisha webhook info"\?/],
+        [["db"], /aisha db status\n +aisha db verify\n +aisha db report/],
+        [["something else"], /there is no command/],
+        [["credit"], /an argument is missing\nusage: aisha credit <telegram id> <coins>/],
+        [["db", "status", "--json"], /no data/],
+        [["config", "check", "--loud"], /--loud/],
+        [[], /usage: aisha/],
+    ]) {
+        const answer = aisha(words);
+        assert.equal(answer.status, 2, words.join(" "));
+        assert.match(answer.err, wanted);
+        assert.equal(answer.out, "");
+    }
+});
+
+test("settings are checked whole, and shown without secrets", () => {
+    assert.equal(aisha(["config", "check"]).status, 0);
+    const wrong = aisha(["config", "check"], { HTTPS_PORT: "x", WELCOME_COINS: "-1", JWT_SECRET: null });
+    assert.equal(wrong.status, 1);
+    for (const name of ["HTTPS_PORT", "WELCOME_COINS", "JWT_SECRET"]) assert.match(wrong.err, new RegExp(`^${name}: `, "m"));
+    assert.equal(aisha(["config", "check", "--json"], { HTTPS_PORT: "x" }).json().mistakes.length, 1);
+
+    const shown = aisha(["config", "show"]);
+    const data = aisha(["config", "show", "--json"], { SUPPORT_URL: "https://example.com/a?b=it's" }).json();
+    assert.equal(data.SUPPORT_URL, "https://example.com/a?b=it's");
+    assert.equal(data.TELEGRAM_TOKEN, "***");
+    for (const name of ["TELEGRAM_TOKEN", "JWT_SECRET", "CALLBACK_SECRET", "FAL_KEY", "MINIO_SECRET_KEY"])
+        assert.ok(!shown.out.includes(ground.settings[name]), name);
+});
+
+test("a file of settings is read, and a slip in it is named", () => {
+    const folder = mkdtempSync(join(tmpdir(), "aisha-cli-"));
+    try {
+        const file = join(folder, "aisha.env");
+        writeFileSync(file, "WELCOME_COINS=77\n");
+        assert.equal(aisha(["--env", file, "config", "show", "--json"], { WELCOME_COINS: null }).json().WELCOME_COINS, "77");
+        assert.equal(aisha(["config", "show", "--json"], { AISHA_CONF: file, WELCOME_COINS: null }).json().WELCOME_COINS, "77");
+        writeFileSync(file, "WELCOM_COINS=77\n");
+        const answer = aisha(["--env", file, "config", "check"]);
+        assert.equal(answer.status, 1);
+        assert.match(answer.err, /:1: WELCOM_COINS is no setting; did you mean WELCOME_COINS\?/);
+    } finally {
+        rmSync(folder, { recursive: true });
+    }
+});
+
+test("coins are credited once to those who exist", async () => {
+    const person = await Person.meet(ground);
+    await person.start();
+    const welcome = Number(ground.settings.WELCOME_COINS ?? 0);
+
+    const first = aisha(["credit", person.id, 250, "--json"]).json();
+    assert.equal(first.balance, welcome + 250);
+    assert.equal(aisha(["credit", person.id, 250, "--key", first.key, "--json"]).json().credited, 0);
+    assert.match(aisha(["credit", person.id, 1]).out, new RegExp(`: 1 coins\\. Balance: ${welcome + 251}\\.`));
+    assert.match(aisha(["credit", person.id, 9, "--key", first.key]).err, /That key stands for another credit/);
+
+    for (const [words, wanted] of [
+        [[person.id, 0], /no number of coins/], [[person.id, -5], /no number of coins/], [[person.id, 1000001], /no number of coins/],
+        [[person.id, "1e3"], /no number of coins/], [["asya", 5], /no Telegram id/], [[1, 5], /Nobody with the Telegram id 1 /],
+    ]) {
+        const answer = aisha(["credit", ...words]);
+        assert.equal(answer.status, 1);
+        assert.match(answer.err, wanted);
+    }
+    const { balance } = await ground.row("select (ledger_balance(id)).balance from users where telegram_id = :id", { id: person.id });
+    assert.equal(balance, welcome + 251);
+    const audit = await ground.sql("select details from admin_audit where action = 'credit' and telegram_id is null and subject = 'user:' || (select id from users where telegram_id = :id) order by id", { id: person.id });
+    assert.deepEqual(audit.map(({ details }) => details.coins), [250, 1]);
+
+    await person.say("/menu");
+    await person.see(new RegExp(`${welcome + 251}`));
+});
+
+test("the database is reported on", () => {
+    const status = aisha(["db", "status"]);
+    assert.equal(status.status, 0, status.err);
+    assert.match(status.out, /Nothing to deploy/);
+    assert.match(aisha(["db", "verify"]).out, /Verify successful/);
+
+    const report = aisha(["db", "report", "--json"]).json();
+    assert.deepEqual(report.ledger_problems, []);
+    assert.ok(report.rows[0].users >= 1);
+    assert.ok(report.tables.some((table) => table.name === "ledger_entries" && table.size_bytes > 0));
+    assert.match(aisha(["db", "report"]).out, /ledger: sums to zero/);
+
+    const away = aisha(["db", "report"], { STATUS_DATABASE_URL: "postgresql://aisha_status@/aisha?host=/nowhere" });
+    assert.equal(away.status, 1);
+    assert.match(away.err, /Does PostgreSQL run/);
+});
+
+test("the webhook is set and asked for", () => {
+    assert.equal(aisha(["webhook", "set"]).status, 0);
+    const info = aisha(["webhook", "info", "--json"]).json();
+    assert.equal(info.url, `${ground.settings.PUBLIC_URL}/webhook/telegram`);
+    assert.deepEqual(info.allowed_updates, ["message", "callback_query", "my_chat_member"]);
+    assert.match(aisha(["webhook", "info"]).out, /^address +https:/);
+    assert.match(aisha(["webhook", "set"], { PUBLIC_URL: "" }).err, /Set PUBLIC_URL/);
+    assert.match(aisha(["webhook", "set"], { TELEGRAM_WEBHOOK_SECRET: "" }).err, /refuses every update/);
+    assert.match(aisha(["webhook", "info"], { TELEGRAM_TOKEN: "123:AAHxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" }).err, /Is TELEGRAM_TOKEN what BotFather gave\?/);
+});
