@@ -97,8 +97,8 @@ err *job_gate(struct db *db, int64_t job_id, int64_t *wait_ms)
     return NULL;
 }
 
-err *job_send_due(struct db *db, struct arena *a, int64_t after_id, int limit, struct due_send **due,
-                  size_t *count)
+err *job_send_due(struct db *db, struct arena *a, int64_t after_id, int limit,
+                  struct due_send **due, size_t *count)
 {
     struct rows rows;
     TRY(db_query(db, &Q_job_send_due, &rows, V(after_id), V(limit)));

@@ -39,6 +39,7 @@ enum {
     GATE_WAIT_MOST_MS = 2000,
     GATES_PER_PAGE = 200,
     BEAT_EVERY_MS = 1000,
+    COUNTS_KEPT = 3,
     END_LOOK_EVERY_MS = 20,
 };
 
@@ -70,7 +71,9 @@ static struct {
     struct pace pace;
     size_t lines_at_work;
     int64_t paused_until_ms;
-    bool is_away; /* Telegram did not answer last time */
+    bool is_away;                /* Telegram did not answer last time */
+    int64_t counts[COUNTS_KEPT]; /* of workers, at the last beats */
+    size_t beats;
 } lane;
 
 /* -- keys -- */
@@ -721,16 +724,28 @@ static void balance(struct arena *a)
         leave_buckets(held - share);
 }
 
+static int64_t most_of(const int64_t *counts, size_t count)
+{
+    int64_t most = 1;
+    for (size_t i = 0; i < count; i++)
+        if (counts[i] > most)
+            most = counts[i];
+    return most;
+}
+
+/* The most of the last counts is believed: after Redis was wiped the first to beat counts itself alone,
+ * and would take away what the others still hold. */
 static err *count_workers(struct arena *a)
 {
     const str key = S("workers");
     const str arguments[] = {lane.w->name, digits(a, WORKER_SILENCE_MS)};
     redisReply *reply;
     TRY(cache_eval(lane.w->bot->cache, a, &reply, &SCRIPT_worker_beat, &key, 1, arguments, 2));
-    int64_t alive = reply_i64(reply);
+    lane.counts[lane.beats++ % COUNTS_KEPT] = reply_i64(reply);
+    int64_t alive = most_of(lane.counts, COUNTS_KEPT);
     if (alive != lane.w->alive)
         log_info("worker.counted", KV("alive", alive));
-    lane.w->alive = alive > 0 ? alive : 1;
+    lane.w->alive = alive;
     return NULL;
 }
 
