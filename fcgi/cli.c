@@ -93,9 +93,10 @@ struct typed {
     const char *wrong; /* an option that there is not, or that lacks its value */
 };
 
-static bool is_option(const char *word)
+/* "-5" is a number, if a wrong one. */
+static bool is_option(str word)
 {
-    return word[0] == '-' && word[1] != '\0' && !(word[1] >= '0' && word[1] <= '9');
+    return str_starts(word, S("-")) && word.len > 1 && !(word.ptr[1] >= '0' && word.ptr[1] <= '9');
 }
 
 static void read_words(int count, char **words, struct cli *cli, struct typed *typed)
@@ -113,7 +114,7 @@ static void read_words(int count, char **words, struct cli *cli, struct typed *t
             cli->env_file = words[++i];
         else if (str_eq(word, S("--key")) && next)
             cli->key = str_from(words[++i]);
-        else if (is_option(words[i]))
+        else if (is_option(word))
             typed->wrong = words[i];
         else if (typed->count < MOST_WORDS)
             typed->words[typed->count++] = word;

@@ -11,8 +11,6 @@
 #include "db/queries.h"
 #include "numbers.h"
 
-extern char **environ;
-
 /* ---------------------------------------------------------------- sqitch */
 
 /* The migrations lie beside the program in a release, and above it in a build tree. */
@@ -66,7 +64,7 @@ static char *word(struct arena *a, str s)
 static err *run_sqitch(struct cli *cli, const char *what)
 {
     struct arena *a = cli->arena;
-    str folder, target = S("");
+    str folder = S(""), target = S("");
     TRY(find_migrations(a, &folder));
     TRY(say_where(cli, &target));
     setenv("SQITCH_CONFIG", cstr(a, str_printf(a, STR_FMT "/sqitch.conf", STR_ARG(folder))), 1);
