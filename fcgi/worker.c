@@ -87,6 +87,7 @@ static void run_drain(void *unused)
     err *e = sign_off(a);
     if (e)
         log_err("worker.not_signed_off", e, KVS());
+    arena_free(a);
     log_info("worker.stopped", KV("unfinished", worker.task_count));
     loop_stop();
 }
