@@ -1,0 +1,221 @@
+// mix.mjs - what people do while things break, and what must have come of it.
+//
+// Every message carries a token that its effect shows again, so that each is
+// found: words in the screen that repeats them, an admin's update in the row
+// of the link and in the message that holds the link, an order in its picture.
+import { createHash } from "node:crypto";
+import { pause, until } from "./ground.mjs";
+
+export const adminIds = Array.from({ length: 24 }, (_, i) => 71000 + i);
+const range = (first, count) => Array.from({ length: count }, (_, i) => first + i);
+
+export class Mix {
+    constructor(ground, { orders }) {
+        this.ground = ground;
+        this.admins = adminIds;
+        this.talkers = range(72000, 40);
+        this.linguists = range(73000, 8);
+        this.fans = range(74000, 8);
+        this.buyers = range(75000, Math.min(40, orders));
+        this.orderCount = orders;
+        this.sent = { words: 0, admin: 0, language: 0, favourite: 0, order: 0 };
+        this.posted = 0;
+        this.cards = new Map();     // person -> the message whose buttons are tapped
+        this.language = new Map();  // person -> as last chosen
+        this.toggles = new Map();   // person -> how often
+        this.orders = [];
+        this.ordered = new Set();   // words of orders that PostgreSQL knows
+        this.waiting = [];          // buyers who wait for a message
+        this.newest = 0;
+        this.calls = { newest: 0, sentAt: new Map() };
+        this.turn = 0;
+        this.allowed = 0;           // orders that may begin by now
+    }
+
+    people() {
+        return [...this.admins, ...this.talkers, ...this.linguists, ...this.fans, ...this.buyers];
+    }
+
+    async post(acts) {
+        for (let at = 0; at < acts.length; at += 100) {
+            const answers = await this.ground.control("update", acts.slice(at, at + 100));
+            if (answers.some((answer) => !answer.ok)) throw new Error(`an act was not taken: ${JSON.stringify(answers)}`);
+        }
+        this.posted += acts.length;
+    }
+
+    pending() {
+        return this.ground.control("pending");
+    }
+
+    empty(seconds = 300) {
+        return until(async () => (await this.pending()).pending === 0, "no update is pending", seconds);
+    }
+
+    // -- new messages, as they appear --
+
+    async watch() {
+        for (;;) {
+            const { messages } = await this.ground.control(`messages?after=${this.newest}&limit=2000`);
+            for (const message of messages) {
+                this.newest = message.message_id;
+                if (message.is_from_bot) this.waiting = this.waiting.filter((one) => !(one.fits(message) && (one.found(message), true)));
+            }
+            await this.readCalls();
+            if (messages.length < 2000) return;
+        }
+    }
+
+    // When each message was sent; the log keeps the last 20 000 calls.
+    async readCalls() {
+        const { calls } = await this.ground.control(`calls?after=${this.calls.newest}&limit=20000`);
+        for (const call of calls) {
+            this.calls.newest = Math.max(this.calls.newest, call.id);
+            if (call.status !== 200 || !call.method.startsWith("send")) continue;
+            for (const [, id] of call.result.matchAll(/"message_id":\s*(\d+)/g)) this.calls.sentAt.set(Number(id), call.at_ms);
+        }
+    }
+
+    async keepWatching() {
+        while (!this.isOver) {
+            await this.watch();
+            await this.readOrders();
+            await pause(300);
+        }
+    }
+
+    message(user, fits) {
+        return new Promise((found) => this.waiting.push({ fits: (message) => message.chat_id === user && fits(message), found }));
+    }
+
+    // -- before anything breaks --
+
+    async prepare() {
+        for (const id of this.people())
+            await this.ground.control("person", { id, first_name: `P${id}`, language_code: "en" });
+        for (const [name, value] of [["telegram.retry_scale", 0.02], ["fal.seconds", 1], ["fal.running", 16], ["fal.pixels", 256], ["fal.retry_scale", 0.05]])
+            await this.ground.control("fault", { name, value });
+        this.watching = this.keepWatching();
+        await this.post(this.people().map((user) => ({ user, kind: "text", text: "/start" })));
+        const screens = this.linguists.map((user) => this.message(user, (message) => hasButton(message, "language:set:ru")));
+        await this.post(this.linguists.map((user) => ({ user, kind: "text", text: "/language" })));
+        await this.post(this.talkers.map((user) => ({ user, kind: "text", text: "/create" })));
+        for (const card of await Promise.all(screens)) this.cards.set(card.chat_id, card.message_id);
+        await Promise.all(this.fans.map((user) => this.makeFan(user)));
+        await this.empty();
+    }
+
+    // Somebody with one picture, open in the gallery.
+    async makeFan(user) {
+        const photo = this.message(user, (message) => message.kind === "photo");
+        await this.order(user, `fan-${user}`, 1);
+        await photo;
+        const card = this.message(user, (message) => buttonOf(message, "gallery:favorite"));
+        await this.post([{ user, kind: "text", text: "/gallery" }]);
+        const shown = await card;
+        this.cards.set(user, shown.message_id);
+        this.cards.set(`${user} tap`, buttonOf(shown, "gallery:favorite"));
+        this.toggles.set(user, 0);
+    }
+
+    // -- the mix: of ten acts three and a half write --
+
+    act() {
+        const n = this.turn++;
+        const of = (people) => people[Math.floor(n / 20) % people.length];
+        switch (n % 20) {
+        case 0: case 4: case 8: case 12: case 16:
+            this.sent.admin++;
+            return { user: this.admins[Math.floor(n / 4) % this.admins.length], kind: "text", text: "/admin" };
+        case 6: {
+            const user = of(this.linguists), to = this.language.get(user) === "ru" ? "en" : "ru";
+            this.sent.language++;
+            this.language.set(user, to);
+            return { user, kind: "tap", message_id: this.cards.get(user), data: `language:set:${to}`, forged: true };
+        }
+        case 14: {
+            const user = of(this.fans);
+            this.sent.favourite++;
+            this.toggles.set(user, this.toggles.get(user) + 1);
+            return { user, kind: "tap", message_id: this.cards.get(user), data: this.cards.get(`${user} tap`), forged: true };
+        }
+        default:
+            return { user: this.talkers[n % this.talkers.length], kind: "text", text: `token w-${this.sent.words++}-` };
+        }
+    }
+
+    feed(count) {
+        return this.post(Array.from({ length: count }, () => this.act()));
+    }
+
+    // -- orders: each goes by itself as soon as it may --
+
+    async order(user, token, count) {
+        const asked = this.message(user, (message) => hasButton(message, "menu:open") && !message.text.includes(token));
+        await this.post([{ user, kind: "text", text: "/create" }]);
+        await asked;
+        const options = this.message(user, (message) => message.text.includes(`${token}.`) && hasButton(message, "imagen:make"));
+        await this.post([{ user, kind: "text", text: `a lighthouse ${token}.` }]);
+        const { message_id } = await options;
+        if (count > 1) await this.post([{ user, kind: "tap", message_id, data: `imagen:count:${count}`, forged: true }]);
+        await this.post([{ user, kind: "tap", message_id, data: "imagen:make", forged: true }]);
+        // Taps and messages of one person overtake each other, so the next words wait for this.
+        await until(() => this.ordered.has(`a lighthouse ${token}.`), `the order ${token} is taken`, 1800);
+    }
+
+    // One question for all buyers.
+    async readOrders() {
+        const rows = await this.ground.sql("select original_prompt as words from image_generations").catch(() => []);
+        this.ordered = new Set(rows.map((row) => row.words));
+    }
+
+    startOrders() {
+        this.ordering = this.buyers.map((user) => this.buy(user));
+    }
+
+    async buy(user) {
+        for (;;) {
+            await until(() => this.allowed > 0 || this.orders.length >= this.orderCount, "an order may begin", 7200);
+            if (this.orders.length >= this.orderCount) return;
+            this.allowed--;
+            const n = this.orders.length;
+            const order = { user, token: `${n % 10 === 9 ? "[unsafe] " : ""}o-${n}-`, count: n % 5 === 4 ? 2 : 1 };
+            this.orders.push(order);
+            await this.order(user, order.token, order.count);
+            this.sent.order++;
+        }
+    }
+
+    async over() {
+        this.allowed = this.orderCount;
+        await Promise.all(this.ordering);
+        this.isOver = true;
+        await this.watching;
+    }
+
+    async messages() {
+        const all = [];
+        for (let after = 0; ;) {
+            const { messages } = await this.ground.control(`messages?after=${after}&limit=5000`);
+            all.push(...messages.filter((message) => message.is_from_bot));
+            if (messages.length < 5000) return all;
+            after = messages.at(-1).message_id;
+        }
+    }
+}
+
+const buttons = (message) => message.markup?.inline_keyboard?.flat() ?? [];
+const hasButton = (message, data) => buttons(message).some((button) => button.callback_data === data);
+const buttonOf = (message, start) => buttons(message).find((button) => button.callback_data?.startsWith(start))?.callback_data;
+export const linkToken = (message) => buttons(message).map((button) => /token=([0-9a-f]+)/.exec(button.url ?? "")?.[1]).find(Boolean);
+export const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+
+// Groups what can be seen by the token in it.
+export function byToken(messages, tokenOf) {
+    const groups = new Map();
+    for (const message of messages) {
+        const token = tokenOf(message);
+        if (token) groups.set(token, [...(groups.get(token) ?? []), message]);
+    }
+    return groups;
+}
