@@ -461,8 +461,9 @@ static void at_once(str steps)
     for (size_t i = 0; i < count; i++)
         while (!deliveries[i].is_over)
             task_wait(0);
-    chats.query_id = S("");
+    chats.are_many = true;
     send_all();
+    chats.are_many = false;
     str outcome = buf_str(&talk.out);
     talk.out = whole;
     print_sorted(outcome);
@@ -944,7 +945,6 @@ int main(int argc, char **argv)
     task_start(play, NULL, STACK_KIB);
     loop_run();
     bool is_well = report();
-    close_ground();
-    arena_free(talk.arena);
+    close_ground(); /* the arena, and what it holds, ends with the process */
     return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
 }

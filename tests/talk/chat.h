@@ -26,7 +26,8 @@ static struct {
     struct arena *arena; /* of the whole talk */
     struct chat_message messages[MESSAGES_MOST];
     size_t count;
-    str query_id; /* of the tap that is being handled: not worth printing */
+    str query_id;  /* of the tap that is being handled: not worth printing */
+    bool are_many; /* taps at once: who of them gets which answer is chance */
 } chats;
 
 /* ---------------------------------------------------------------- what is printed */
@@ -39,7 +40,8 @@ static bool is_worth_printing(const char *name, struct json_object *value)
         return false;
     if (strcmp(name, "parse_mode") == 0)
         return !str_eq(text, S("HTML"));
-    return strcmp(name, "callback_query_id") != 0 || !str_eq(text, chats.query_id);
+    bool is_expected = chats.are_many || str_eq(text, chats.query_id);
+    return strcmp(name, "callback_query_id") != 0 || !is_expected;
 }
 
 static void print_value(struct buf *b, const char *name, struct json_object *value)

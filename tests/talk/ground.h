@@ -137,8 +137,9 @@ static void put_settings(void)
 
 static void close_ground(void)
 {
-    ground.pool ? db_pool_close(ground.pool) : (void)0;
-    ground.work ? db_pool_close(ground.work->pool) : (void)0;
+    db_pool_close(ground.pool);
+    db_pool_close(ground.dead_pool);
+    db_pool_close(ground.work->pool);
     drop_database();
 }
 
