@@ -211,7 +211,7 @@ static const char *failure_word(enum fal_failure_kind kind)
     case FAL_FAILURE_CANCELLED: return "cancelled";
     case FAL_FAILURE_ACCESS: return "upstream";
     }
-    assert(!"a failure without a word");
+    assert(false && "a failure without a word");
     return "upstream";
 }
 

@@ -49,7 +49,7 @@ static void put_value(struct buf *b, const struct val *value, bool is_html)
     else if (value->type == VAL_INT)
         buf_add_i64(b, value->integer);
     else
-        assert(!"a text takes words and whole numbers");
+        assert(false && "a text takes words and whole numbers");
 }
 
 /* {name} is a value, {name|one|few|many} the form of a word that fits the number. */
@@ -140,8 +140,8 @@ static size_t shown_units(str html)
     size_t units = 0;
     for (size_t at = 0; at < html.len;) {
         char first = html.ptr[at];
-        str rest = str_sub(html, at, html.len), head, tail;
         if (first == '<' || first == '&') {
+            str rest = str_sub(html, at, html.len), head, tail;
             str_cut(rest, first == '<' ? '>' : ';', &head, &tail);
             units += first == '&';
             at += rest.len - tail.len;
