@@ -63,17 +63,15 @@ static bool scan(str text, size_t *members, const char **wrong)
         unsigned char byte = (unsigned char)text.ptr[i];
         if (byte == '"') {
             is_inside = !is_inside;
+        } else if (is_inside && byte == '\\') {
+            i++;
         } else if (is_inside) {
-            if (byte < ' ') {
-                *wrong = "raw control character in a string";
-                return false;
-            }
             size_t length = str_utf8_at(text, i);
-            if (!length) {
-                *wrong = "invalid utf-8";
+            if (!length || byte < ' ') {
+                *wrong = length ? "raw control character in a string" : "invalid utf-8";
                 return false;
             }
-            i += byte == '\\' ? 1 : length - 1;
+            i += length - 1;
         } else {
             if (!is_outside[byte] || !is_number_mark_right(text, i)) {
                 *wrong = "unexpected character";

@@ -207,7 +207,7 @@ static bool is_continuation(unsigned char byte)
     return (byte & 0xC0) == 0x80;
 }
 
-size_t str_utf8_at(str s, size_t at)
+size_t str_utf8_sequence_at(str s, size_t at)
 {
     if (at >= s.len)
         return 0;
@@ -462,7 +462,7 @@ str str_html(struct arena *a, str s)
 
 /* -- buffers -- */
 
-enum { SMALLEST_BUFFER_BYTES = 128 };
+enum { SMALLEST_BUFFER_BYTES = 64 };
 
 struct buf buf_new(struct arena *a)
 {

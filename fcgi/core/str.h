@@ -55,7 +55,11 @@ bool str_to_i64(str s, int64_t *out); /* whole, decimal, in range, or false */
 bool str_is_uuid(str s);                    /* 8-4-4-4-12 hex digits */
 bool str_is_utf8(str s);
 /* Length of the well-formed sequence that begins there; 0 when none does. */
-size_t str_utf8_at(str s, size_t at);
+size_t str_utf8_sequence_at(str s, size_t at);
+static inline size_t str_utf8_at(str s, size_t at)
+{
+    return at < s.len && (unsigned char)s.ptr[at] < 0x80 ? 1 : str_utf8_sequence_at(s, at);
+}
 size_t str_points(str s); /* Unicode code points */
 size_t str_utf16_units(str s);
 bool str_points_within(str s, size_t least, size_t most);
