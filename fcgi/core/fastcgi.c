@@ -195,10 +195,17 @@ static bool is_header_value(str s)
 static str answer_head(struct arena *a, const struct answer *answer)
 {
     struct buf head = buf_new(a);
-    buf_addf(&head, "Status: %d %s\r\n", answer->status, reason_of(answer->status));
-    const char *type = answer->content_type ? answer->content_type : "application/json";
-    if (answer->status != 204 && answer->status != 304)
-        buf_addf(&head, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, answer->body.len);
+    buf_add(&head, S("Status: "));
+    buf_add_i64(&head, answer->status);
+    buf_add_char(&head, ' ');
+    buf_add(&head, str_from(reason_of(answer->status)));
+    if (answer->status != 204 && answer->status != 304) {
+        buf_add(&head, S("\r\nContent-Type: "));
+        buf_add(&head, str_from(answer->content_type ? answer->content_type : "application/json"));
+        buf_add(&head, S("\r\nContent-Length: "));
+        buf_add_i64(&head, (int64_t)answer->body.len);
+    }
+    buf_add(&head, S("\r\n"));
 
     for (const struct kv *h = answer->headers; h && h->name; h++) {
         assert(h->value.type == VAL_STR);
@@ -263,19 +270,27 @@ static enum body_result discard_body(FCGX_Stream *in, size_t seen_bytes)
     return FCGX_GetError(in) == 0 ? BODY_TOO_LARGE : BODY_CUT_OFF;
 }
 
+/* One byte more is asked for than was announced: the end of the stream has to be seen. */
+static enum body_result read_announced_body(struct connection *c, size_t length, str *out)
+{
+    FCGX_Stream *in = c->fcgi.in;
+    if (length > server.options.max_body_bytes)
+        return discard_body(in, 0);
+    char *body = NEW_ARRAY(c->arena, char, length + 1);
+    int got = FCGX_GetStr(body, (int)length + 1, in);
+    if (FCGX_GetError(in) != 0 || got != (int)length)
+        return BODY_CUT_OFF;
+    *out = (str){body, length};
+    return BODY_WHOLE;
+}
+
 /*
  * An empty CONTENT_LENGTH does not mean an empty body: nginx passes a chunked
  * one on like that when it does not buffer. The end of the stream decides.
  */
-static enum body_result read_body(struct connection *c, str length_text, str *out)
+static enum body_result read_unannounced_body(struct connection *c, str *out)
 {
     FCGX_Stream *in = c->fcgi.in;
-    int64_t length = -1;
-    if (!str_empty(length_text) && (!str_to_i64(length_text, &length) || length < 0))
-        return BODY_CUT_OFF;
-    if (length > (int64_t)server.options.max_body_bytes)
-        return discard_body(in, 0);
-
     struct buf body = buf_new(c->arena);
     char chunk[CHUNK_BYTES];
     int got;
@@ -286,10 +301,19 @@ static enum body_result read_body(struct connection *c, str length_text, str *ou
     }
     if (FCGX_GetError(in) != 0)
         return BODY_CUT_OFF;
-    if (length >= 0 && body.len != (size_t)length)
-        return BODY_CUT_OFF;
     *out = buf_str(&body);
     return BODY_WHOLE;
+}
+
+static enum body_result read_body(struct connection *c, str *out)
+{
+    str announced = request_param(&c->request, "CONTENT_LENGTH");
+    int64_t length;
+    if (str_empty(announced))
+        return read_unannounced_body(c, out);
+    if (!str_to_i64(announced, &length) || length < 0)
+        return BODY_CUT_OFF;
+    return read_announced_body(c, (size_t)length, out);
 }
 
 static void fill_request(struct connection *c)
@@ -313,7 +337,7 @@ static void receive_request(struct connection *c)
         return;
     }
     fill_request(c);
-    switch (read_body(c, request_param(&c->request, "CONTENT_LENGTH"), &c->request.body)) {
+    switch (read_body(c, &c->request.body)) {
     case BODY_CUT_OFF:
         log_warn("request.cut_off", KV("request", c->request.id), KV("path", c->request.path));
         connection_drop(c);
