@@ -7,19 +7,39 @@ int session_bucket(int64_t chat_id)
     return (int)((uint64_t)chat_id % SESSION_BUCKETS);
 }
 
+/* kind:{bNN} - every turn needs seven keys, which is too many for printf. */
+static void add_tagged(struct buf *b, const char *kind, int bucket)
+{
+    buf_add(b, str_from(kind));
+    buf_add(b, bucket < 10 ? S(":{b0") : S(":{b"));
+    buf_add_i64(b, bucket);
+    buf_add_char(b, '}');
+}
+
 str session_key(struct arena *a, const char *kind, int64_t chat_id)
 {
-    return str_printf(a, "%s:{b%02d}:%" PRId64, kind, session_bucket(chat_id), chat_id);
+    struct buf b = buf_new(a);
+    add_tagged(&b, kind, session_bucket(chat_id));
+    buf_add_char(&b, ':');
+    buf_add_i64(&b, chat_id);
+    return buf_str(&b);
+}
+
+static str stream_key(struct arena *a, const char *kind, int bucket)
+{
+    struct buf b = buf_new(a);
+    add_tagged(&b, kind, bucket);
+    return buf_str(&b);
 }
 
 str outbox_key(struct arena *a, int bucket)
 {
-    return str_printf(a, "out:{b%02d}", bucket);
+    return stream_key(a, "out", bucket);
 }
 
 str answers_key(struct arena *a, int bucket)
 {
-    return str_printf(a, "ans:{b%02d}", bucket);
+    return stream_key(a, "ans", bucket);
 }
 
 static str number(struct arena *a, int64_t n)
@@ -121,7 +141,7 @@ static str way_name(enum call_way way)
     case CALL_QUEUED: return S("call");
     case CALL_ANSWER: return S("answer");
     }
-    assert(!"a way without a name");
+    assert(false && "a way without a name");
     return S("");
 }
 
