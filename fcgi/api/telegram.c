@@ -191,11 +191,11 @@ static const struct {
     {"my_chat_member",     read_member      },
 };
 
-/* U+0000 is a character of JSON, and of no text that a database or a person reads. */
+/* A copy. U+0000 is a character of JSON, and of no text that a database or a person reads. */
 static str without_nul(struct arena *a, str text)
 {
     if (!text.len || !memchr(text.ptr, '\0', text.len))
-        return text;
+        return str_dup(a, text);
     struct buf b = buf_new(a);
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i])
@@ -203,10 +203,16 @@ static str without_nul(struct arena *a, str text)
     return buf_str(&b);
 }
 
-static void clean_texts(struct arena *a, struct update *update)
+/* The tree is large and may go as soon as the update has been read. */
+static void keep_texts(struct arena *a, struct update *update)
 {
-    str *const texts[] = {&update->first_name, &update->last_name, &update->username,
-                          &update->text,       &update->tap,       &update->file_name};
+    str *const texts[] = {
+        &update->first_name,    &update->last_name,      &update->username,
+        &update->language_code, &update->text,           &update->tap,
+        &update->query_id,      &update->member_status,  &update->file_id,
+        &update->file_name,     &update->file_unique_id, &update->mime_type,
+        &update->media_group_id,
+    };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = without_nul(a, *texts[i]);
 }
@@ -223,7 +229,7 @@ err *telegram_read_update(struct arena *a, struct json_object *body, struct upda
         TRY(kinds[i].read(a, object, &update));
         break;
     }
-    clean_texts(a, &update);
+    keep_texts(a, &update);
     *out = update;
     return NULL;
 }

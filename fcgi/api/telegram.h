@@ -57,7 +57,8 @@ struct update {
     str media_group_id;
 };
 
-/* ERR_INPUT when there is no update_id or a known kind lacks what it must have. */
+/* ERR_INPUT when there is no update_id or a known kind lacks what it must have.
+ * The texts are copies: the update needs the arena, and no longer the tree. */
 err *telegram_read_update(struct arena *a, struct json_object *body, struct update *out);
 
 /* -- calls -- */
