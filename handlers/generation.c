@@ -100,7 +100,8 @@ static err *tell_running(struct work *w, const struct generation *g)
                          KVS(KV("words", words), KV("bar", progress_bar(w->arena, gone / median)),
                              KV("left", (int64_t)(median - gone) + 1)));
     else
-        html = text_html(w->arena, language, T_progress_running_on, KVS(KV("words", words)));
+        html = text_html(w->arena, language, T_progress_running_on,
+                         KVS(KV("words", words), KV("gone", (int64_t)gone)));
     tell_progress(w, g, html, true);
     return NULL;
 }

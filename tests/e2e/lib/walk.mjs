@@ -75,6 +75,14 @@ export class Walk extends Chat {
         await this.page.waitForTimeout(stillFor);
     }
 
+    // Waits until no message of the chat has such a button any more.
+    async untilGone(tap) {
+        await this.page.waitForFunction(([user, gone]) =>
+            !document.querySelector(`.column[data-user="${user}"] .keys [data-callback^="${gone}"]`),
+        [this.user, tap], { timeout: mostWait });
+        await this.page.waitForTimeout(stillFor);
+    }
+
     async fault(name, value) {
         const answer = await this.page.request.post(`${this.ground.url}/control/fault`, { data: { name, value } });
         if (!answer.ok()) throw new Error(`fault ${name}: ${answer.status()}`);
