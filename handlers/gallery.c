@@ -29,6 +29,13 @@ static void page_buttons(struct turn *t, const struct image *image, int64_t inde
         if (total >= FAR_FROM)
             keyboard_button(k, T_button_last, tap_for(a, "gallery:last", image->id));
     }
+    if (total > FAR_STEPS) {
+        keyboard_row(k);
+        keyboard_button(k, T_button_newer_far, tap_for(a, "gallery:newer_far", image->id),
+                        KV("steps", (int)FAR_STEPS));
+        keyboard_button(k, T_button_older_far, tap_for(a, "gallery:older_far", image->id),
+                        KV("steps", (int)FAR_STEPS));
+    }
 }
 
 static void card_buttons(struct turn *t, const struct image *image, int64_t index, int64_t total)
@@ -158,6 +165,17 @@ err *on_gallery_older(struct turn *t)
 err *on_gallery_newer(struct turn *t)
 {
     return step(t, -1);
+}
+
+/* As far as the gallery goes, when that is less. */
+err *on_gallery_older_far(struct turn *t)
+{
+    return step(t, FAR_STEPS);
+}
+
+err *on_gallery_newer_far(struct turn *t)
+{
+    return step(t, -FAR_STEPS);
 }
 
 err *on_gallery_first(struct turn *t)

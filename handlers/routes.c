@@ -52,6 +52,8 @@ const struct route taps[] = {
     {"gallery:open",      on_gallery_open,       NEED_NOTHING,    ST_idle},
     {"gallery:older",     on_gallery_older,      NEED_NOTHING,    ST_idle},
     {"gallery:newer",     on_gallery_newer,      NEED_NOTHING,    ST_idle},
+    {"gallery:older_far", on_gallery_older_far,  NEED_NOTHING,    ST_idle},
+    {"gallery:newer_far", on_gallery_newer_far,  NEED_NOTHING,    ST_idle},
     {"gallery:first",     on_gallery_first,      NEED_NOTHING,    ST_idle},
     {"gallery:last",      on_gallery_last,       NEED_NOTHING,    ST_idle},
     {"gallery:place",     on_gallery_place,      NEED_NOTHING,    ST_idle},
