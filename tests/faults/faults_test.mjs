@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Faults } from "./faults.mjs";
 import { commitScriptSha, Ground, until } from "./ground.mjs";
-import { adminIds, byToken, linkToken, Mix, sha256 } from "./mix.mjs";
+import { adminIds, byToken, linkToken, Mix, price, sha256 } from "./mix.mjs";
 
 const isLong = Boolean(process.env.SOAK);
 const number = (name, short, long) => Number(process.env[name] ?? (isLong ? long : short));
@@ -21,7 +21,7 @@ const size = {
     settle: number("FAULT_SETTLE", 420, 1200),
 };
 const parties = ["PostgreSQL", "Redis", "S3", "FAL", "Telegram"];
-const price = 5, welcome = 1000000;
+const welcome = 1000000;
 let ground, mix, faults, messages;
 
 const say = (...words) => console.log(`# ${words.join(" ")}`);
@@ -78,7 +78,7 @@ before(async () => {
     ground = new Ground("faults", {
         mode: mode(),
         settings: {
-            TELEGRAM_ADMIN_IDS: adminIds.join(","), FLOOD_LIMIT_PER_MINUTE: 100000, WELCOME_COINS: welcome,
+            TELEGRAM_ADMIN_IDS: adminIds.join(","), FLOOD_LIMIT_PER_MINUTE: 100000, IMAGEN4_GENERATION_COST: price, WELCOME_COINS: welcome,
             SEND_MESSAGES_PER_SECOND: 1000, SEND_CHAT_MESSAGES_PER_SECOND: 100,
         },
     });

@@ -178,4 +178,5 @@ export class Ground {
     }
 }
 
-export const commitScriptSha = createHash("sha1").update(readFileSync(join(root, "db/lua/turn_commit.lua"))).digest("hex");
+// As embed.awk puts it into the program: without the last line's end.
+export const commitScriptSha = createHash("sha1").update(readFileSync(join(root, "db/lua/turn_commit.lua"), "utf8").trimEnd()).digest("hex");

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { pause, until } from "./ground.mjs";
 
+export const price = 5; // coins a picture
 export const adminIds = Array.from({ length: 24 }, (_, i) => 71000 + i);
 const range = (first, count) => Array.from({ length: count }, (_, i) => first + i);
 
@@ -154,11 +155,12 @@ export class Mix {
         const asked = this.message(user, (message) => hasButton(message, "menu:open") && !message.text.includes(token));
         await this.post([{ user, kind: "text", text: "/create" }]);
         await asked;
-        const options = this.message(user, (message) => message.text.includes(`${token}.`) && hasButton(message, "imagen:make"));
+        const options = this.message(user, (message) => message.text.includes(`${token}.`) && buttonOf(message, "imagen:make:"));
         await this.post([{ user, kind: "text", text: `a lighthouse ${token}.` }]);
-        const { message_id } = await options;
-        if (count > 1) await this.post([{ user, kind: "tap", message_id, data: `imagen:count:${count}`, forged: true }]);
-        await this.post([{ user, kind: "tap", message_id, data: "imagen:make", forged: true }]);
+        const shown = await options, { message_id } = shown;
+        const name = buttonOf(shown, "imagen:make:").split(":")[2];
+        if (count > 1) await this.post([{ user, kind: "tap", message_id, data: `imagen:count:${name}:${count}` }]);
+        await this.post([{ user, kind: "tap", message_id, data: `imagen:make:${name}:${price * count}`, forged: true }]);
         // Taps and messages of one person overtake each other, so the next words wait for this.
         await until(() => this.ordered.has(`a lighthouse ${token}.`), `the order ${token} is taken`, 1800);
     }
