@@ -443,7 +443,7 @@ static void at_once(str steps)
     size_t count = 0, at;
     struct buf whole = talk.out;
     talk.out = buf_new(talk.arena);
-    str step = steps, rest = S("");
+    str step, rest;
     bool is_twice = !str_find(steps, S(" && "), &at);
     while (count < AT_ONCE_MOST && !str_empty(steps)) {
         if (str_find(steps, S(" && "), &at)) {

@@ -214,6 +214,13 @@ static void states_are_named_and_drawn(void **state)
     }
 }
 
+static bool is_same_input(const struct step *one, const struct step *other)
+{
+    if (one->from != other->from || one->input != other->input)
+        return false;
+    return one->input == IN_TEXT || str_eq(str_from(one->tap), str_from(other->tap));
+}
+
 static void steps_are_whole(void **state)
 {
     (void)state;
@@ -223,8 +230,7 @@ static void steps_are_whole(void **state)
         assert_true(step->because && *step->because);
         assert_int_equal(step->input == IN_TAP, step->tap != NULL);
         for (const struct step *other = step + 1; other->from; other++)
-            assert_false(other->from == step->from && other->input == step->input &&
-                         (step->input == IN_TEXT || strcmp(other->tap, step->tap) == 0));
+            assert_false(is_same_input(step, other));
     }
 }
 
@@ -302,7 +308,7 @@ static void check_queued(str lane, str kind)
 static void queued_jobs_have_rows(void **state)
 {
     (void)state;
-    str lane, kind, left = sources;
+    str lane = {0}, kind = {0}, left = sources;
     size_t count = 0;
     for (; literal_after(&left, S(".lane = S("), &lane); count++) {
         assert_true(literal_after(&left, S(".kind = S("), &kind));
