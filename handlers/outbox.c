@@ -1,9 +1,14 @@
 #include "handlers/outbox.h"
 
+#include <openssl/sha.h>
+
 #include "core/log.h"
 #include "db/user.h"
 
-enum { SLOT_LIFE_S = 48 * 3600 }; /* as long as Telegram lets a message be edited or deleted */
+enum {
+    SLOT_LIFE_S = 48 * 3600, /* as long as Telegram lets a message be edited or deleted */
+    DIGEST_BYTES = 8,
+};
 
 static const char slot_closed[] = "closed";
 
@@ -16,6 +21,7 @@ struct making {
     struct json_object *params; /* without the method */
     int64_t own_message_id;     /* of the call itself; 0: none */
     int64_t slot_message_id;    /* that the slot knows; 0: none */
+    str digest, last_digest;    /* of what the message shall say, and of what the slot's says */
     bool is_closed;             /* the slot had its last call before */
     bool is_swallowed;          /* there is no message to do it to */
 };
@@ -32,6 +38,15 @@ static str slots_key(const struct making *m)
 
 /* -- what to call -- */
 
+/* Two calls of a slot that say the same have the same digest, whether they make the message or edit it. */
+static str digest_of(struct arena *a, struct json_object *params)
+{
+    str text = json_text(a, params);
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)text.ptr, text.len, digest);
+    return str_hex(a, (str){(const char *)digest, DIGEST_BYTES});
+}
+
 static err *take_apart(struct making *m)
 {
     TRY(json_parse(m->arena, m->call->call, &m->params));
@@ -44,7 +59,16 @@ static err *take_apart(struct making *m)
     int64_t message_id = 0;
     if (json_i64(m->params, "message_id", &message_id) && message_id > 0)
         m->own_message_id = message_id;
+    json_object_object_del(m->params, "message_id");
+    m->digest = digest_of(m->arena, m->params);
+    if (m->own_message_id)
+        json_object_object_add(m->params, "message_id", json_object_new_int64(m->own_message_id));
     return NULL;
+}
+
+static str digest_field(const struct making *m)
+{
+    return str_printf(m->arena, STR_FMT ":last", STR_ARG(m->call->slot));
 }
 
 static err *read_slot(struct making *m)
@@ -52,12 +76,14 @@ static err *read_slot(struct making *m)
     if (!has_slot(m))
         return NULL;
     redisReply *reply;
-    TRY(cache_call(m->bot->cache, m->arena, &reply, S("HGET"), slots_key(m), m->call->slot));
-    str known = reply_str(reply);
+    TRY(cache_call(m->bot->cache, m->arena, &reply, S("HMGET"), slots_key(m), m->call->slot,
+                   digest_field(m)));
+    str known = reply_str(reply_item(reply, 0));
     if (str_eq(known, str_from(slot_closed)))
         m->is_closed = true;
     else
-        m->slot_message_id = reply_i64(reply);
+        m->slot_message_id = reply_i64(reply_item(reply, 0));
+    m->last_digest = reply_str(reply_item(reply, 1));
     return NULL;
 }
 
@@ -96,6 +122,14 @@ static err *aim_at_slot(struct making *m)
     return NULL;
 }
 
+/* Telegram refuses an edit that changes nothing. */
+static bool says_nothing_new(const struct making *m)
+{
+    bool is_same_message = m->slot_message_id &&
+                           (!m->own_message_id || m->own_message_id == m->slot_message_id);
+    return is_same_message && !m->call->closes && str_eq(m->digest, m->last_digest);
+}
+
 /* -- what came of it -- */
 
 /* The message is out, whatever Redis says: a slot that could not be kept costs a new message later. */
@@ -103,15 +137,16 @@ static void keep_slot(const struct making *m, struct json_object *message)
 {
     if (!has_slot(m))
         return;
-    int64_t message_id = m->own_message_id;
+    int64_t message_id = m->own_message_id ? m->own_message_id : m->slot_message_id;
     json_i64(message, "message_id", &message_id);
+    if (!m->call->closes && !message_id)
+        return;
     str value = m->call->closes ? str_from(slot_closed)
                                 : str_printf(m->arena, "%" PRId64, message_id);
-    if (!m->call->closes && (!message_id || message_id == m->slot_message_id))
-        return;
     str key = slots_key(m);
     struct cache *cache = m->bot->cache;
-    err *e = cache_call(cache, m->arena, NULL, S("HSET"), key, m->call->slot, value);
+    err *e = cache_call(cache, m->arena, NULL, S("HSET"), key, m->call->slot, value,
+                        digest_field(m), m->digest);
     if (!e)
         e = cache_call(cache, m->arena, NULL, S("EXPIRE"), key,
                        str_printf(m->arena, "%d", (int)SLOT_LIFE_S));
@@ -156,7 +191,7 @@ err *outbox_make(const struct bot *bot, struct db *db, struct arena *a,
     TRY(read_slot(&m));
     if (result)
         *result = NULL;
-    if (m.is_closed)
+    if (m.is_closed || says_nothing_new(&m))
         return NULL;
     TRY(aim_at_slot(&m));
     if (!m.is_swallowed) {
