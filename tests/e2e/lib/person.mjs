@@ -46,11 +46,12 @@ export class Person {
         return until(async () => (await this.messages()).findLast(fits), `a message ${wanted}`, seconds);
     }
 
-    // Taps the newest button that sends this.
-    async tap(data, seconds) {
-        const has = (message) => buttonsOf(message).some((button) => button.callback_data.startsWith(data));
-        const message = await until(async () => (await this.messages()).findLast(has), `a button ${data}`, seconds);
-        const button = buttonsOf(message).find((one) => one.callback_data.startsWith(data));
+    // Taps the newest button that sends this, or begins and ends like this: "imagen:ratio…16:9".
+    async tap(wanted, seconds) {
+        const [begin, end = ""] = wanted.split("…");
+        const fits = ({ callback_data: data }) => data.startsWith(begin) && data.endsWith(end);
+        const message = await until(async () => (await this.messages()).findLast((one) => buttonsOf(one).some(fits)), `a button ${wanted}`, seconds);
+        const button = buttonsOf(message).find(fits);
         await this.act("tap", { message_id: message.message_id, data: button.callback_data });
         return { message, data: button.callback_data };
     }
@@ -62,8 +63,8 @@ export class Person {
         return this;
     }
 
-    // From the words to the paid order; the order's row.
-    async order(words, choices = []) {
+    // From the words to the button that pays: the tap that makes the order.
+    async chooses(words, choices = []) {
         await this.say("/create");
         await this.see(/what to draw/i);
         await this.say(words);
@@ -72,7 +73,13 @@ export class Person {
             const { data } = await this.tap(choice);
             await this.see((message) => buttonsOf(message).some((button) => button.callback_data === data && /^●/.test(button.text)));
         }
-        await this.tap("imagen:make");
+        const message = await this.see(/Choose the shape/);
+        return { message_id: message.message_id, data: buttonsOf(message).find((button) => button.callback_data.startsWith("imagen:make")).callback_data };
+    }
+
+    // The paid order's row.
+    async order(words, choices) {
+        await this.act("tap", await this.chooses(words, choices));
         return until(() => this.orderOf(words), `an order for ${words}`);
     }
 
@@ -81,10 +88,10 @@ export class Person {
             { id: this.rowId, words });
     }
 
-    // The order has come to this end, and so have its jobs.
+    // The order has come to this end, and so has what there is to do for it now.
     ended(order, status, seconds) {
         return until(async () => {
-            const now = await this.ground.row("select g.*, (select count(*) from jobs j where j.subject = g.id and j.state in ('queued', 'running')) as open_jobs from image_generations g where id = :'id'", { id: order.id });
+            const now = await this.ground.row("select g.*, (select count(*) from jobs j where j.subject = g.id and j.state in ('queued', 'running') and j.run_at < now() + interval '45 seconds') as open_jobs from image_generations g where id = :'id'", { id: order.id });
             return now.status === status && now.open_jobs === 0 && now;
         }, `the order ${order.id} being ${status}`, seconds);
     }
