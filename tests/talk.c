@@ -423,7 +423,7 @@ static int by_block(const void *left, const void *right)
 /* Who of two is first is chance, so their outcomes are printed in the order of the alphabet. */
 static void print_sorted(str text)
 {
-    str blocks[256];
+    str blocks[256] = {0};
     size_t count = 0, from = 0;
     for (size_t i = 0; i < text.len && count < ARRAY_LEN(blocks); i++) {
         bool ends = text.ptr[i] == '\n' && (i + 1 == text.len || text.ptr[i + 1] != ' ');

@@ -44,6 +44,14 @@ static bool is_worth_printing(const char *name, struct json_object *value)
     return strcmp(name, "callback_query_id") != 0 || !is_expected;
 }
 
+/* Where a call goes is printed first, wherever it stands. */
+static const char *const addresses[] = {"chat_id", "message_id"};
+
+static bool is_address(const char *name)
+{
+    return strcmp(name, addresses[0]) == 0 || strcmp(name, addresses[1]) == 0;
+}
+
 static void print_value(struct buf *b, const char *name, struct json_object *value)
 {
     bool is_words = strcmp(name, "text") == 0 || strcmp(name, "caption") == 0;
@@ -70,6 +78,9 @@ static void print_media(struct buf *b, struct json_object *media)
 
 static void print_fields(struct buf *b, struct json_object *call)
 {
+    for (size_t i = 0; i < ARRAY_LEN(addresses); i++)
+        if (json_has(call, addresses[i]))
+            print_value(b, addresses[i], json_at(call, addresses[i]));
     json_object_object_foreach(call, name, value)
     {
         if (strcmp(name, "media") == 0 && json_object_is_type(value, json_type_array))
@@ -77,7 +88,7 @@ static void print_fields(struct buf *b, struct json_object *call)
                 print_media(b, json_item(value, i));
         else if (strcmp(name, "media") == 0 && json_object_is_type(value, json_type_object))
             print_media(b, value);
-        else if (is_worth_printing(name, value))
+        else if (!is_address(name) && is_worth_printing(name, value))
             print_value(b, name, value);
     }
 }
