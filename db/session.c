@@ -59,6 +59,8 @@ static void read_session(struct arena *a, const redisReply *reply, size_t first,
         const redisReply *value = reply_item(reply, first + 2 * i + 1);
         if (str_eq(name, S("v")))
             session->version = reply_i64(value);
+        else if (str_eq(name, S("e")))
+            session->entered = reply_i64(value);
         else if (str_eq(name, S("s")))
             session->state = reply_str(value);
         else if (str_eq(name, S("u")))
@@ -166,7 +168,7 @@ err *session_commit(struct cache *cache, struct arena *a, const struct session *
         outbox_key(a, bucket),
         answers_key(a, bucket),
     };
-    size_t most = 8 + 2 * ending->change_count + 12 * ending->call_count;
+    size_t most = 10 + 2 * ending->change_count + 12 * ending->call_count;
     str *arguments = NEW_ARRAY(a, str, most);
     size_t n = 0;
     arguments[n++] = number(a, ending->update_id);
@@ -175,6 +177,8 @@ err *session_commit(struct cache *cache, struct arena *a, const struct session *
     arguments[n++] = ending->from_state;
     arguments[n++] = ending->to_state;
     arguments[n++] = number(a, SESSION_LIFE_S);
+    arguments[n++] = number(a, session->entered);
+    arguments[n++] = ending->enters ? S("1") : S("0");
     arguments[n++] = number(a, (int64_t)ending->change_count);
     for (size_t i = 0; i < ending->change_count; i++) {
         arguments[n++] = ending->changes[i].name;

@@ -23,6 +23,8 @@ static str outcome_json(struct turn *t)
     json_put_str(&b, str_from(state_rows[t->state].name));
     buf_add(&b, S(",\"to\":"));
     json_put_str(&b, str_from(state_rows[t->next_state].name));
+    buf_addf(&b, ",\"version\":%" PRId64 ",\"entered\":%" PRId64 ",\"enters\":%s",
+             t->session.version, t->session.entered, t->enters ? "true" : "false");
     buf_add(&b, S(",\"changes\":["));
     for (size_t i = 0; i < t->change_count; i++) {
         if (i)
@@ -49,12 +51,18 @@ static enum state state_of(str name)
     return ST_idle;
 }
 
-/* The other way round: the turn is as its first run left it. */
+/* The other way round: the turn is as its first run left it, also in what it knew of the dialog.
+ * Others of the same user may have come between, and this one must not undo them. */
 static void take_outcome(struct turn *t, struct json_object *outcome)
 {
     t->change_count = t->call_count = 0;
     t->state = state_of(json_str(outcome, "from"));
     t->next_state = state_of(json_str(outcome, "to"));
+    t->session.version = -1;
+    t->enters = false;
+    json_i64(outcome, "version", &t->session.version);
+    json_i64(outcome, "entered", &t->session.entered);
+    json_boolean(outcome, "enters", &t->enters);
     struct json_object *changes = json_at(outcome, "changes");
     for (size_t i = 0; i < json_length(changes); i++) {
         struct json_object *change = json_item(changes, i);
@@ -288,6 +296,7 @@ static err *run_turn(struct turn *t, bool *has_written)
         db_rollback(t->db);
         t->change_count = 0;
         t->next_state = ST_stay;
+        t->enters = false;
         e = NULL;
     }
     if (!e) {
@@ -316,6 +325,7 @@ static err *end_turn(struct turn *t, bool has_written, enum ended *ended, str *a
     const struct ending ending = {
         .update_id = t->update->id,
         .has_written = has_written,
+        .enters = t->enters,
         .from_state = str_from(state_rows[t->state].name),
         .to_state = str_from(state_rows[t->next_state].name),
         .changes = t->changes,
@@ -355,6 +365,7 @@ static err *park(struct turn *t, str raw_body, int attempts, str *answer)
     TRY(say(t, T_parked));
     say_tap_done(t);
     t->next_state = t->state;
+    t->enters = false;
     enum ended ended;
     return end_turn(t, true, &ended, answer);
 }

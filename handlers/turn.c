@@ -61,11 +61,13 @@ void dialog_enter(struct turn *t, enum state state)
         if (str_starts(t->session.fields[i].name, S("d.")))
             add_change(t, t->session.fields[i].name, (str){NULL, 0});
     t->next_state = state;
+    t->enters = state != ST_idle;
 }
 
 void dialog_stay(struct turn *t)
 {
     t->next_state = t->state;
+    t->enters = false;
 }
 
 void turn_add_call(struct turn *t, const struct outgoing *call)

@@ -32,6 +32,7 @@ struct turn {
     /* What the turn leaves behind; written through the functions below and say.h. */
     struct session session;
     enum state next_state;
+    bool enters; /* a dialog begins, also where the state stays the same */
     struct change *changes;
     size_t change_count, change_room;
     struct outgoing *calls;

@@ -3,19 +3,22 @@
 -- KEYS  1 session hash   2 done hash   3 stream of calls   4 stream of answers to taps
 -- ARGV  1 update id      2 version the turn began with     3 '1' when PostgreSQL was written
 --       4 state it began in    5 state it ends in    6 life of the session, s
---       7 number of changes, then each as name, '=' .. value or '-'
+--       7 version that opened the dialog it began in   8 '1' when it opens one itself
+--       9 number of changes, then each as name, '=' .. value or '-'
 --       … number of calls, then each as 'inline', 'call' or 'answer', number of strings, strings
 --
 -- Answers {'done', answer} | {'again'} | {'ok', answer}
 --
 -- A turn that wrote nothing and met another version is run again. One that wrote keeps its calls,
--- and its changes too when the dialog is where the turn found it, or was wiped. An inline call
--- becomes the answer to Telegram when nothing waits for that chat, else it joins the stream.
+-- and its changes too when the dialog is the very one that the turn found, in the same state, or
+-- was wiped. The cached user is dropped in any case: it tells of coins that may have moved. An
+-- inline call becomes the answer to Telegram when nothing waits for that chat, else it joins the
+-- stream.
 local id = ARGV[1]
 local done = redis.call('HGET', KEYS[2], 'u' .. id)
 if done then return {'done', done} end
 
-local fields = redis.call('HMGET', KEYS[1], 'v', 's', 'q')
+local fields = redis.call('HMGET', KEYS[1], 'v', 's', 'q', 'e')
 local version = tonumber(fields[1] or '0')
 local fits = version == tonumber(ARGV[2])
 if not fits then
@@ -24,26 +27,30 @@ if not fits then
         redis.call('HSET', KEYS[2], 'm' .. id, '-:' .. string.match(mark or ':0', ':(%d+)$'))
         return {'again'}
     end
-    fits = not fields[2] or fields[2] == ARGV[4]
+    fits = not fields[2] or fields[2] == ARGV[4] and (fields[4] or '0') == ARGV[7]
 end
 
 local set = {'v', version + 1}
 local drop = {}
-local at = 8
-for _ = 1, tonumber(ARGV[7]) do
+local at = 10
+for _ = 1, tonumber(ARGV[9]) do
     local value = ARGV[at + 1]
     if string.byte(value) == 61 then
         set[#set + 1] = ARGV[at]
         set[#set + 1] = string.sub(value, 2)
-    else
+    elseif fits or ARGV[at] == 'u' then
         drop[#drop + 1] = ARGV[at]
     end
     at = at + 2
 end
+if #drop > 0 then redis.call('HDEL', KEYS[1], unpack(drop)) end
 if fits then
     set[#set + 1] = 's'
     set[#set + 1] = ARGV[5]
-    if #drop > 0 then redis.call('HDEL', KEYS[1], unpack(drop)) end
+    if ARGV[8] == '1' then
+        set[#set + 1] = 'e'
+        set[#set + 1] = version + 1
+    end
 else
     set = {'v', version + 1}
 end
