@@ -609,6 +609,15 @@ void db_pool_close(struct db_pool *pool)
     close_idle(pool);
 }
 
+void db_pool_free(struct db_pool *pool)
+{
+    db_pool_close(pool);
+    assert(!count_in_state(pool, HELD));
+    free(pool->connections);
+    free(pool->url);
+    free(pool);
+}
+
 /* -- values in, results out -- */
 
 static err *text_of(struct arena *a, const struct query *query, size_t index, struct val v,

@@ -66,6 +66,8 @@ struct db_pool *db_pool_new(str url, int connections);
 err *db_pool_check(struct db_pool *pool, struct arena *a);
 /* Closes idle connections now and the others as they come back, so that the loop can end. */
 void db_pool_close(struct db_pool *pool);
+/* At the end of the process, when the loop has ended and nobody holds a connection. */
+void db_pool_free(struct db_pool *pool);
 
 struct db *db_new(struct db_pool *pool, struct arena *a);
 /* Runs in each new transaction before its first statement; an error of it is that statement's. */

@@ -43,6 +43,23 @@ static const struct conf *load_settings(struct arena *a)
 
 /* -- the shared ground -- */
 
+static void close_pool(void *pool)
+{
+    db_pool_free(pool);
+}
+
+static void close_cache(void *cache)
+{
+    cache_close(cache);
+}
+
+static struct db_pool *open_pool(struct arena *a, str url, int connections)
+{
+    struct db_pool *pool = db_pool_new(url, connections);
+    arena_defer(a, close_pool, pool);
+    return pool;
+}
+
 static struct bot *make_bot(struct arena *a, int db_connections)
 {
     const struct conf *conf = load_settings(a);
@@ -53,7 +70,8 @@ static struct bot *make_bot(struct arena *a, int db_connections)
     bot->cache = cache_new(conf->redis_url, CACHE_TIMEOUT_MS);
     if (!bot->cache)
         setup_fail("settings.wrong", fail(a, ERR_INPUT, "REDIS_URL is no address of a Redis"));
-    bot->pool = db_pool_new(conf->database_url, db_connections);
+    arena_defer(a, close_cache, bot->cache);
+    bot->pool = open_pool(a, conf->database_url, db_connections);
     return bot;
 }
 
@@ -61,7 +79,7 @@ struct bot *setup_bot(struct arena *a, int db_connections)
 {
     struct bot *bot = make_bot(a, db_connections);
     if (!str_empty(bot->conf->status_database_url))
-        bot->status_pool = db_pool_new(bot->conf->status_database_url, STATUS_CONNECTIONS);
+        bot->status_pool = open_pool(a, bot->conf->status_database_url, STATUS_CONNECTIONS);
     return bot;
 }
 

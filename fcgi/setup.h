@@ -4,7 +4,7 @@
  *     struct arena *arena = arena_new(16 << 20);
  *     struct bot *bot = setup_bot(arena, 4);
  *
- * Everything lives in the arena, for as long as the process. Settings come
+ * Everything lives in the arena and is closed with it. Settings come
  * from the environment, and from the file that AISHA_CONF names. A process
  * that cannot start says why, waits a second, so that who starts it again does
  * not spin, and exits with 1.
