@@ -57,10 +57,17 @@ static bool scan(str text, size_t *members, const char **wrong)
         ['E'] = true, ['t'] = true,  ['r'] = true,  ['u'] = true,  ['f'] = true, ['a'] = true,
         ['l'] = true, ['s'] = true,  ['n'] = true,  ['"'] = true,
     };
+    static const bool is_plain_inside[256] = {
+        [' ' ... '!'] = true,
+        ['#' ... '['] = true,
+        [']' ... 0x7F] = true,
+    };
     bool is_inside = false;
     *members = 0;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
+        if (is_inside && is_plain_inside[byte])
+            continue;
         if (byte == '"') {
             is_inside = !is_inside;
         } else if (is_inside && byte == '\\') {
