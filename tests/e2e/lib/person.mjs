@@ -91,7 +91,7 @@ export class Person {
     // The order has come to this end, and so has what there is to do for it now.
     ended(order, status, seconds) {
         return until(async () => {
-            const now = await this.ground.row("select g.*, (select count(*) from jobs j where j.subject = g.id and j.state in ('queued', 'running') and j.run_at < now() + interval '45 seconds') as open_jobs from image_generations g where id = :'id'", { id: order.id });
+            const now = await this.ground.row("select g.*, (select count(*) from jobs j where j.subject = g.id and j.state in ('queued', 'running') and j.run_at < now() + interval '45 seconds' and j.kind <> 'generation_check') as open_jobs from image_generations g where id = :'id'", { id: order.id });
             return now.status === status && now.open_jobs === 0 && now;
         }, `the order ${order.id} being ${status}`, seconds);
     }
