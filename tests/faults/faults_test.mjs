@@ -15,7 +15,7 @@ const number = (name, short, long) => Number(process.env[name] ?? (isLong ? long
 const size = {
     updates: number("FAULT_UPDATES", 1500, 20000),
     orders: number("FAULT_ORDERS", 60, 500),
-    between: number("FAULT_BETWEEN", 5, 24),
+    between: number("FAULT_BETWEEN", 6, 24),
     rounds: number("FAULT_ROUNDS", 1, 6), // of the other kills, six in each
     seconds: number("FAULT_SECONDS", 3, 60),
     settle: number("FAULT_SETTLE", 420, 1200),
@@ -75,7 +75,7 @@ async function isQuiet() {
 }
 
 before(async () => {
-    ground = new Ground("faults", {
+    ground = new Ground(process.env.FAULT_GROUND ?? "faults", {
         mode: mode(),
         settings: {
             TELEGRAM_ADMIN_IDS: adminIds.join(","), FLOOD_LIMIT_PER_MINUTE: 100000, IMAGEN4_GENERATION_COST: price, WELCOME_COINS: welcome,
@@ -83,7 +83,7 @@ before(async () => {
         },
     });
     await ground.start();
-    mix = new Mix(ground, size);
+    mix = new Mix(ground, { orders: size.orders, retryScale: isLong ? 0.1 : 0.02 });
     faults = new Faults(ground, mix);
     await mix.prepare();
     assert.equal(await ground.redis("SCRIPT", "EXISTS", commitScriptSha), "1", "the script that is to be held is the one that runs");
@@ -121,7 +121,8 @@ test("the kills hit what they were meant for", () => {
 test("every update was delivered, none expired, none was parked", async () => {
     const counts = await ground.control("counts");
     say(`${mix.posted} updates: ${counts.delivered} acknowledged, ${counts.failed_deliveries} deliveries repeated, ${counts.expired} expired`);
-    say("of the mix:", JSON.stringify(mix.sent));
+    const [{ turns }] = await ground.sql("select count(*) as turns from turns");
+    say(`${turns} of them wrote (${Math.round((turns / mix.posted) * 100)} %); of the mix: ${JSON.stringify(mix.sent)}`);
     assert.equal(counts.expired, 0);
     assert.equal(counts.delivered, mix.posted);
     assert.deepEqual(await ground.sql("select update_id, reason from parked_updates"), []);
@@ -189,7 +190,9 @@ test("orders: delivered and paid, or explained and given back", async () => {
             const result = seen.filter((message) => message.text.startsWith("✨"));
             assert.ok(result.length >= 1, `delivered: ${where}`);
             results.set(token, result);
-            left += seen.length - result.length;
+            const more = seen.filter((message) => !result.includes(message));
+            for (const message of more) say(`left standing: ${message.text.split("\n")[0]} ${token} ${message.message_id}`);
+            left += more.length;
         } else {
             failed++;
             assert.ok(["failed", "cancelled"].includes(row.status), where);

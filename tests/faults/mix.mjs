@@ -11,7 +11,8 @@ export const adminIds = Array.from({ length: 24 }, (_, i) => 71000 + i);
 const range = (first, count) => Array.from({ length: count }, (_, i) => first + i);
 
 export class Mix {
-    constructor(ground, { orders }) {
+    constructor(ground, { orders, retryScale }) {
+        this.retryScale = retryScale; // of the waits between deliveries
         this.ground = ground;
         this.admins = adminIds;
         this.talkers = range(72000, 40);
@@ -94,7 +95,7 @@ export class Mix {
     async prepare() {
         for (const id of this.people())
             await this.ground.control("person", { id, first_name: `P${id}`, language_code: "en" });
-        for (const [name, value] of [["telegram.retry_scale", 0.02], ["fal.seconds", 1], ["fal.running", 16], ["fal.pixels", 256], ["fal.retry_scale", 0.05]])
+        for (const [name, value] of [["telegram.retry_scale", this.retryScale], ["fal.seconds", 1], ["fal.running", 16], ["fal.pixels", 256], ["fal.retry_scale", 0.05]])
             await this.ground.control("fault", { name, value });
         this.watching = this.keepWatching();
         await this.post(this.people().map((user) => ({ user, kind: "text", text: "/start" })));

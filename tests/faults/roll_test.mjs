@@ -59,7 +59,7 @@ async function keepSending(isOver) {
 }
 
 before(async () => {
-    ground = new Ground("roll", {
+    ground = new Ground(process.env.ROLL_GROUND ?? "roll", {
         mode: /build\/(\w+)$/.exec(process.env.BUILD ?? "build/debug")[1],
         only: "postgres redis nginx bot",
         settings: { TELEGRAM_ADMIN_IDS: adminIds.join(","), FLOOD_LIMIT_PER_MINUTE: 100000 },
