@@ -21,8 +21,8 @@
  * EVALSHA; NOSCRIPT loads the script and runs it again.
  */
 #pragma once
-#include <hiredis/hiredis.h>
 #include "core/val.h"
+#include <hiredis/hiredis.h>
 
 struct cache;
 
@@ -45,11 +45,12 @@ void cache_close(struct cache *c);
 void cache_on_connect(struct cache *c, void (*run)(struct cache *c, void *owner), void *owner);
 bool cache_is_up(const struct cache *c);
 
-#define cache_call(cache, a, reply, ...)                                        \
-    cache_run((cache), (a), (reply), (const str[]){__VA_ARGS__},                \
+#define cache_call(cache, a, reply, ...)                                                           \
+    cache_run((cache), (a), (reply), (const str[]){__VA_ARGS__},                                   \
               sizeof((const str[]){__VA_ARGS__}) / sizeof(str))
 /* reply may be NULL. */
-err *cache_run(struct cache *c, struct arena *a, redisReply **reply, const str *words, size_t count);
+err *cache_run(struct cache *c, struct arena *a, redisReply **reply, const str *words,
+               size_t count);
 err *cache_eval(struct cache *c, struct arena *a, redisReply **reply, struct script *script,
                 const str *keys, size_t key_count, const str *arguments, size_t argument_count);
 /* For this one connection's blocking reads: replaces the time-out. */
@@ -57,6 +58,6 @@ void cache_set_timeout(struct cache *c, int64_t timeout_ms);
 
 /* Views into replies; false or empty for another type. */
 str reply_str(const redisReply *reply);
-int64_t reply_i64(const redisReply *reply);             /* an integer, or a string of digits */
+int64_t reply_i64(const redisReply *reply); /* an integer, or a string of digits */
 const redisReply *reply_item(const redisReply *reply, size_t index); /* NULL past the end */
 size_t reply_count(const redisReply *reply);

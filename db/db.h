@@ -41,8 +41,8 @@
  * growing pauses up to 1 s.
  */
 #pragma once
-#include <libpq-fe.h>
 #include "core/val.h"
+#include <libpq-fe.h>
 
 struct query {
     const char *name;
@@ -73,26 +73,26 @@ struct db *db_new(struct db_pool *pool, struct arena *a);
 /* Runs in each new transaction before its first statement; an error of it is that statement's. */
 void db_on_begin(struct db *db, err *(*run)(struct db *db, void *owner), void *owner);
 
-#define db_query(db, query, rows, ...)                                          \
-    db_run((db), (query), (rows), VALS(__VA_ARGS__),                            \
-           sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
-/* rows may be NULL when nothing of the answer is wanted. Values go as text, the server knows the types. */
-err *db_run(struct db *db, const struct query *query, struct rows *rows,
-            const struct val *values, size_t count);
+#define db_query(db, query, rows, ...)                                                             \
+    db_run((db), (query), (rows), VALS(__VA_ARGS__), sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
+/* rows may be NULL when nothing of the answer is wanted. Values go as text, the server knows the
+ * types. */
+err *db_run(struct db *db, const struct query *query, struct rows *rows, const struct val *values,
+            size_t count);
 
 /* A last statement and the commit in one trip. When the statement fails nothing
  * is committed and the transaction is over. That it touched no row is seen only
  * after the commit: a statement that must touch one has to raise an error by
  * itself, for instance through a function of ours that raises a condition of
  * class AI when no row fits. */
-#define db_query_commit(db, query, rows, ...)                                   \
-    db_run_and_commit((db), (query), (rows), VALS(__VA_ARGS__),                 \
+#define db_query_commit(db, query, rows, ...)                                                      \
+    db_run_and_commit((db), (query), (rows), VALS(__VA_ARGS__),                                    \
                       sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
 err *db_run_and_commit(struct db *db, const struct query *query, struct rows *rows,
                        const struct val *values, size_t count);
 
-bool db_is_writing(const struct db *db);  /* a transaction is open */
-err *db_begin(struct db *db);             /* opens it ahead of the first writing statement */
+bool db_is_writing(const struct db *db); /* a transaction is open */
+err *db_begin(struct db *db);            /* opens it ahead of the first writing statement */
 /* Nothing to do without a transaction. Whatever it returns, the transaction is over. */
 err *db_commit(struct db *db);
 void db_rollback(struct db *db);

@@ -52,7 +52,8 @@ err *generation_add(struct db *db, const struct generation *g, bool *added)
     return NULL;
 }
 
-err *generation_find(struct db *db, struct arena *a, int64_t user_id, str id, struct generation *out)
+err *generation_find(struct db *db, struct arena *a, int64_t user_id, str id,
+                     struct generation *out)
 {
     if (!str_is_uuid(id))
         return fail(a, ERR_NOT_FOUND, "no such generation");
@@ -154,14 +155,16 @@ static void read_image(const struct rows *rows, int row, struct image *out)
     };
 }
 
-err *image_add(struct db *db, const struct image *image, int64_t size_bytes, int64_t width, int64_t height)
+err *image_add(struct db *db, const struct image *image, int64_t size_bytes, int64_t width,
+               int64_t height)
 {
-    return db_query(db, &Q_image_add, NULL, V(image->id), V(image->generation_id), V(image->user_id),
-                    V(image->position), V(image->bucket), V(image->object_key), V(image->content_type),
-                    V(size_bytes), V(width), V(height));
+    return db_query(db, &Q_image_add, NULL, V(image->id), V(image->generation_id),
+                    V(image->user_id), V(image->position), V(image->bucket), V(image->object_key),
+                    V(image->content_type), V(size_bytes), V(width), V(height));
 }
 
-err *images_of(struct db *db, struct arena *a, str generation_id, struct image **images, size_t *count)
+err *images_of(struct db *db, struct arena *a, str generation_id, struct image **images,
+               size_t *count)
 {
     struct rows rows;
     TRY(db_query(db, &Q_images_of, &rows, V(generation_id)));

@@ -11,25 +11,25 @@
 struct generation {
     str id;
     int64_t user_id, chat_id;
-    str generation_type;  /* "imagen4", "avatar" */
-    str model;            /* what FAL is asked for */
-    str words;            /* as the user typed them */
+    str generation_type; /* "imagen4", "avatar" */
+    str model;           /* what FAL is asked for */
+    str words;           /* as the user typed them */
     str quality;
     str aspect_ratio;
     int num_images;
-    int64_t price_coins;  /* of all its images */
+    int64_t price_coins; /* of all its images */
     str language;
     str status;
     bool is_open;
-    int attempt;          /* submissions so far */
+    int attempt;                              /* submissions so far */
     str status_url, response_url, cancel_url; /* empty until FAL has answered */
-    int64_t submitting_ms;  /* since the last submission was begun; -1: none is in doubt */
-    int64_t silent_ms;      /* since FAL's last sign of life, or since the order */
+    int64_t submitting_ms; /* since the last submission was begun; -1: none is in doubt */
+    int64_t silent_ms;     /* since FAL's last sign of life, or since the order */
     int64_t age_ms;
-    bool has_result;      /* FAL's answer is in, good or bad */
-    str result;           /* FAL's answer, JSON */
+    bool has_result; /* FAL's answer is in, good or bad */
+    str result;      /* FAL's answer, JSON */
     str failure;
-    double seconds;       /* from order to last stored image */
+    double seconds; /* from order to last stored image */
 };
 
 struct image {
@@ -37,20 +37,22 @@ struct image {
     int64_t user_id;
     int position;
     str bucket, object_key, content_type;
-    str file_id;          /* Telegram's; empty until it was sent once */
+    str file_id; /* Telegram's; empty until it was sent once */
     bool is_favorite;
     int64_t created_at_us; /* with the id its place in the gallery */
     str words, aspect_ratio, generation_type, model, quality;
     double seconds;
 };
 
-str generation_hold(struct arena *a, str generation_id);  /* key of the hold in the ledger */
-str generation_slot(struct arena *a, str generation_id);  /* name of the message that shows its progress */
+/* The key of its hold in the ledger, and the name of the message that shows its progress. */
+str generation_hold(struct arena *a, str generation_id);
+str generation_slot(struct arena *a, str generation_id);
 
 /* added: false when there was an order of that id already. */
 err *generation_add(struct db *db, const struct generation *g, bool *added);
 /* ERR_NOT_FOUND unless it is this user's. */
-err *generation_find(struct db *db, struct arena *a, int64_t user_id, str id, struct generation *out);
+err *generation_find(struct db *db, struct arena *a, int64_t user_id, str id,
+                     struct generation *out);
 /* For jobs and callbacks: opens the transaction and holds the row until its end. */
 err *generation_lock(struct db *db, struct arena *a, str id, struct generation *out);
 
@@ -58,7 +60,7 @@ err *generation_submitting(struct db *db, str id, int *attempt);
 err *generation_not_submitted(struct db *db, str id); /* it is certain that FAL has not got it */
 err *generation_submitted(struct db *db, str id, str request_id, str status_url, str response_url,
                           str cancel_url);
-err *generation_seen(struct db *db, str id);          /* FAL gave a sign of life */
+err *generation_seen(struct db *db, str id); /* FAL gave a sign of life */
 err *generation_keep_result(struct db *db, str id, str result_json);
 err *generation_complete(struct db *db, str id);
 /* A result came after the coins had gone back: the order is open again, at no price. */
@@ -69,8 +71,10 @@ err *generation_end(struct db *db, str id, const char *status, str failure, str 
 /* Seconds that half of the last orders of this model took less than; 0 when there were too few. */
 err *generation_median_seconds(struct db *db, str model, double *seconds);
 
-err *image_add(struct db *db, const struct image *image, int64_t size_bytes, int64_t width, int64_t height);
-err *images_of(struct db *db, struct arena *a, str generation_id, struct image **images, size_t *count);
+err *image_add(struct db *db, const struct image *image, int64_t size_bytes, int64_t width,
+               int64_t height);
+err *images_of(struct db *db, struct arena *a, str generation_id, struct image **images,
+               size_t *count);
 err *image_find(struct db *db, struct arena *a, int64_t user_id, str id, struct image *out);
 err *image_keep_file_id(struct db *db, str id, str file_id);
 err *image_set_favorite(struct db *db, int64_t user_id, str id, bool is_favorite);

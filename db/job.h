@@ -25,7 +25,7 @@
 enum { JOB_LEASE_MS = 60 * 1000, JOB_KEEP_EVERY_MS = 15 * 1000 };
 
 struct new_job {
-    str lane;        /* send fal speech media */
+    str lane; /* send fal speech media */
     str kind;
     str key;         /* may be empty */
     int64_t user_id; /* 0: nobody's; the job outlives the person */
@@ -38,10 +38,10 @@ struct job {
     int64_t id;
     str lane, kind, key, subject;
     int64_t user_id;
-    str payload;     /* JSON text */
+    str payload; /* JSON text */
     int attempt, failures;
     str last_error;
-    int64_t age_ms;  /* since it was queued */
+    int64_t age_ms; /* since it was queued */
 };
 
 /* added: false when the key was there already; may be NULL. */
@@ -67,8 +67,8 @@ struct due_send {
     int64_t job_id, chat_id;
 };
 /* Send jobs that are due, by id, from above after_id on. */
-err *job_send_due(struct db *db, struct arena *a, int64_t after_id, int limit, struct due_send **due,
-                  size_t *count);
+err *job_send_due(struct db *db, struct arena *a, int64_t after_id, int limit,
+                  struct due_send **due, size_t *count);
 
 err *job_keep(struct db *db, const struct job *job, bool *kept);
 err *job_finish(struct db *db, const struct job *job);

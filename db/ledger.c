@@ -48,17 +48,17 @@ err *ledger_credit(struct db *db, int64_t user_id, str key, int64_t coins,
                    enum ledger_source source, str reason, str subject, bool *posted)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_ledger_credit, &rows, V(user_id), V(key), V(coins),
-                 V(source_names[source]), V(reason), or_null(subject)));
+    TRY(db_query(db, &Q_ledger_credit, &rows, V(user_id), V(key), V(coins), V(source_names[source]),
+                 V(reason), or_null(subject)));
     return answer_flag(&rows, "posted", posted);
 }
 
-err *ledger_debit(struct db *db, int64_t user_id, str key, int64_t coins,
-                  enum ledger_source source, str reason, str subject, bool *posted)
+err *ledger_debit(struct db *db, int64_t user_id, str key, int64_t coins, enum ledger_source source,
+                  str reason, str subject, bool *posted)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_ledger_debit, &rows, V(user_id), V(key), V(coins),
-                 V(source_names[source]), V(reason), or_null(subject)));
+    TRY(db_query(db, &Q_ledger_debit, &rows, V(user_id), V(key), V(coins), V(source_names[source]),
+                 V(reason), or_null(subject)));
     return answer_flag(&rows, "posted", posted);
 }
 

@@ -36,8 +36,8 @@ err *ledger_release(struct db *db, str hold_key, bool *settled);
 err *ledger_credit(struct db *db, int64_t user_id, str key, int64_t coins,
                    enum ledger_source source, str reason, str subject, bool *posted);
 /* Takes coins back: a refunded payment, a correction. Never below zero. */
-err *ledger_debit(struct db *db, int64_t user_id, str key, int64_t coins,
-                  enum ledger_source source, str reason, str subject, bool *posted);
+err *ledger_debit(struct db *db, int64_t user_id, str key, int64_t coins, enum ledger_source source,
+                  str reason, str subject, bool *posted);
 
 bool ledger_lacks_coins(const err *e);
 bool ledger_lacks_hold(const err *e); /* capture or release of a key that was never held */
@@ -47,12 +47,12 @@ err *ledger_balance(struct db *db, int64_t user_id, int64_t *balance, int64_t *h
 struct ledger_line {
     int64_t id;
     int64_t created_at_ms;
-    str kind;          /* hold capture release credit debit */
+    str kind; /* hold capture release credit debit */
     str reason;
-    str subject;       /* uuid or empty */
-    int64_t coins;     /* what the line did to the balance */
+    str subject;   /* uuid or empty */
+    int64_t coins; /* what the line did to the balance */
     int64_t balance_after;
-    str settled;       /* of a hold: capture, release, or empty while it is open */
+    str settled; /* of a hold: capture, release, or empty while it is open */
 };
 
 /* Newest first; before: the id of the last line of the page before, 0 for the first page. */

@@ -50,7 +50,8 @@ static str number(struct arena *a, int64_t n)
 }
 
 /* Name and value pairs of the session hash, from `first` on. */
-static void read_session(struct arena *a, const redisReply *reply, size_t first, struct session *session)
+static void read_session(struct arena *a, const redisReply *reply, size_t first,
+                         struct session *session)
 {
     size_t pairs = (reply_count(reply) - first) / 2;
     session->fields = NEW_ARRAY(a, struct field, pairs + 1);
@@ -139,9 +140,12 @@ static struct entry entry_of(struct arena *a, const struct outgoing *call, int64
 static str way_name(enum call_way way)
 {
     switch (way) {
-    case CALL_INLINE: return S("inline");
-    case CALL_QUEUED: return S("call");
-    case CALL_ANSWER: return S("answer");
+    case CALL_INLINE:
+        return S("inline");
+    case CALL_QUEUED:
+        return S("call");
+    case CALL_ANSWER:
+        return S("answer");
     }
     assert(false && "a way without a name");
     return S("");
@@ -206,8 +210,8 @@ err *session_commit(struct cache *cache, struct arena *a, const struct session *
     return NULL;
 }
 
-err *session_release(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id, bool counts,
-                     int *counted_attempts)
+err *session_release(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id,
+                     bool counts, int *counted_attempts)
 {
     const str keys[] = {session_key(a, "done", chat_id)};
     const str arguments[] = {number(a, update_id), counts ? S("1") : S("0")};

@@ -17,20 +17,20 @@ struct field {
 };
 
 struct session {
-    int64_t chat_id;       /* of the user's private chat: Telegram's user id */
+    int64_t chat_id; /* of the user's private chat: Telegram's user id */
     int64_t version;
-    int64_t entered;       /* the version that opened the dialog; tells two of one state apart */
-    str state;             /* empty: no dialog, or wiped */
-    str cached_user;       /* JSON; empty: not cached */
-    struct field *fields;  /* d.… and g.… */
+    int64_t entered;      /* the version that opened the dialog; tells two of one state apart */
+    str state;            /* empty: no dialog, or wiped */
+    str cached_user;      /* JSON; empty: not cached */
+    struct field *fields; /* d.… and g.… */
     size_t field_count;
 };
 
 enum begun {
-    BEGUN_RUN,      /* go on; session is filled */
-    BEGUN_DONE,     /* handled before: give `answer` again */
-    BEGUN_RUNNING,  /* another copy is being handled */
-    BEGUN_FLOODED,  /* above the limit by `above` updates this minute */
+    BEGUN_RUN,     /* go on; session is filled */
+    BEGUN_DONE,    /* handled before: give `answer` again */
+    BEGUN_RUNNING, /* another copy is being handled */
+    BEGUN_FLOODED, /* above the limit by `above` updates this minute */
 };
 
 struct beginning {
@@ -68,8 +68,8 @@ struct outgoing {
 
 struct ending {
     int64_t update_id;
-    bool has_written;          /* PostgreSQL holds this turn's outcome */
-    bool enters;               /* opens a dialog, or opens the same one anew */
+    bool has_written; /* PostgreSQL holds this turn's outcome */
+    bool enters;      /* opens a dialog, or opens the same one anew */
     str from_state, to_state;
     const struct change *changes;
     size_t change_count;
@@ -84,8 +84,8 @@ err *session_commit(struct cache *cache, struct arena *a, const struct session *
                     const struct ending *ending, enum ended *ended, str *answer);
 
 /* The turn did not end; counts: the fault was ours. counted_attempts: with this one. */
-err *session_release(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id, bool counts,
-                     int *counted_attempts);
+err *session_release(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id,
+                     bool counts, int *counted_attempts);
 
 /* For the worker: one call, in order with all others of the chat. */
 err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, const struct outgoing *call);
@@ -95,5 +95,5 @@ err *session_forget_user(struct cache *cache, struct arena *a, int64_t chat_id);
 /* -- keys -- */
 int session_bucket(int64_t chat_id);
 str session_key(struct arena *a, const char *kind, int64_t chat_id); /* kind:{bNN}:chat */
-str outbox_key(struct arena *a, int bucket);                          /* out:{bNN} */
-str answers_key(struct arena *a, int bucket);                         /* ans:{bNN} */
+str outbox_key(struct arena *a, int bucket);                         /* out:{bNN} */
+str answers_key(struct arena *a, int bucket);                        /* ans:{bNN} */

@@ -3,12 +3,31 @@
 #include "db/ledger.h"
 #include "db/queries.h"
 
-/* English for whoever uses Telegram in another language than Russian; Russian when it says nothing. */
+/* English for whoever uses Telegram in another language than Russian; Russian when it says
+ * nothing. */
 static str language_of(str language_code)
 {
     if (str_empty(language_code) || str_starts(language_code, S("ru")))
         return S("ru");
     return S("en");
+}
+
+static struct user_settings settings_of(const struct rows *rows)
+{
+    return (struct user_settings){
+        .default_aspect_ratio = rows_str(rows, 0, "default_aspect_ratio"),
+        .default_image_count = (int)rows_i64(rows, 0, "default_image_count"),
+        .default_quality = rows_str(rows, 0, "default_quality"),
+        .quick_generation_mode = rows_bool(rows, 0, "quick_generation_mode"),
+        .auto_enhance_prompts = rows_bool(rows, 0, "auto_enhance_prompts"),
+        .show_technical_details = rows_bool(rows, 0, "show_technical_details"),
+        .notify_avatars = rows_bool(rows, 0, "notify_avatars"),
+        .notify_balance = rows_bool(rows, 0, "notify_balance"),
+        .notify_generations = rows_bool(rows, 0, "notify_generations"),
+        .notify_updates = rows_bool(rows, 0, "notify_updates"),
+        .notify_promo = rows_bool(rows, 0, "notify_promo"),
+        .notify_tips = rows_bool(rows, 0, "notify_tips"),
+    };
 }
 
 static struct user user_of(const struct rows *rows)
@@ -28,28 +47,15 @@ static struct user user_of(const struct rows *rows)
         .created_at_ms = rows_i64(rows, 0, "created_at_ms"),
         .balance = rows_i64(rows, 0, "balance"),
         .held = rows_i64(rows, 0, "held"),
-        .settings = {
-            .default_aspect_ratio = rows_str(rows, 0, "default_aspect_ratio"),
-            .default_image_count = (int)rows_i64(rows, 0, "default_image_count"),
-            .default_quality = rows_str(rows, 0, "default_quality"),
-            .quick_generation_mode = rows_bool(rows, 0, "quick_generation_mode"),
-            .auto_enhance_prompts = rows_bool(rows, 0, "auto_enhance_prompts"),
-            .show_technical_details = rows_bool(rows, 0, "show_technical_details"),
-            .notify_avatars = rows_bool(rows, 0, "notify_avatars"),
-            .notify_balance = rows_bool(rows, 0, "notify_balance"),
-            .notify_generations = rows_bool(rows, 0, "notify_generations"),
-            .notify_updates = rows_bool(rows, 0, "notify_updates"),
-            .notify_promo = rows_bool(rows, 0, "notify_promo"),
-            .notify_tips = rows_bool(rows, 0, "notify_tips"),
-        },
+        .settings = settings_of(rows),
     };
 }
 
 static bool is_up_to_date(const struct user *user, const struct sender *sender)
 {
-    return str_eq(user->first_name, sender->first_name)
-        && str_eq(user->last_name, sender->last_name) && str_eq(user->username, sender->username)
-        && user->is_premium == sender->is_premium && !user->is_unreachable;
+    return str_eq(user->first_name, sender->first_name) &&
+           str_eq(user->last_name, sender->last_name) && str_eq(user->username, sender->username) &&
+           user->is_premium == sender->is_premium && !user->is_unreachable;
 }
 
 static str or_empty(str s)
@@ -69,7 +75,8 @@ static err *sender_put(struct db *db, struct arena *a, const struct sender *send
 
     int64_t user_id = rows_i64(&rows, 0, "id");
     str key = str_printf(a, "welcome:%" PRId64, user_id);
-    return ledger_credit(db, user_id, key, welcome_coins, LEDGER_PROMO, S("welcome"), (str){0}, NULL);
+    return ledger_credit(db, user_id, key, welcome_coins, LEDGER_PROMO, S("welcome"), (str){0},
+                         NULL);
 }
 
 err *user_touch(struct db *db, struct arena *a, const struct sender *sender, int64_t welcome_coins,

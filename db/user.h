@@ -29,8 +29,8 @@ struct user {
     int64_t id;          /* ours */
     int64_t telegram_id; /* also the chat with this person */
     str first_name, last_name, username;
-    str language;        /* "ru" or "en" */
-    str timezone;        /* "UTC+5" */
+    str language; /* "ru" or "en" */
+    str timezone; /* "UTC+5" */
     int utc_offset_hours;
     bool is_premium;     /* on Telegram */
     bool is_blocked;     /* by an admin */

@@ -5,9 +5,9 @@
  * Each process keeps one connection to Redis and a few to PostgreSQL, and has
  * many turns in flight; see core/fastcgi.h and handlers/dispatch.h.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "core/fastcgi.h"
@@ -18,7 +18,7 @@
 
 enum {
     DATABASE_CONNECTIONS = 4,
-    BODY_MAX_BYTES = 4 << 20,   /* FAL's callbacks with logs; nginx allows Telegram less */
+    BODY_MAX_BYTES = 4 << 20, /* FAL's callbacks with logs; nginx allows Telegram less */
     TURN_MEMORY_BYTES = 24 << 20,
 };
 

@@ -96,7 +96,8 @@ static void on_telegram(struct request *r)
 /* ---------------------------------------------------------------- FAL */
 
 /* The key document as a worker has stored it; NULL when there is none yet. */
-static err *load_keys(struct db *db, struct arena *a, struct json_object **keys, int64_t *fetched_at_ms)
+static err *load_keys(struct db *db, struct arena *a, struct json_object **keys,
+                      int64_t *fetched_at_ms)
 {
     struct rows rows;
     TRY(db_query(db, &Q_jwks_find, &rows, V(bot->conf->fal_jwks_url)));
@@ -133,10 +134,13 @@ static int judge_signature(struct request *r, struct db *db)
     if (keys)
         verdict = fal_verify(r->arena, keys, &signature, r->body, clock_ms());
     switch (verdict) {
-    case FAL_GENUINE: return 200;
+    case FAL_GENUINE:
+        return 200;
     case FAL_MALFORMED:
-    case FAL_STALE: return 401;
-    case FAL_FOREIGN: break;
+    case FAL_STALE:
+        return 401;
+    case FAL_FOREIGN:
+        break;
     }
     str_to_i64(signature.timestamp, &signed_at_s);
     if (keys && fetched_at_ms > signed_at_s * 1000)
@@ -221,11 +225,11 @@ struct entrance {
 };
 
 static const struct entrance entrances[] = {
-    {"POST", "/webhook/telegram", false, on_telegram},
+    {"POST", "/webhook/telegram",  false, on_telegram },
     {"POST", "/webhook/fal/image", false, on_fal_image},
-    {"GET", "/health", false, on_health},
-    {"GET", "/ready", false, on_ready},
-    {NULL, "/status", true, on_status},
+    {"GET",  "/health",            false, on_health   },
+    {"GET",  "/ready",             false, on_ready    },
+    {NULL,   "/status",            true,  on_status   },
 };
 
 static bool fits(const struct entrance *entrance, str path)

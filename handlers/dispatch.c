@@ -36,8 +36,9 @@ static str outcome_json(struct turn *t)
         const struct outgoing *call = &t->calls[i];
         if (i)
             buf_add_char(&b, ',');
-        json_put_object(&b, KVS(KV("way", (int)call->way), KV("call", call->call), KV("slot", call->slot),
-                                KV("closes", call->closes), KV("job", call->job_id)));
+        json_put_object(&b, KVS(KV("way", (int)call->way), KV("call", call->call),
+                                KV("slot", call->slot), KV("closes", call->closes),
+                                KV("job", call->job_id)));
     }
     buf_add(&b, S("]}"));
     return buf_str(&b);
@@ -241,7 +242,8 @@ static err *run_handler(struct turn *t)
 static err *run_member(struct turn *t)
 {
     bool is_gone = str_eq(t->update->member_status, S("kicked"));
-    return is_gone ? user_mark_unreachable(t->db, t->chat_id) : user_mark_reachable(t->db, t->chat_id);
+    return is_gone ? user_mark_unreachable(t->db, t->chat_id)
+                   : user_mark_reachable(t->db, t->chat_id);
 }
 
 static err *run_update(struct turn *t)
@@ -392,7 +394,8 @@ static void fail_turn(struct turn *t, err *e, str raw_body, struct reply *reply)
 /* ---------------------------------------------------------------- the whole turn */
 
 /* One hint a minute; but a tap is answered whatever happens, or its button would go on spinning. */
-static void answer_flooded(struct arena *a, const struct update *update, int64_t above, struct reply *reply)
+static void answer_flooded(struct arena *a, const struct update *update, int64_t above,
+                           struct reply *reply)
 {
     enum language language = language_of(update->language_code);
     str hint = above > 1 ? S("") : text_plain(a, language, T_flooded, KVS());
@@ -423,8 +426,8 @@ static void start_turn(struct turn *t, const struct bot *bot, struct arena *a,
 }
 
 /* True when the reply stands; false when another turn came between and this one runs again. */
-static bool run_once(const struct bot *bot, struct arena *a, const struct update *update, str raw_body,
-                     struct reply *reply)
+static bool run_once(const struct bot *bot, struct arena *a, const struct update *update,
+                     str raw_body, struct reply *reply)
 {
     *reply = (struct reply){.status = 200};
     struct beginning beginning;

@@ -8,7 +8,7 @@
 
 enum {
     FAR_STEPS = 10,
-    FAR_FROM = 5, /* with fewer images nobody needs big steps */
+    FAR_FROM = 5,          /* with fewer images nobody needs big steps */
     SHOWN_WORDS_MAX = 400, /* code points, of two units at most: a caption has 1024 */
 };
 
@@ -23,8 +23,8 @@ static void page_buttons(struct turn *t, const struct image *image, int64_t inde
         if (total >= FAR_FROM)
             keyboard_button(k, T_button_first, tap_for(a, "gallery:first", image->id));
         keyboard_button(k, T_button_newer, tap_for(a, "gallery:newer", image->id));
-        keyboard_button(k, T_button_place, tap_for(a, "gallery:place", image->id), KV("index", index),
-                        KV("total", total));
+        keyboard_button(k, T_button_place, tap_for(a, "gallery:place", image->id),
+                        KV("index", index), KV("total", total));
         keyboard_button(k, T_button_older, tap_for(a, "gallery:older", image->id));
         if (total >= FAR_FROM)
             keyboard_button(k, T_button_last, tap_for(a, "gallery:last", image->id));
@@ -148,8 +148,8 @@ static err *step(struct turn *t, int steps)
         return show_again(t);
     struct image image;
     int moved;
-    TRY(gallery_step(t->db, t->user->id, field_get_i64(t, "g.at_us"), field_get(t, "g.at"), steps, &image,
-                     &moved));
+    TRY(gallery_step(t->db, t->user->id, field_get_i64(t, "g.at_us"), field_get(t, "g.at"), steps,
+                     &image, &moved));
     if (!moved) {
         hint(t, steps > 0 ? T_gallery_is_last : T_gallery_is_first);
         return NULL;
@@ -200,7 +200,8 @@ err *on_gallery_place(struct turn *t)
 {
     if (is_elsewhere(t))
         return show_again(t);
-    hint(t, T_gallery_place, KV("index", field_get_i64(t, "g.index")), KV("total", field_get_i64(t, "g.total")));
+    hint(t, T_gallery_place, KV("index", field_get_i64(t, "g.index")),
+         KV("total", field_get_i64(t, "g.total")));
     return NULL;
 }
 
@@ -229,8 +230,10 @@ err *on_gallery_delete(struct turn *t)
     if (str_empty(t->image->file_id))
         return send_later(t, t->image);
     keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_delete_yes, tap_for(t->arena, "gallery:remove", t->image->id));
-    keyboard_button(&t->keyboard, T_button_delete_no, tap_for(t->arena, "gallery:show", t->image->id));
+    keyboard_button(&t->keyboard, T_button_delete_yes,
+                    tap_for(t->arena, "gallery:remove", t->image->id));
+    keyboard_button(&t->keyboard, T_button_delete_no,
+                    tap_for(t->arena, "gallery:show", t->image->id));
     return edit_photo(t, t->image->file_id, T_gallery_delete_ask,
                       KV("words", str_clip_points(t->arena, t->image->words, SHOWN_WORDS_MAX)));
 }
@@ -274,8 +277,9 @@ err *job_gallery_send(struct work *w)
     keyboard_row(&k);
     keyboard_button(&k, T_button_gallery, S("gallery:open:new"));
     keyboard_button(&k, T_button_menu, S("menu:open:new"));
-    str caption = text_html(w->arena, language, T_gallery_sent,
-                            KVS(KV("words", str_clip_points(w->arena, image.words, SHOWN_WORDS_MAX)),
-                                KV("ratio", image.aspect_ratio)));
+    str caption = text_html(
+        w->arena, language, T_gallery_sent,
+        KVS(KV("words", str_clip_points(w->arena, image.words, SHOWN_WORDS_MAX)),
+            KV("ratio", image.aspect_ratio)));
     return photo_send(w, chat_id, &image, caption, &k);
 }

@@ -118,10 +118,11 @@ err *generation_order(struct turn *t, struct generation *order)
     TRY(generation_add(t->db, order, &added));
     if (!added)
         return refuse(t, T_order_is_running);
-    err *e = ledger_hold(t->db, t->user->id, generation_hold(t->arena, order->id), order->price_coins,
-                         order->id, S("image"), NULL);
+    err *e = ledger_hold(t->db, t->user->id, generation_hold(t->arena, order->id),
+                         order->price_coins, order->id, S("image"), NULL);
     if (e && ledger_lacks_coins(e))
-        return refuse(t, T_no_coins, KV("price", order->price_coins), KV("balance", t->user->balance));
+        return refuse(t, T_no_coins, KV("price", order->price_coins),
+                      KV("balance", t->user->balance));
     if (e)
         return e;
     TRY(queue_step(t->db, t->arena, order, "fal", "generation_submit", 0, S(""), 0));
@@ -136,14 +137,15 @@ err *generation_order(struct turn *t, struct generation *order)
 
 /* Ends an open order without a result; the row is locked. The words to the user are a job of their own,
  * so that they are not lost with Redis. */
-static err *end_order(struct db *db, struct arena *a, const struct generation *g, const char *status,
-                      const char *failure, str message)
+static err *end_order(struct db *db, struct arena *a, const struct generation *g,
+                      const char *status, const char *failure, str message)
 {
     TRY(generation_end(db, g->id, status, str_from(failure), message));
     if (g->price_coins)
         TRY(ledger_release(db, generation_hold(a, g->id), NULL));
     TRY(queue_step(db, a, g, "send", "generation_explain", 0, chat_payload(a, g), 0));
-    log_info("generation.ended", KV("generation", g->id), KV("status", status), KV("failure", failure));
+    log_info("generation.ended", KV("generation", g->id), KV("status", status),
+             KV("failure", failure));
     return NULL;
 }
 
@@ -168,7 +170,8 @@ err *on_generation_cancel(struct turn *t)
 
 /* ---------------------------------------------------------------- FAL */
 
-static str callback_signature(const struct bot *bot, struct arena *a, str generation_id, int64_t attempt)
+static str callback_signature(const struct bot *bot, struct arena *a, str generation_id,
+                              int64_t attempt)
 {
     str text = str_printf(a, "image " STR_FMT " %" PRId64, STR_ARG(generation_id), attempt);
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -178,14 +181,15 @@ static str callback_signature(const struct bot *bot, struct arena *a, str genera
     return str_hex(a, (str){(const char *)digest, length});
 }
 
-str generation_callback_query(const struct bot *bot, struct arena *a, str generation_id, int attempt)
+str generation_callback_query(const struct bot *bot, struct arena *a, str generation_id,
+                              int attempt)
 {
     return str_printf(a, "g=" STR_FMT "&n=%d&s=" STR_FMT, STR_ARG(generation_id), attempt,
                       STR_ARG(callback_signature(bot, a, generation_id, attempt)));
 }
 
-bool generation_callback_is_ours(const struct bot *bot, struct arena *a, str generation_id, str attempt,
-                                 str signature)
+bool generation_callback_is_ours(const struct bot *bot, struct arena *a, str generation_id,
+                                 str attempt, str signature)
 {
     int64_t number;
     return str_is_uuid(generation_id) && str_to_i64(attempt, &number) &&
@@ -206,11 +210,16 @@ static str callback_url(struct work *w, const struct generation *g, int attempt)
 static const char *failure_word(enum fal_failure_kind kind)
 {
     switch (kind) {
-    case FAL_FAILURE_SAFETY: return "safety";
-    case FAL_FAILURE_INPUT: return "input";
-    case FAL_FAILURE_UPSTREAM: return "upstream";
-    case FAL_FAILURE_CANCELLED: return "cancelled";
-    case FAL_FAILURE_ACCESS: return "upstream";
+    case FAL_FAILURE_SAFETY:
+        return "safety";
+    case FAL_FAILURE_INPUT:
+        return "input";
+    case FAL_FAILURE_UPSTREAM:
+        return "upstream";
+    case FAL_FAILURE_CANCELLED:
+        return "cancelled";
+    case FAL_FAILURE_ACCESS:
+        return "upstream";
     }
     assert(false && "a failure without a word");
     return "upstream";
@@ -231,7 +240,8 @@ static err *take_images(struct db *db, struct arena *a, const struct generation 
             continue;
         str payload_json = json_make(a, KV("position", i), KV("url", images.items[i].url),
                                      KV("content_type", images.items[i].content_type),
-                                     KV("width", images.items[i].width), KV("height", images.items[i].height));
+                                     KV("width", images.items[i].width),
+                                     KV("height", images.items[i].height));
         TRY(queue_step(db, a, g, "media", "generation_store", (int64_t)i, payload_json, 0));
         usable++;
     }
@@ -351,7 +361,8 @@ err *job_generation_submit(struct work *w)
         return NULL;
     TRY(generation_submitted(w->db, g.id, submission.request_id, submission.status_url,
                              submission.response_url, submission.cancel_url));
-    TRY(queue_step(w->db, w->arena, &g, "fal", "generation_check", g.attempt, S(""), FIRST_CHECK_MS));
+    TRY(queue_step(w->db, w->arena, &g, "fal", "generation_check", g.attempt, S(""),
+                   FIRST_CHECK_MS));
     tell_queued(w, &g, submission.queue_position);
     return NULL;
 }
@@ -382,7 +393,8 @@ err *job_generation_check(struct work *w)
         return NULL;
     if (is_lost) {
         w->forget_user_chat_id = g.chat_id;
-        return end_order(w->db, w->arena, &g, "failed", "upstream", S("FAL does not know the request"));
+        return end_order(w->db, w->arena, &g, "failed", "upstream",
+                         S("FAL does not know the request"));
     }
     if (status.phase == FAL_COMPLETED)
         return queue_step(w->db, w->arena, &g, "fal", "generation_result", g.attempt, S(""), 0);
@@ -459,8 +471,10 @@ static err *settle(struct work *w, const struct generation *g)
     TRY(generation_complete(w->db, g->id));
     if (spent)
         TRY(ledger_capture(w->db, generation_hold(w->arena, g->id), spent, NULL));
-    TRY(queue_step(w->db, w->arena, g, "send", "generation_deliver", 0, chat_payload(w->arena, g), 0));
-    log_info("generation.completed", KV("generation", g->id), KV("images", stored), KV("coins", spent));
+    TRY(queue_step(w->db, w->arena, g, "send", "generation_deliver", 0, chat_payload(w->arena, g),
+                   0));
+    log_info("generation.completed", KV("generation", g->id), KV("images", stored),
+             KV("coins", spent));
     return NULL;
 }
 
@@ -471,7 +485,8 @@ static err *settle_after_last(struct work *w, const struct generation *g)
     return rows_i64(&rows, 0, "jobs") ? NULL : settle(w, g);
 }
 
-static str object_key(struct arena *a, const struct generation *g, int64_t position, str content_type)
+static str object_key(struct arena *a, const struct generation *g, int64_t position,
+                      str content_type)
 {
     const char *ending = str_eq(content_type, S("image/jpeg"))   ? "jpg"
                          : str_eq(content_type, S("image/webp")) ? "webp"
@@ -504,7 +519,8 @@ err *job_generation_store(struct work *w)
     json_i64(w->payload, "width", &width);
     json_i64(w->payload, "height", &height);
     struct fal_file file;
-    TRY(fal_fetch_file(w->arena, &w->bot->fal, json_str(w->payload, "url"), IMAGE_MAX_BYTES, &file));
+    TRY(fal_fetch_file(w->arena, &w->bot->fal, json_str(w->payload, "url"), IMAGE_MAX_BYTES,
+                       &file));
     str type = image_type(file.bytes);
     if (str_empty(type))
         return fail(w->arena, ERR_UPSTREAM, "fal: what it made is no image");
@@ -577,7 +593,8 @@ static err *deliver_one(struct work *w, const struct generation *g, const struct
 }
 
 /* An album carries no buttons; they follow with the words in a message of their own. */
-static err *deliver_album(struct work *w, const struct generation *g, const struct image *images, size_t count)
+static err *deliver_album(struct work *w, const struct generation *g, const struct image *images,
+                          size_t count)
 {
     TRY(photo_send_album(w, g->chat_id, images, count));
     struct keyboard k = keyboard_new(w->arena, language_of(g->language));
@@ -624,8 +641,12 @@ static enum text failure_text(str failure)
         const char *failure;
         enum text text;
     } rows[] = {
-        {"safety", T_failed_safety},   {"nsfw", T_failed_nsfw},         {"input", T_failed_input},
-        {"timeout", T_failed_timeout}, {"cancelled", T_order_cancelled}, {"storage", T_failed_upstream},
+        {"safety",    T_failed_safety  },
+        {"nsfw",      T_failed_nsfw    },
+        {"input",     T_failed_input   },
+        {"timeout",   T_failed_timeout },
+        {"cancelled", T_order_cancelled},
+        {"storage",   T_failed_upstream},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (str_eq(failure, str_from(rows[i].failure)))

@@ -37,9 +37,10 @@ err *give_up_generation(struct work *w);
 err *give_up_store(struct work *w);
 
 /* The part of a callback's address behind /webhook/fal/image, and whether one is ours. */
-str generation_callback_query(const struct bot *bot, struct arena *a, str generation_id, int attempt);
-bool generation_callback_is_ours(const struct bot *bot, struct arena *a, str generation_id, str attempt,
-                                 str signature);
+str generation_callback_query(const struct bot *bot, struct arena *a, str generation_id,
+                              int attempt);
+bool generation_callback_is_ours(const struct bot *bot, struct arena *a, str generation_id,
+                                 str attempt, str signature);
 /* Records what FAL says of an order, in one transaction. A repeat changes nothing; an unknown order is
  * counted. */
 err *generation_callback(const struct bot *bot, struct arena *a, str generation_id,

@@ -21,9 +21,9 @@ struct speed {
     enum text label;
 };
 static const struct speed speeds[] = {
-    {"fast", T_speed_fast},
+    {"fast",     T_speed_fast    },
     {"standard", T_speed_standard},
-    {"ultra", T_speed_ultra},
+    {"ultra",    T_speed_ultra   },
 };
 
 static str model_of(const struct conf *conf, str speed)
@@ -72,7 +72,8 @@ err *on_imagen_open(struct turn *t)
 err *on_imagen_words(struct turn *t)
 {
     if (!str_points_within(t->text, WORDS_MIN, WORDS_MAX))
-        return refuse(t, T_imagen_bad_words, KV("least", (int)WORDS_MIN), KV("most", (int)WORDS_MAX));
+        return refuse(t, T_imagen_bad_words, KV("least", (int)WORDS_MIN),
+                      KV("most", (int)WORDS_MAX));
 
     const struct user_settings *settings = &t->user->settings;
     field_put(t, "d.order", random_uuid(t->arena));
@@ -90,7 +91,8 @@ err *on_imagen_words(struct turn *t)
 static str option_tap(struct turn *t, const char *name, str value)
 {
     str order = field_get(t, "d.order");
-    return tap_for(t->arena, name, str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(order), STR_ARG(value)));
+    return tap_for(t->arena, name,
+                   str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(order), STR_ARG(value)));
 }
 
 /* True when the tapped button is of the order that is open; value: what stands behind its name. */
@@ -101,10 +103,12 @@ static bool is_of_this_order(const struct turn *t, str *order, str *value)
 }
 
 /* The chosen one of a row carries a mark. */
-static void choice(struct turn *t, bool is_chosen, enum text label, str tap, str words, int64_t number)
+static void choice(struct turn *t, bool is_chosen, enum text label, str tap, str words,
+                   int64_t number)
 {
     str mark = is_chosen ? S("● ") : S("");
-    keyboard_button(&t->keyboard, label, tap, KV("mark", mark), KV("words", words), KV("number", number));
+    keyboard_button(&t->keyboard, label, tap, KV("mark", mark), KV("words", words),
+                    KV("number", number));
 }
 
 static void option_buttons(struct turn *t)
@@ -115,7 +119,8 @@ static void option_buttons(struct turn *t)
     keyboard_row(&t->keyboard);
     for (size_t i = 0; i < ARRAY_LEN(ratios); i++) {
         str name = str_from(ratios[i]);
-        choice(t, str_eq(ratio, name), T_button_choice, option_tap(t, "imagen:ratio", name), name, 0);
+        choice(t, str_eq(ratio, name), T_button_choice, option_tap(t, "imagen:ratio", name), name,
+               0);
     }
     keyboard_row(&t->keyboard);
     for (int64_t n = 1; n <= IMAGES_MAX; n++)
@@ -130,7 +135,8 @@ static void option_buttons(struct turn *t)
     keyboard_row(&t->keyboard);
     int64_t price = price_of(t, count);
     keyboard_button(&t->keyboard, T_button_make,
-                    option_tap(t, "imagen:make", str_printf(t->arena, "%" PRId64, price)), KV("price", price));
+                    option_tap(t, "imagen:make", str_printf(t->arena, "%" PRId64, price)),
+                    KV("price", price));
     menu_button(t);
 }
 
@@ -166,7 +172,8 @@ err *on_imagen_count(struct turn *t)
 {
     str order, number;
     int64_t count;
-    if (is_of_this_order(t, &order, &number) && str_to_i64(number, &count) && count >= 1 && count <= IMAGES_MAX)
+    if (is_of_this_order(t, &order, &number) && str_to_i64(number, &count) && count >= 1 &&
+        count <= IMAGES_MAX)
         return choose(t, "d.count", number);
     return on_old_button(t);
 }

@@ -42,8 +42,8 @@ void keyboard_add(struct keyboard *k, enum text label, str tap, const struct kv 
 void keyboard_link(struct keyboard *k, enum text label, str url)
 {
     begin_button(k);
-    json_put_object(&k->rows, KVS(KV("text", text_plain(k->arena, k->language, label, KVS())),
-                                  KV("url", url)));
+    json_put_object(
+        &k->rows, KVS(KV("text", text_plain(k->arena, k->language, label, KVS())), KV("url", url)));
 }
 
 str tap_for(struct arena *a, const char *name, str argument)

@@ -12,13 +12,13 @@
  * their place in the chat's stream.
  */
 #pragma once
-#include "handlers/bot.h"
 #include "db/session.h"
+#include "handlers/bot.h"
 
 struct outbox_call {
     int64_t chat_id;
-    str call;                          /* {"method":…}, see db/session.h */
-    str slot;                          /* empty: none */
+    str call; /* {"method":…}, see db/session.h */
+    str slot; /* empty: none */
     bool closes;
     const struct telegram_file *files; /* see api/telegram.h; may be NULL */
 };
@@ -27,5 +27,5 @@ struct outbox_call {
  * What Telegram refuses for good because the message or chat is gone is success
  * where nothing more can be done; the user is marked when he is out of reach,
  * and the error is then ERR_NOT_FOUND. Else the errors of telegram_call(). */
-err *outbox_make(const struct bot *bot, struct db *db, struct arena *a, const struct outbox_call *call,
-                 struct json_object **result);
+err *outbox_make(const struct bot *bot, struct db *db, struct arena *a,
+                 const struct outbox_call *call, struct json_object **result);

@@ -5,35 +5,35 @@
 enum { CACHED_FOR_MS = 10 * 60 * 1000 };
 
 /* The cached form: one value a line, in this order, after the time it was read at. */
-#define STRINGS(X) \
-    X(first_name)  \
-    X(last_name)   \
-    X(username)    \
-    X(language)    \
-    X(timezone)    \
-    X(settings.default_aspect_ratio) \
+#define STRINGS(X)                                                                                 \
+    X(first_name)                                                                                  \
+    X(last_name)                                                                                   \
+    X(username)                                                                                    \
+    X(language)                                                                                    \
+    X(timezone)                                                                                    \
+    X(settings.default_aspect_ratio)                                                               \
     X(settings.default_quality)
 
-#define NUMBERS(X)      \
-    X(id)               \
-    X(balance)          \
-    X(held)             \
-    X(utc_offset_hours) \
-    X(is_premium)       \
-    X(is_blocked)       \
+#define NUMBERS(X)                                                                                 \
+    X(id)                                                                                          \
+    X(balance)                                                                                     \
+    X(held)                                                                                        \
+    X(utc_offset_hours)                                                                            \
+    X(is_premium)                                                                                  \
+    X(is_blocked)                                                                                  \
     X(settings.default_image_count)
 
 static str pack(struct arena *a, const struct user *user)
 {
     struct buf b = buf_new(a);
     buf_add_i64(&b, clock_ms());
-#define PUT_NUMBER(field)          \
-    buf_add_char(&b, '\n');        \
+#define PUT_NUMBER(field)                                                                          \
+    buf_add_char(&b, '\n');                                                                        \
     buf_add_i64(&b, user->field);
     NUMBERS(PUT_NUMBER)
 #undef PUT_NUMBER
-#define PUT_STRING(field)          \
-    buf_add_char(&b, '\n');        \
+#define PUT_STRING(field)                                                                          \
+    buf_add_char(&b, '\n');                                                                        \
     buf_add(&b, user->field);
     STRINGS(PUT_STRING)
 #undef PUT_STRING
@@ -73,8 +73,9 @@ static bool unpack(str packed, struct user *user)
 
 static bool is_named_as(const struct user *user, const struct update *update)
 {
-    return str_eq(user->first_name, update->first_name) && str_eq(user->last_name, update->last_name) &&
-           str_eq(user->username, update->username) && user->is_premium == update->is_premium;
+    return str_eq(user->first_name, update->first_name) &&
+           str_eq(user->last_name, update->last_name) && str_eq(user->username, update->username) &&
+           user->is_premium == update->is_premium;
 }
 
 err *person_load(struct turn *t)

@@ -3,7 +3,8 @@
 enum { IMAGE_MAX_BYTES = 30 << 20 };
 
 /* What Telegram has to be given: the file it knows, or the bytes under an attach:// name. */
-static err *photo_source(struct work *w, const struct image *image, struct telegram_file *file, str *source)
+static err *photo_source(struct work *w, const struct image *image, struct telegram_file *file,
+                         str *source)
 {
     if (!str_empty(image->file_id)) {
         *source = image->file_id;

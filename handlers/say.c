@@ -53,8 +53,8 @@ static void put_value(struct buf *b, const struct val *value, bool is_html)
 }
 
 /* {name} is a value, {name|one|few|many} the form of a word that fits the number. */
-static void put_placeholder(struct buf *b, enum language language, str inside, const struct kv *values,
-                            bool is_html)
+static void put_placeholder(struct buf *b, enum language language, str inside,
+                            const struct kv *values, bool is_html)
 {
     str name, forms;
     bool is_plural = str_cut(inside, '|', &name, &forms);

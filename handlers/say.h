@@ -18,7 +18,8 @@ struct turn;
 /* The tapped message becomes this; after words or a command, a new message. */
 #define edit(t, text, ...) say_here((t), (text), KVS(__VA_ARGS__))
 /* The same with a picture that Telegram knows already. */
-#define edit_photo(t, file_id, caption, ...) say_photo_here((t), (file_id), (caption), KVS(__VA_ARGS__))
+#define edit_photo(t, file_id, caption, ...)                                                       \
+    say_photo_here((t), (file_id), (caption), KVS(__VA_ARGS__))
 /* Says no: the dialog stays where it is, what was gathered so far is dropped. */
 #define refuse(t, text, ...) say_no((t), (text), KVS(__VA_ARGS__))
 /* A line above the screen in answer to a tap; after words it is left out. */
@@ -48,7 +49,8 @@ str text_plain(struct arena *a, enum language language, enum text text, const st
 enum { MESSAGE_OF_SLOT = -1 };
 
 /* {"method":…} with chat, HTML text and keyboard. message_id 0: sendMessage, else editMessageText. */
-str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html, struct keyboard *k);
+str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html,
+                 struct keyboard *k);
 str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id, str caption_html,
                struct keyboard *k);
 /* Stops a button's spinner; words may be empty, and are shown above the screen or in a window of their own. */

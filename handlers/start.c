@@ -106,7 +106,8 @@ static str statement(struct turn *t, const struct ledger_line *lines, size_t cou
         if (b.len)
             buf_add_char(&b, '\n');
         buf_add(&b, text_plain(t->arena, t->language, line_text(&lines[i]),
-                               KVS(KV("date", date_of(t->arena, lines[i].created_at_ms, t->user->utc_offset_hours)),
+                               KVS(KV("date", date_of(t->arena, lines[i].created_at_ms,
+                                                      t->user->utc_offset_hours)),
                                    KV("coins", lines[i].coins),
                                    KV("sign", lines[i].coins > 0 ? S("+") : S("")),
                                    KV("after", lines[i].balance_after))));
@@ -122,6 +123,7 @@ err *on_balance(struct turn *t)
     TRY(ledger_balance(t->db, t->user->id, &balance, &held));
     TRY(ledger_statement(t->db, t->arena, t->user->id, STATEMENT_LINES, 0, &lines, &count));
     back_button(t);
-    str shown = count ? statement(t, lines, count) : text_plain(t->arena, t->language, T_balance_empty, KVS());
+    str shown = count ? statement(t, lines, count)
+                      : text_plain(t->arena, t->language, T_balance_empty, KVS());
     return edit(t, T_balance, KV("balance", balance), KV("held", held), KV("lines", shown));
 }

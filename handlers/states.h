@@ -4,15 +4,12 @@
  */
 #pragma once
 
-#define STATES(X)    \
-    X(idle)          \
-    X(imagen_words)  \
+#define STATES(X)                                                                                  \
+    X(idle)                                                                                        \
+    X(imagen_words)                                                                                \
     X(imagen_options)
 
-enum state {
-    ST_stay, /* in a row of routes.c: the state is not changed */
+/* ST_stay, in a row of routes.c: the state is not changed. */
 #define STATE_ENUM(name) ST_##name,
-    STATES(STATE_ENUM)
+enum state { ST_stay, STATES(STATE_ENUM) STATE_COUNT };
 #undef STATE_ENUM
-    STATE_COUNT
-};

@@ -21,9 +21,9 @@ struct turn {
     struct user *user;
     enum language language;
     int64_t chat_id;
-    enum state state;   /* where the dialog was when the update came */
-    str text;           /* words of a message, trimmed; what stands behind a command */
-    str argument;       /* what stands behind the name of a tap */
+    enum state state;              /* where the dialog was when the update came */
+    str text;                      /* words of a message, trimmed; what stands behind a command */
+    str argument;                  /* what stands behind the name of a tap */
     struct image *image;           /* NEED_IMAGE */
     struct generation *generation; /* NEED_GENERATION */
 
@@ -39,10 +39,10 @@ struct turn {
     size_t call_count, call_room;
     str next_slot;
     bool is_tap_answered;
-    bool keeps_message;         /* what was tapped is a result and stays: the screen is a new message */
-    bool is_redraw;             /* an old keyboard was tapped: the screen is drawn through the outbox */
-    bool was_begun;             /* an earlier run of this update did not end, or nobody knows */
-    bool was_user_read;         /* from PostgreSQL, not from the session */
+    bool keeps_message; /* what was tapped is a result and stays: the screen is a new message */
+    bool is_redraw;     /* an old keyboard was tapped: the screen is drawn through the outbox */
+    bool was_begun;     /* an earlier run of this update did not end, or nobody knows */
+    bool was_user_read; /* from PostgreSQL, not from the session */
     struct json_object *replay; /* the stored outcome of an earlier run */
 };
 
@@ -55,7 +55,7 @@ void dialog_enter(struct turn *t, enum state state);
 /* Leaves the dialog where it is, whatever the row of this tap says. */
 void dialog_stay(struct turn *t);
 /* The dialog's answers so far, and the gallery's place: "d.words", "g.at"… */
-str field_get(const struct turn *t, const char *name);       /* empty when there is none */
+str field_get(const struct turn *t, const char *name); /* empty when there is none */
 int64_t field_get_i64(const struct turn *t, const char *name);
 void field_put(struct turn *t, const char *name, str value);
 void field_put_i64(struct turn *t, const char *name, int64_t value);

@@ -22,8 +22,8 @@ struct work {
     struct json_object *payload;
 
     /* Left for the runner. */
-    int64_t again_ms;          /* > 0: this step is not over, run it again after so long */
-    struct outgoing *after;    /* sent after the commit: progress, which may be lost */
+    int64_t again_ms;       /* > 0: this step is not over, run it again after so long */
+    struct outgoing *after; /* sent after the commit: progress, which may be lost */
     size_t after_count;
     int64_t after_chat_id;
     int64_t forget_user_chat_id; /* != 0: money moved, the cached user is out of date */

@@ -9,6 +9,6 @@
 #undef V
 #undef KV
 #undef KVS
-#define V(value) ((void)(value), (struct val){0})
+#define V(value)        ((void)(value), (struct val){0})
 #define KV(name, value) ((void)(value), (struct kv){0})
-#define KVS(...)       ((const struct kv[]){__VA_ARGS__})
+#define KVS(...)        ((const struct kv[]){__VA_ARGS__})

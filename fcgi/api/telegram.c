@@ -207,10 +207,10 @@ static str without_nul(struct arena *a, str text)
 static void keep_texts(struct arena *a, struct update *update)
 {
     str *const texts[] = {
-        &update->first_name,    &update->last_name,      &update->username,
-        &update->language_code, &update->text,           &update->tap,
-        &update->query_id,      &update->member_status,  &update->file_id,
-        &update->file_name,     &update->file_unique_id, &update->mime_type,
+        &update->first_name,     &update->last_name,      &update->username,
+        &update->language_code,  &update->text,           &update->tap,
+        &update->query_id,       &update->member_status,  &update->file_id,
+        &update->file_name,      &update->file_unique_id, &update->mime_type,
         &update->media_group_id,
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)

@@ -14,11 +14,11 @@
 /* -- updates -- */
 
 enum update_kind {
-    UPDATE_OTHER,        /* nothing this bot handles */
+    UPDATE_OTHER, /* nothing this bot handles */
     UPDATE_MESSAGE,
-    UPDATE_TAP,          /* callback_query */
+    UPDATE_TAP, /* callback_query */
     UPDATE_PRE_CHECKOUT,
-    UPDATE_MEMBER,       /* my_chat_member: the user blocked or unblocked the bot */
+    UPDATE_MEMBER, /* my_chat_member: the user blocked or unblocked the bot */
 };
 
 enum media_kind {
@@ -43,12 +43,13 @@ struct update {
     int64_t chat_id;
     bool is_private;
 
-    int64_t message_id;   /* of the message, or of the one that was tapped; 0 when Telegram hides it */
+    /* Of the message, or of the one that was tapped; 0 when Telegram hides it. */
+    int64_t message_id;
     bool message_has_media; /* the tapped message is a photo or file: its text cannot be edited */
-    str text;             /* text or caption */
-    str tap;              /* callback data */
-    str query_id;         /* of the tap or the pre-checkout */
-    str member_status;    /* "kicked" or "member" */
+    str text;               /* text or caption */
+    str tap;                /* callback data */
+    str query_id;           /* of the tap or the pre-checkout */
+    str member_status;      /* "kicked" or "member" */
 
     enum media_kind media;
     str file_id, file_unique_id, file_name, mime_type;
@@ -64,7 +65,7 @@ err *telegram_read_update(struct arena *a, struct json_object *body, struct upda
 /* -- calls -- */
 
 struct telegram {
-    str api_url;  /* TELEGRAM_API_URL, no slash at the end */
+    str api_url; /* TELEGRAM_API_URL, no slash at the end */
     str token;
 };
 
@@ -72,7 +73,7 @@ struct telegram {
 int64_t telegram_bot_id(str token);
 
 struct telegram_file {
-    str field;    /* name of the part: "photo", or what attach:// names */
+    str field; /* name of the part: "photo", or what attach:// names */
     str file_name, content_type, bytes;
 };
 
@@ -96,13 +97,14 @@ err *telegram_download(struct arena *a, const struct telegram *telegram, str fil
                        size_t max_bytes, str *bytes);
 
 /* What a refusal means. */
-bool telegram_is_not_modified(const err *e);  /* an edit that changes nothing: as good as done */
-bool telegram_is_target_gone(const err *e);   /* the message to edit is not there, or cannot become this */
-bool telegram_is_chat_gone(const err *e);     /* blocked, deactivated, unknown: stop sending to it */
-bool telegram_is_query_old(const err *e);     /* a tap answered too late */
-bool telegram_is_file_gone(const err *e);     /* a file_id that no longer works: upload again */
+bool telegram_is_not_modified(const err *e); /* an edit that changes nothing: as good as done */
+bool telegram_is_target_gone(const err *e);  /* nothing to edit, or it cannot become this */
+bool telegram_is_chat_gone(const err *e);    /* blocked, deactivated, unknown: stop sending to it */
+bool telegram_is_query_old(const err *e);    /* a tap answered too late */
+bool telegram_is_file_gone(const err *e);    /* a file_id that no longer works: upload again */
 
 /* The calls a chat sees, from one written for another message: editMessageText
  * becomes sendMessage, editMessageMedia sendPhoto or sendDocument. False when
  * there is no such form. */
-bool telegram_as_new_message(struct arena *a, str method, str params, str *new_method, str *new_params);
+bool telegram_as_new_message(struct arena *a, str method, str params, str *new_method,
+                             str *new_params);

@@ -543,7 +543,8 @@ bool str_is_uuid(str s)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         bool is_dash_place = i == 8 || i == 13 || i == 18 || i == 23;
-        if (is_dash_place ? s.ptr[i] != '-' : !strchr("0123456789abcdefABCDEF", s.ptr[i]) || !s.ptr[i])
+        if (is_dash_place ? s.ptr[i] != '-'
+                          : !strchr("0123456789abcdefABCDEF", s.ptr[i]) || !s.ptr[i])
             return false;
     }
     return true;

@@ -52,7 +52,7 @@ bool str_find(str s, str needle, size_t *position);
 
 bool str_to_i64(str s, int64_t *out); /* whole, decimal, in range, or false */
 
-bool str_is_uuid(str s);                    /* 8-4-4-4-12 hex digits */
+bool str_is_uuid(str s); /* 8-4-4-4-12 hex digits */
 bool str_is_utf8(str s);
 /* Length of the well-formed sequence that begins there; 0 when none does. */
 size_t str_utf8_sequence_at(str s, size_t at);

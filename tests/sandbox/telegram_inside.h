@@ -150,14 +150,20 @@ err *markup_argument(struct call *c, bool only_inline, str *out);
 
 /* -- the methods -- */
 
-#define METHODS(X)                                                                                 \
-    X(getMe)                                                                                       \
-    X(getUpdates) X(setWebhook) X(getWebhookInfo) X(deleteWebhook) X(sendMessage) X(sendPhoto)     \
-        X(sendDocument) X(sendVoice) X(sendAudio) X(sendVideo) X(sendMediaGroup) X(sendChatAction) \
-            X(editMessageText) X(editMessageCaption) X(editMessageMedia) X(editMessageReplyMarkup) \
-                X(deleteMessage) X(deleteMessages) X(answerCallbackQuery) X(getFile)               \
-                    X(setMyCommands) X(getMyCommands) X(deleteMyCommands) X(setMyDescription)      \
-                        X(getMyDescription) X(setMyShortDescription) X(getMyShortDescription)
+/* clang-format off */
+#define METHODS(X)                                                                   \
+    X(getMe)                X(getUpdates)            X(getFile)                      \
+    X(setWebhook)           X(getWebhookInfo)        X(deleteWebhook)                \
+    X(sendMessage)          X(sendPhoto)             X(sendDocument)                 \
+    X(sendVoice)            X(sendAudio)             X(sendVideo)                    \
+    X(sendMediaGroup)       X(sendChatAction)        X(answerCallbackQuery)          \
+    X(editMessageText)      X(editMessageCaption)    X(editMessageMedia)             \
+    X(editMessageReplyMarkup)                                                        \
+    X(deleteMessage)        X(deleteMessages)                                        \
+    X(setMyCommands)        X(getMyCommands)         X(deleteMyCommands)             \
+    X(setMyDescription)     X(getMyDescription)                                      \
+    X(setMyShortDescription) X(getMyShortDescription)
+/* clang-format on */
 #define X(name) err *run_##name(struct call *c, str *result);
 METHODS(X)
 #undef X

@@ -23,19 +23,21 @@ static struct db_pool *pool;
 static int failed;
 
 /* A task has a stack of its own, which cmocka's assertions cannot leave. */
-#define CHECK(condition)                                                \
-    do {                                                                \
-        if (condition) break;                                           \
-        printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);        \
-        failed++;                                                       \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (condition)                                                                             \
+            break;                                                                                 \
+        printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);                                   \
+        failed++;                                                                                  \
     } while (0)
-#define CHECK_OK(call)                                                  \
-    do {                                                                \
-        err *check_ = (call);                                           \
-        if (!check_) break;                                             \
-        printf("# %s:%d: %s: " STR_FMT " " STR_FMT "\n", __FILE__, __LINE__, #call, \
-               STR_ARG(check_->message), STR_ARG(check_->detail));      \
-        failed++;                                                       \
+#define CHECK_OK(call)                                                                             \
+    do {                                                                                           \
+        err *check_ = (call);                                                                      \
+        if (!check_)                                                                               \
+            break;                                                                                 \
+        printf("# %s:%d: %s: " STR_FMT " " STR_FMT "\n", __FILE__, __LINE__, #call,                \
+               STR_ARG(check_->message), STR_ARG(check_->detail));                                 \
+        failed++;                                                                                  \
     } while (0)
 
 static void main_task(void *run)
@@ -57,8 +59,10 @@ static void in_transaction(void (*run)(void))
 
 static struct user touch(str first_name, int64_t welcome_coins)
 {
-    struct sender sender = {.telegram_id = TELEGRAM_ID, .first_name = first_name,
-                            .username = S("asya"), .language_code = S("en-GB")};
+    struct sender sender = {.telegram_id = TELEGRAM_ID,
+                            .first_name = first_name,
+                            .username = S("asya"),
+                            .language_code = S("en-GB")};
     struct user user = {0};
     CHECK_OK(user_touch(db, arena, &sender, welcome_coins, &user));
     return user;
@@ -113,8 +117,10 @@ static void move_coins(void)
     CHECK(!settled);
     CHECK_OK(ledger_hold(db, user.id, S("rows_test:2"), 90, (str){0}, S("avatar"), NULL));
     CHECK_OK(ledger_capture(db, S("rows_test:2"), LEDGER_ALL, NULL));
-    CHECK_OK(ledger_credit(db, user.id, S("rows_test:3"), 7, LEDGER_STARS, S("stars"), (str){0}, NULL));
-    CHECK_OK(ledger_debit(db, user.id, S("rows_test:4"), 2, LEDGER_STARS, S("refund"), (str){0}, NULL));
+    CHECK_OK(
+        ledger_credit(db, user.id, S("rows_test:3"), 7, LEDGER_STARS, S("stars"), (str){0}, NULL));
+    CHECK_OK(
+        ledger_debit(db, user.id, S("rows_test:4"), 2, LEDGER_STARS, S("refund"), (str){0}, NULL));
 
     int64_t balance = -1, held = -1;
     CHECK_OK(ledger_balance(db, user.id, &balance, &held));
@@ -155,8 +161,11 @@ static struct job take_one(void)
 static void work_a_job(void)
 {
     struct user user = touch(S("Asya"), 0);
-    struct new_job step = {.lane = S("speech"), .kind = S("transcribe"), .key = S("rows_test:step"),
-                           .user_id = user.id, .payload = S("{\"part\": 3}"),
+    struct new_job step = {.lane = S("speech"),
+                           .kind = S("transcribe"),
+                           .key = S("rows_test:step"),
+                           .user_id = user.id,
+                           .payload = S("{\"part\": 3}"),
                            .subject = S("00000000-0000-0000-0000-000000000002")};
     bool added = false;
     CHECK_OK(job_add(db, &step, &added));
@@ -211,10 +220,22 @@ static void run_and_roll_back(void (*run)(void))
     db_rollback(db);
 }
 
-static void meet_a_person_task(void) { run_and_roll_back(meet_a_person); }
-static void move_coins_task(void) { run_and_roll_back(move_coins); }
-static void miss_a_hold_task(void) { run_and_roll_back(miss_a_hold); }
-static void work_a_job_task(void) { run_and_roll_back(work_a_job); }
+static void meet_a_person_task(void)
+{
+    run_and_roll_back(meet_a_person);
+}
+static void move_coins_task(void)
+{
+    run_and_roll_back(move_coins);
+}
+static void miss_a_hold_task(void)
+{
+    run_and_roll_back(miss_a_hold);
+}
+static void work_a_job_task(void)
+{
+    run_and_roll_back(work_a_job);
+}
 
 static void a_person_is_met_once_and_kept_up_to_date(void **state)
 {
