@@ -693,7 +693,7 @@ prepare()
     write_env
     write_redis
     write_nginx
-    place_postgres
+    ! is_wanted postgres || place_postgres
     . "$DIR/env"
 }
 

@@ -157,7 +157,7 @@ export class Ground {
     }
 }
 
-// A ground of the test's own, in build/e2e/<name>, always new.
+// A ground of the test's own, in build/e2e/<name>, always with new data.
 export class OwnGround extends Ground {
     // settings go before everything; environment is what an operator would have set, and then no
     // party is played that it names. `only` as in run.sh.
