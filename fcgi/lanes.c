@@ -37,7 +37,7 @@ struct sleeper {
 bool worker_sleep(struct worker *w, int64_t ms, enum sleep sleep)
 {
     struct sleeper me = {.task = task_self(), .sleep = sleep, .next = w->sleepers};
-    w->sleepers = &me;
+    w->sleepers = &me; // cppcheck-suppress autoVariables; taken out again before this returns
     int64_t deadline_ms = clock_steady_ms() + (ms > 0 ? ms : 1);
     while (!w->is_draining && !me.is_woken && task_wait(deadline_ms) == WOKEN)
         continue;

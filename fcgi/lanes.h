@@ -44,8 +44,8 @@ void worker_drain(struct worker *w);
 int64_t backoff_ms(int tries, int64_t base_ms, int64_t most_ms);
 
 /* For the status page: when an outside party last answered, and what it said when it did not.
- * Written at once when that changes, else every 15 s. e NULL: it answered. */
-void worker_met(struct worker *w, const char *party, const err *e);
+ * Written at once when that changes, else every 15 s. met NULL: it answered. */
+void worker_met(struct worker *w, const char *name, const err *met);
 
 /* -- leases in Redis: one holder at a time -- */
 

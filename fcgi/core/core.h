@@ -19,6 +19,7 @@
 #define ARRAY_LEN(array)                 (sizeof(array) / sizeof(array)[0])
 #define PRINTF_LIKE(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 #define MUST_USE                         __attribute__((warn_unused_result))
+#define NEVER_NULL                       __attribute__((returns_nonnull))
 
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy sprintf vsprintf strtok strtok_r
 #pragma GCC poison atoi atol atoll atof gets

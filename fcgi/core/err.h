@@ -34,10 +34,11 @@ typedef struct err {
     str detail;       /* what the other party said, as it said it */
 } err;
 
-err *fail(struct arena *a, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4) MUST_USE;
+err *fail(struct arena *a, enum err_kind kind, const char *format, ...)
+    PRINTF_LIKE(3, 4) MUST_USE NEVER_NULL;
 /* The same with the other party's status and words. */
 err *fail_with(struct arena *a, enum err_kind kind, int code, str detail, const char *format, ...)
-    PRINTF_LIKE(5, 6) MUST_USE;
+    PRINTF_LIKE(5, 6) MUST_USE NEVER_NULL;
 const char *err_kind_name(enum err_kind kind);
 /* True for kinds where waiting helps and nothing counts as a failure. */
 bool err_is_waiting(const err *e);

@@ -615,7 +615,7 @@ static void perform(struct call *call)
     bool wants_progress = call->request->progress != NULL;
     while (!call->is_done) {
         int64_t deadline_ms = wants_progress ? clock_steady_ms() + PROGRESS_EVERY_MS : 0;
-        if (task_wait(deadline_ms) == TIMED_OUT)
+        if (task_wait(deadline_ms) == TIMED_OUT && wants_progress)
             call->request->progress(call->request->owner);
     }
     curl_multi_remove_handle(client.multi, call->easy);

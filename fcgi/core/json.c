@@ -21,9 +21,11 @@ static bool is_exponent_sign(str text, size_t at)
 
 static bool begins_number(str text, size_t at)
 {
+    static const char inside[] = {'.', 'e', 'E', '+'};
     if (at > 0 && text.ptr[at - 1] == '-')
         return !is_exponent_sign(text, at - 1);
-    return at == 0 || !(is_digit_at(text, at - 1) || memchr(".eE+", text.ptr[at - 1], 4));
+    return at == 0 ||
+           !(is_digit_at(text, at - 1) || memchr(inside, text.ptr[at - 1], sizeof inside));
 }
 
 /* A sign has a digit behind it, a point has one on both sides, and no number

@@ -39,7 +39,8 @@ static void begin(struct turn *t)
     int len = FCGX_GetStr(body, sizeof body, t->fcgi.in);
     struct json_object *update = json_tokener_parse_ex(tokener, body, len);
     const char *secret = FCGX_GetParam("HTTP_X_TELEGRAM_BOT_API_SECRET_TOKEN", t->fcgi.envp);
-    if (!update || !secret || strcmp(secret, getenv("TELEGRAM_WEBHOOK_SECRET")) != 0)
+    const char *ours = getenv("TELEGRAM_WEBHOOK_SECRET");
+    if (!update || !secret || !ours || strcmp(secret, ours) != 0)
         exit(1);
     struct json_object *query = AT(update, "callback_query"), *from = AT(query, "from");
     long user = json_object_get_int64(AT(from, "id"));

@@ -57,8 +57,9 @@ static size_t put_param(uint8_t *out, const char *name, const char *value)
     size_t name_len = strlen(name), value_len = strlen(value);
     out[0] = (uint8_t)name_len;
     out[1] = (uint8_t)value_len;
-    memcpy(out + 2, name, name_len);
-    memcpy(out + 2 + name_len, value, value_len);
+    /* FastCGI's strings have lengths, and no end. */
+    memcpy(out + 2, name, name_len);              // NOLINT(bugprone-not-null-terminated-result)
+    memcpy(out + 2 + name_len, value, value_len); // NOLINT(bugprone-not-null-terminated-result)
     return 2 + name_len + value_len;
 }
 
@@ -94,6 +95,15 @@ static bool is_ready(const struct sockaddr_un *address)
 
 /* -- one round -- */
 
+/* What spawn-fcgi does: the listening socket is the program's standard input. */
+static _Noreturn void become(char *program, int fd)
+{
+    dup2(fd, STDIN_FILENO);
+    close(fd);
+    execv(program, (char *[]){program, NULL});
+    die(program);
+}
+
 static double measure(char *program)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -101,12 +111,8 @@ static double measure(char *program)
     int fd = listen_at(&address);
     double began = now_ms();
     pid_t child = fork();
-    if (child == 0) {
-        dup2(fd, STDIN_FILENO);
-        close(fd);
-        execv(program, (char *[]){program, NULL});
-        die(program);
-    }
+    if (child == 0)
+        become(program, fd);
     close(fd);
     while (!is_ready(&address)) {
         if (now_ms() - began > GIVE_UP_MS)
