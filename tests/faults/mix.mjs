@@ -29,7 +29,7 @@ export class Mix {
         this.ordered = new Set();   // words of orders that PostgreSQL knows
         this.waiting = [];          // buyers who wait for a message
         this.newest = 0;
-        this.calls = { newest: 0, sentAt: new Map() };
+        this.calls = { newest: 0, sentAt: new Map(), answered: new Set() };
         this.turn = 0;
         this.allowed = 0;           // orders that may begin by now
     }
@@ -73,9 +73,15 @@ export class Mix {
         const { calls } = await this.ground.control(`calls?after=${this.calls.newest}&limit=20000`);
         for (const call of calls) {
             this.calls.newest = Math.max(this.calls.newest, call.id);
+            if (call.method === "answerCallbackQuery" && call.status === 200) this.calls.answered.add(queryId(call));
             if (call.status !== 200 || !call.method.startsWith("send")) continue;
             for (const [, id] of call.result.matchAll(/"message_id":\s*(\d+)/g)) this.calls.sentAt.set(Number(id), call.at_ms);
         }
+    }
+
+    // A worker that dies between an answer and its note makes the next one answer again.
+    wasAnswered(call) {
+        return this.calls.answered.has(queryId(call));
     }
 
     async keepWatching() {
@@ -189,9 +195,11 @@ export class Mix {
         }
     }
 
-    async over() {
+    async over(seconds) {
+        let placed = false;
         this.allowed = this.orderCount;
-        await Promise.all(this.ordering);
+        Promise.all(this.ordering).then(() => (placed = true));
+        await until(() => placed, "all orders are placed", seconds);
         this.isOver = true;
         await this.watching;
     }
@@ -212,6 +220,8 @@ const hasButton = (message, data) => buttons(message).some((button) => button.ca
 const buttonOf = (message, start) => buttons(message).find((button) => button.callback_data?.startsWith(start))?.callback_data;
 export const linkToken = (message) => buttons(message).map((button) => /token=([0-9a-f]+)/.exec(button.url ?? "")?.[1]).find(Boolean);
 export const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+
+const queryId = (call) => /"callback_query_id":"(\d+)"/.exec(call.parameters)?.[1];
 
 // Groups what can be seen by the token in it.
 export function byToken(messages, tokenOf) {
