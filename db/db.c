@@ -597,8 +597,9 @@ struct db_pool *db_pool_new(str url, int connections)
 
 err *db_pool_check(struct db_pool *pool, struct arena *a)
 {
-    struct connection *c;
+    struct connection *c = NULL;
     TRY(acquire(pool, a, &c));
+    assert(c);
     give_back(c);
     return NULL;
 }
@@ -779,8 +780,9 @@ static err *run_on(struct connection *c, struct arena *a, const struct errand *e
 static err *run_alone(struct db *db, const struct errand *errand, struct rows *rows)
 {
     for (int round = 0;; round++) {
-        struct connection *c;
+        struct connection *c = NULL;
         TRY(acquire(db->pool, db->arena, &c));
+        assert(c);
         err *e = run_on(c, db->arena, errand, rows);
         bool is_outdated = c->is_outdated;
         give_back(c);
@@ -793,6 +795,7 @@ static err *run_in_transaction(struct db *db, struct errand *errand, struct rows
 {
     if (!db->held)
         TRY(acquire(db->pool, db->arena, &db->held));
+    assert(db->held);
     errand->with_begin = db->owes_begin;
     db->owes_begin = false;
     return run_on(db->held, db->arena, errand, rows);

@@ -835,7 +835,7 @@ static void read_line(struct arena *a, str line, str where, str *values, struct 
 
 err *conf_load_file(struct arena *a, const char *path)
 {
-    str left, line;
+    str left = S(""), line;
     TRY(read_whole(a, path, &left));
     str *values = NEW_ARRAY(a, str, ARRAY_LEN(settings));
     struct buf mistakes = buf_new(a);
