@@ -4,7 +4,7 @@
  * The table below is what it can do. Exit status: 0 done, 1 it did not work
  * and stderr says why, 2 the command was not understood.
  */
-#include "cli.h"
+#include "commands/commands.h"
 
 #include "core/log.h"
 #include "core/loop.h"

@@ -7,7 +7,7 @@
 #include "db/queries.h"
 #include "handlers/dispatch.h"
 #include "handlers/generation.h"
-#include "status.h"
+#include "status/status.h"
 
 enum { READING_BYTES = 8 << 20 };
 

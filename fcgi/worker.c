@@ -13,7 +13,7 @@
 #include "core/loop.h"
 #include "core/version.h"
 #include "db/queries.h"
-#include "lanes.h"
+#include "lanes/lanes.h"
 #include "setup.h"
 
 enum {

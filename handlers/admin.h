@@ -1,6 +1,6 @@
 /*
  * admin.h - the admins' way to the status page: a link that works once, for
- * five minutes. The page itself is fcgi/status.c.
+ * five minutes. The page itself is fcgi/status/.
  */
 #pragma once
 #include "handlers/turn.h"

@@ -59,7 +59,7 @@
 #include "handlers/dispatch.h"
 #include "handlers/generation.h"
 #include "handlers/outbox.h"
-#include "lanes.h"
+#include "lanes/lanes.h"
 
 enum {
     TALK_MEMORY_BYTES = 256 << 20,

@@ -78,8 +78,7 @@ static void answer(struct turn *t)
 }
 static void watch(int fd, void *owner)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = owner};
-    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &(struct epoll_event){EPOLLIN, {.ptr = owner}});
 }
 static void on_ready(void *owner)
 {

@@ -1,5 +1,5 @@
 /* The token of an admin's session: what is believed and what is not. */
-#include "jwt.h"
+#include "status/jwt.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The calls a worker holds: which edit makes an earlier one needless, pace, lines. */
-#include "send_queue.h"
+#include "lanes/send_queue.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

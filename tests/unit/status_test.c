@@ -1,6 +1,6 @@
 /* The HTML of the status page: numbers, escaping, what is of concern. Rows are made by hand. */
-#include "numbers.h"
-#include "status_page.h"
+#include "core/numbers.h"
+#include "status/page.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

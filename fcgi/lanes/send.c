@@ -12,8 +12,8 @@
 #include "db/scripts.h"
 #include "db/session.h"
 #include "handlers/outbox.h"
-#include "lanes.h"
-#include "send_queue.h"
+#include "lanes/lanes.h"
+#include "lanes/send_queue.h"
 
 enum {
     LINES_AT_WORK_MAX = 256,

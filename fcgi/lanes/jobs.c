@@ -9,7 +9,7 @@
 #include "core/loop.h"
 #include "db/session.h"
 #include "handlers/routes.h"
-#include "lanes.h"
+#include "lanes/lanes.h"
 
 enum {
     LOOK_EVERY_MS = 1000, /* what a lost wake-up costs */

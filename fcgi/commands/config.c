@@ -1,5 +1,5 @@
 /* aisha config: the settings of the environment and of a file. */
-#include "cli.h"
+#include "commands/commands.h"
 
 #include "core/json.h"
 

@@ -1,7 +1,7 @@
-#include "status_page.h"
+#include "status/page.h"
 
+#include "core/numbers.h"
 #include "core/version.h"
-#include "numbers.h"
 
 enum {
     MINUTE_MS = 60 * 1000,

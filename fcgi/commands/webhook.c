@@ -1,8 +1,8 @@
 /* aisha webhook: where Telegram delivers updates. */
 #include "api/telegram.h"
-#include "cli.h"
+#include "commands/commands.h"
 #include "core/clock.h"
-#include "numbers.h"
+#include "core/numbers.h"
 
 /* What the gateway has a handler for; Telegram keeps the rest to itself. */
 #define ALLOWED_UPDATES "[\"message\",\"callback_query\",\"my_chat_member\"]"

@@ -1,4 +1,4 @@
-#include "jwt.h"
+#include "status/jwt.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -9,7 +9,7 @@
 #include "core/version.h"
 #include "db/queries.h"
 #include "handlers/routes.h"
-#include "lanes.h"
+#include "lanes/lanes.h"
 
 enum {
     LOOK_EVERY_MS = 2000,

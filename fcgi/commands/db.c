@@ -1,15 +1,15 @@
 /* aisha db: what sqitch says of the schema, and what the tables say of themselves. */
-#include "cli.h"
+#include "commands/commands.h"
 
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/json.h"
+#include "core/numbers.h"
 #include "db/job.h"
 #include "db/ledger.h"
 #include "db/queries.h"
-#include "numbers.h"
 
 /* ---------------------------------------------------------------- sqitch */
 

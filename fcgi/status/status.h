@@ -12,8 +12,8 @@
  * While PostgreSQL is away the token alone is believed, for as long as it
  * lasts: this page is wanted most when something is down.
  *
- * What the page shows is read by status_figures.c, as a role that may only
- * read, and laid out by status_page.c.
+ * What the page shows is read by figures.c, as a role that may only
+ * read, and laid out by page.c.
  */
 #pragma once
 #include "core/fastcgi.h"

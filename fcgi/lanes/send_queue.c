@@ -1,4 +1,4 @@
-#include "send_queue.h"
+#include "lanes/send_queue.h"
 
 /* -- entries -- */
 

@@ -1,5 +1,5 @@
 /* aisha credit: coins from an operator's hand. */
-#include "cli.h"
+#include "commands/commands.h"
 
 #include "core/clock.h"
 #include "core/json.h"

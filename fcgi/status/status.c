@@ -1,13 +1,13 @@
-#include "status.h"
+#include "status/status.h"
 
 #include <openssl/sha.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "db/queries.h"
-#include "jwt.h"
-#include "status_figures.h"
-#include "status_page.h"
+#include "status/figures.h"
+#include "status/jwt.h"
+#include "status/page.h"
 
 enum {
     SESSION_LIFE_S = 12 * 3600,

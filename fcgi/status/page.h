@@ -1,12 +1,12 @@
 /*
- * status_page.h - the HTML of the status page.
+ * page.h - the HTML of the status page.
  *
  * Everything that is put in is escaped here. The pages need no script:
  * static/status.js only fetches /status again and puts the new <main> in the
  * place of the old one.
  */
 #pragma once
-#include "status_figures.h"
+#include "status/figures.h"
 
 struct page_reader {
     int64_t telegram_id;

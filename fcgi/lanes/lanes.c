@@ -1,4 +1,4 @@
-#include "lanes.h"
+#include "lanes/lanes.h"
 
 #include "core/clock.h"
 #include "core/log.h"

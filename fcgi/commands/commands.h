@@ -1,5 +1,5 @@
 /*
- * cli.h - what the commands of `aisha` share.
+ * commands.h - what the commands of `aisha` share.
  *
  * A command is a function and a row in cli.c. It prints its data to stdout,
  * as JSON where cli->wants_json, and returns what went wrong; cli.c says that,

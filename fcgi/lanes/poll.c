@@ -10,7 +10,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/loop.h"
-#include "lanes.h"
+#include "lanes/lanes.h"
 
 enum {
     IN_FLIGHT_MAX = 100, /* Telegram hands out no more at a time */

@@ -1,5 +1,5 @@
 /*
- * status_figures.h - what the status page tells, read from the stores.
+ * figures.h - what the status page tells, read from the stores.
  *
  * Everything is what a row, or an answer of Redis, says at this moment; what
  * cannot be read is told as such and never guessed. PostgreSQL is read as

@@ -1,4 +1,4 @@
-#include "status_figures.h"
+#include "status/figures.h"
 
 #include <time.h>
 
