@@ -223,6 +223,17 @@ measure_start()
         while read -r ms; do note "bot start_ms $ms"; done
 }
 
+# Redis may still be reading what it had written, and answers nobody until then.
+await_ready()
+{
+    tries=300
+    until curl -fsS -o /dev/null --cacert "$DIR/tls/cert.pem" "$LOOPBACK_URL/ready" 2>/dev/null; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || { echo 'bench.sh: the bot does not get ready' >&2 && return 1; }
+        sleep 0.1
+    done
+}
+
 waiting_answers()
 {
     redis-cli -s "$SOCKETS/redis.sock" --raw eval "
@@ -239,7 +250,8 @@ measure_whole()
     fcgi/run.sh start "$DIR" --mode "$MODE" --sandbox
     # shellcheck disable=SC1091 # made by run.sh
     . "$DIR/env"
-    load /webhook/telegram --count "$USERS" >/dev/null
+    await_ready
+    load /webhook/telegram --count "$USERS"
     groups='bot nginx worker redis postgres sandbox'
     tries=600
     while [ "$(waiting_answers)" != 0 ] && [ "$tries" -gt 0 ]; do sleep 0.1 && tries=$((tries - 1)); done
@@ -263,13 +275,13 @@ figures() # target measure
     awk -v t="$1" -v m="$2" '$1 == t && $2 == m { print $3 }' "$RESULTS" | sort -g
 }
 
-# What the bot took of what floor (b) took, each round by itself.
+# What the bot took of what floor (b) took, each round by itself; of next to nothing there is no share.
 ratios() # measure
 {
     awk -v m="$1" '
         $1 == "bot" && $2 == m { bot[++bots] = $3 }
         $1 == "floor_b" && $2 == m { floor[++floors] = $3 }
-        END { for (i = 1; i <= floors && i <= bots; i++) if (floor[i] > 0) print bot[i] / floor[i] }' "$RESULTS" |
+        END { for (i = 1; i <= floors && i <= bots; i++) if (floor[i] > 0.05) print bot[i] / floor[i] }' "$RESULTS" |
         sort -g
 }
 
@@ -358,7 +370,8 @@ report()
     say
     say "### $(date -u +%Y-%m-%d), $(git describe --always --dirty --tags 2>/dev/null || echo unversioned)"
     say
-    say "$(machine). $ROUNDS rounds of $SECONDS_EACH s, $BOT_PROCESSES processes, $CONNECTIONS connections, $USERS users."
+    say "$(machine). $ROUNDS rounds of $SECONDS_EACH s, $BOT_PROCESSES processes, $CONNECTIONS connections, $USERS users." \
+        "Other work on the machine when it began: a load of $BUSY."
     say
     print_table
     say
@@ -373,8 +386,10 @@ same_floor()
     # shellcheck disable=SC2016 # the marks of a block of code
     sed -n '/^```c$/,/^```$/p' docs/bench.md | sed '1d;$d' | cmp -s - tests/bench/floor_b.c ||
         { echo 'bench.sh: docs/bench.md shows another floor_b.c than tests/bench/floor_b.c' >&2 && exit 1; }
+    [ "$(wc -l <tests/bench/floor_b.c)" -le 120 ] || { echo 'bench.sh: floor_b.c has grown' >&2 && exit 1; }
 }
 
+BUSY=$(cut -d' ' -f1 /proc/loadavg)
 same_floor
 trap take_down EXIT
 trap 'exit 1' INT TERM HUP
