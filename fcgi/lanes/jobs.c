@@ -218,17 +218,33 @@ static void judge_job(struct worker *worker, struct work *w, const struct job_ro
         put_back_surely(w, e, true, wait_after(w->job, e));
 }
 
-/* Progress and hints for the cache: lost with Redis, and nothing depends on them. */
-static void tell_afterwards(struct work *w)
+static err *tell_rest(struct work *w, size_t *told)
 {
     struct cache *cache = w->bot->cache;
-    err *e = NULL;
     if (w->forget_user_chat_id)
-        e = session_forget_user(cache, w->arena, w->forget_user_chat_id);
-    for (size_t i = 0; i < w->after_count && !e; i++)
-        e = outbox_add(cache, w->arena, w->after_chat_id, &w->after[i]);
-    if (e)
-        log_err("job.not_told", e, KVS());
+        TRY(session_forget_user(cache, w->arena, w->forget_user_chat_id));
+    w->forget_user_chat_id = 0;
+    for (; *told < w->after_count; (*told)++)
+        TRY(outbox_add(cache, w->arena, w->after_chat_id, &w->after[*told]));
+    return NULL;
+}
+
+/* Progress and hints for the cache: lost with Redis, and nothing depends on them. What goes with a
+ * result, such as taking its progress away, waits for a Redis that is only out of reach: each chat
+ * has a task of its own in the lane that sends, and there is nothing else it could do. */
+static void tell_afterwards(struct worker *worker, struct work *w)
+{
+    bool can_wait = str_eq(w->job->lane, S("send"));
+    size_t told = 0;
+    for (int tries = 0;; tries++) {
+        err *e = tell_rest(w, &told);
+        if (!e)
+            return;
+        log_err("job.not_told", e, KVS(KV("tries", tries + 1)));
+        if (!can_wait || !err_is_waiting(e) ||
+            !worker_sleep(worker, backoff_ms(tries, TELL_FIRST_MS, TELL_MOST_MS), SLEEP_PLAIN))
+            return;
+    }
 }
 
 static void run_step(struct worker *worker, struct work *w, const struct job_route *route)
@@ -267,7 +283,7 @@ void job_run(struct worker *worker, const struct job *job)
     keeper.task = task_start(run_keeper, &keeper, 0);
 
     run_step(worker, &w, find_route(job->kind));
-    tell_afterwards(&w);
+    tell_afterwards(worker, &w);
 
     stop_keeper(&keeper);
     worker_wake(worker, SLEEP_FOR_JOBS);
