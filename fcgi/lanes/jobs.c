@@ -17,6 +17,8 @@ enum {
     FAILURES_MAX = 5,
     RETRY_FIRST_MS = 1000,
     RETRY_MOST_MS = 60 * 1000,
+    TELL_FIRST_MS = 200,
+    TELL_MOST_MS = 5000,
     UNKNOWN_KIND_MS = 60 * 1000,
     RECORD_PATIENCE_MS = 55 * 1000, /* by then the lease is as good as gone */
     RECORD_RETRY_MS = 1000,
@@ -283,9 +285,9 @@ void job_run(struct worker *worker, const struct job *job)
     keeper.task = task_start(run_keeper, &keeper, 0);
 
     run_step(worker, &w, find_route(job->kind));
+    stop_keeper(&keeper);
     tell_afterwards(worker, &w);
 
-    stop_keeper(&keeper);
     worker_wake(worker, SLEEP_FOR_JOBS);
     task_set_log_fields(outer_fields);
     arena_free(a);
