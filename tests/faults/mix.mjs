@@ -29,7 +29,7 @@ export class Mix {
         this.ordered = new Set();   // words of orders that PostgreSQL knows
         this.waiting = [];          // buyers who wait for a message
         this.newest = 0;
-        this.calls = { newest: 0, sentAt: new Map(), answered: new Set() };
+        this.calls = { newest: 0, sentAt: new Map(), done: new Set() };
         this.turn = 0;
         this.allowed = 0;           // orders that may begin by now
     }
@@ -73,15 +73,15 @@ export class Mix {
         const { calls } = await this.ground.control(`calls?after=${this.calls.newest}&limit=20000`);
         for (const call of calls) {
             this.calls.newest = Math.max(this.calls.newest, call.id);
-            if (call.method === "answerCallbackQuery" && call.status === 200) this.calls.answered.add(queryId(call));
+            if (call.status === 200) this.calls.done.add(whatItDoes(call));
             if (call.status !== 200 || !call.method.startsWith("send")) continue;
             for (const [, id] of call.result.matchAll(/"message_id":\s*(\d+)/g)) this.calls.sentAt.set(Number(id), call.at_ms);
         }
     }
 
-    // A worker that dies between an answer and its note makes the next one answer again.
-    wasAnswered(call) {
-        return this.calls.answered.has(queryId(call));
+    // A worker that dies between a call and its note makes the next one call again.
+    wasDone(call) {
+        return this.calls.done.has(whatItDoes(call));
     }
 
     async keepWatching() {
@@ -221,7 +221,8 @@ const buttonOf = (message, start) => buttons(message).find((button) => button.ca
 export const linkToken = (message) => buttons(message).map((button) => /token=([0-9a-f]+)/.exec(button.url ?? "")?.[1]).find(Boolean);
 export const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 
-const queryId = (call) => /"callback_query_id":"(\d+)"/.exec(call.parameters)?.[1];
+// An answer to a tap is known by the tap, other calls by all that they say.
+const whatItDoes = (call) => /"callback_query_id":"\d+"/.exec(call.parameters)?.[0] ?? `${call.method} ${call.parameters}`;
 
 // Groups what can be seen by the token in it.
 export function byToken(messages, tokenOf) {
