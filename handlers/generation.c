@@ -277,6 +277,34 @@ static err *take_first_outcome(struct db *db, struct arena *a, struct generation
     return take_images(db, a, g, outcome->payload, raw);
 }
 
+/* FAL may have an order twice, when the answer to the first submission was lost. The one that is not
+ * wanted any more is called off; whether it ends well all the same is of no interest. */
+static err *drop_request(struct db *db, struct arena *a, const struct generation *g, str cancel_url)
+{
+    log_info("generation.submitted_twice", KV("generation", g->id), KV("attempt", g->attempt));
+    return queue_step(db, a, g, "fal", "generation_drop", g->attempt, json_make(a, KV("url", cancel_url)), 0);
+}
+
+/* The request that the row knows is another one than FAL speaks of. */
+static bool is_of_earlier_request(const struct generation *g, const struct fal_outcome *outcome)
+{
+    size_t position;
+    return g->is_open && !g->has_result && !str_empty(g->cancel_url) &&
+           !str_empty(outcome->request_id) && !str_find(g->cancel_url, outcome->request_id, &position);
+}
+
+/* The first result wins. That an earlier request failed means nothing while a later one is drawn. */
+static err *take_callback(struct db *db, struct arena *a, struct generation *g,
+                          const struct fal_outcome *outcome, str raw)
+{
+    if (is_of_earlier_request(g, outcome)) {
+        if (!outcome->is_ok)
+            return NULL;
+        TRY(drop_request(db, a, g, g->cancel_url));
+    }
+    return take_first_outcome(db, a, g, outcome, raw);
+}
+
 err *generation_callback(const struct bot *bot, struct arena *a, str generation_id,
                          const struct fal_outcome *outcome, str raw_body)
 {
@@ -287,7 +315,7 @@ err *generation_callback(const struct bot *bot, struct arena *a, str generation_
         log_warn("callback.unknown", KV("generation", generation_id));
         e = db_query(db, &Q_counter_add, NULL, V("fal_callback_unknown"), V(1));
     } else if (!e) {
-        e = take_first_outcome(db, a, &g, outcome, raw_body);
+        e = take_callback(db, a, &g, outcome, raw_body);
     }
     if (!e)
         e = db_commit(db);
@@ -357,8 +385,8 @@ err *job_generation_submit(struct work *w)
         return submission_failed(w, &g, e);
 
     TRY(generation_lock(w->db, w->arena, g.id, &g));
-    if (!g.is_open || g.has_result) /* the callback was faster, or somebody cancelled */
-        return NULL;
+    if (!g.is_open || g.has_result) /* a callback was faster: this request's, or an earlier one's */
+        return g.attempt > 1 ? drop_request(w->db, w->arena, &g, submission.cancel_url) : NULL;
     TRY(generation_submitted(w->db, g.id, submission.request_id, submission.status_url,
                              submission.response_url, submission.cancel_url));
     TRY(queue_step(w->db, w->arena, &g, "fal", "generation_check", g.attempt, S(""),
@@ -453,6 +481,12 @@ err *job_generation_cancel(struct work *w)
     w->forget_user_chat_id = g.chat_id;
     return end_order(w->db, w->arena, &g, is_timeout ? "failed" : "cancelled",
                      is_timeout ? "timeout" : "cancelled", S(""));
+}
+
+err *job_generation_drop(struct work *w)
+{
+    enum fal_cancelled cancelled;
+    return fal_cancel(w->arena, &w->bot->fal, json_str(w->payload, "url"), &cancelled);
 }
 
 /* ---------------------------------------------------------------- storing */

@@ -26,6 +26,7 @@ err *job_generation_submit(struct work *w);
 err *job_generation_check(struct work *w);
 err *job_generation_result(struct work *w);
 err *job_generation_cancel(struct work *w);
+err *job_generation_drop(struct work *w);
 err *job_generation_store(struct work *w);
 err *job_generation_deliver(struct work *w);
 err *job_generation_explain(struct work *w);

@@ -79,6 +79,7 @@ const struct job_route job_routes[] = {
     {"generation_check",   "fal",   job_generation_check,   give_up_generation},
     {"generation_result",  "fal",   job_generation_result,  give_up_generation},
     {"generation_cancel",  "fal",   job_generation_cancel,  give_up_generation},
+    {"generation_drop",    "fal",   job_generation_drop,    NULL},
     {"generation_store",   "media", job_generation_store,   give_up_store},
     {"generation_deliver", "send",  job_generation_deliver, NULL},
     {"generation_explain", "send",  job_generation_explain, NULL},

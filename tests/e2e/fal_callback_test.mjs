@@ -268,6 +268,27 @@ test("a submission that nothing is heard of is repeated after two minutes, and p
     assert.equal(end.attempt, 2);
 });
 
+test("when FAL has an order twice, the first result wins and the other request is called off", async () => {
+    const lender = await ordering("a picture to lend");
+    await isDelivered(lender);
+    const lent = (await ground.row("select fal_response_data as data from image_generations where id = :'id'", { id: lender.order.id })).data;
+    await ground.fault("fal.submit", { value: "lost", times: 1 });
+    await ground.fault("fal.callback", { value: "never", times: 1 });
+    await ground.fault("fal.seconds", 600);
+    const one = await ordering("two painters");
+    await until(() => ground.row("select id from jobs where subject = :'id' and kind = 'generation_submit' and state = 'queued' and run_at > now() + interval '30 seconds'", { id: one.order.id }), "the wait for a callback");
+    await later(one.order, "3 minutes");
+    const { fal_status_url: second } = await submitted(one.order);
+
+    const failure = { request_id: randomUUID(), gateway_request_id: randomUUID(), status: "ERROR", error: "Invalid status code: 500", payload: { detail: "no" } };
+    assert.equal((await signer.call(callbackPath(ground, one.order.id), failure)).status, 200);
+    assert.equal((await ground.row("select status from image_generations where id = :'id'", { id: one.order.id })).status, "processing");
+    assert.equal((await signer.call(callbackPath(ground, one.order.id), okBody((lent.payload ?? lent).images[0].url))).status, 200);
+    await isDelivered(one);
+    const asked = () => ground.ask(new URL(second).pathname, { headers: { Authorization: `Key ${ground.settings.FAL_KEY}` } });
+    await until(async () => !/IN_PROGRESS|IN_QUEUE/.test((await asked()).text), "the end of the other request");
+});
+
 test("cancelled before FAL has it: the coins are back and FAL is never asked", async () => {
     const words = "never begun", person = await meet();
     const make = await person.chooses(words);
