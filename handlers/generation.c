@@ -282,7 +282,8 @@ static err *take_first_outcome(struct db *db, struct arena *a, struct generation
 static err *drop_request(struct db *db, struct arena *a, const struct generation *g, str cancel_url)
 {
     log_info("generation.submitted_twice", KV("generation", g->id), KV("attempt", g->attempt));
-    return queue_step(db, a, g, "fal", "generation_drop", g->attempt, json_make(a, KV("url", cancel_url)), 0);
+    return queue_step(db, a, g, "fal", "generation_drop", g->attempt,
+                      json_make(a, KV("url", cancel_url)), 0);
 }
 
 /* The request that the row knows is another one than FAL speaks of. */
@@ -290,7 +291,8 @@ static bool is_of_earlier_request(const struct generation *g, const struct fal_o
 {
     size_t position;
     return g->is_open && !g->has_result && !str_empty(g->cancel_url) &&
-           !str_empty(outcome->request_id) && !str_find(g->cancel_url, outcome->request_id, &position);
+           !str_empty(outcome->request_id) &&
+           !str_find(g->cancel_url, outcome->request_id, &position);
 }
 
 /* The first result wins. That an earlier request failed means nothing while a later one is drawn. */
