@@ -5,6 +5,7 @@
 #include "core/loop.h"
 #include "db/generation.h"
 #include "db/queries.h"
+#include "handlers/admin.h"
 #include "handlers/person.h"
 #include "handlers/routes.h"
 
@@ -201,17 +202,9 @@ static struct plan plan_message(struct turn *t)
     return (struct plan){on_unknown_words, NEED_NOTHING, ST_stay};
 }
 
-static bool is_admin(const struct turn *t)
-{
-    for (size_t i = 0; i < t->bot->conf->telegram_admin_ids.count; i++)
-        if (t->bot->conf->telegram_admin_ids.items[i] == t->update->user_id)
-            return true;
-    return false;
-}
-
 static err *meet_needs(struct turn *t, unsigned needs)
 {
-    if ((needs & NEED_ADMIN) && !is_admin(t))
+    if ((needs & NEED_ADMIN) && !is_admin(t->bot->conf, t->update->user_id))
         return refuse(t, T_unknown_words);
     if (needs & NEED_IMAGE) {
         t->image = NEW(t->arena, struct image);

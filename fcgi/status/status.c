@@ -1,16 +1,15 @@
 #include "status/status.h"
 
-#include <openssl/sha.h>
-
 #include "core/clock.h"
 #include "core/log.h"
 #include "db/queries.h"
+#include "handlers/admin.h"
 #include "status/figures.h"
 #include "status/jwt.h"
 #include "status/page.h"
 
 enum {
-    SESSION_LIFE_S = 12 * 3600,
+    VISIT_LIFE_S = 12 * 3600,
     TOKEN_LIFE_S = 15 * 60,
     TOKEN_RENEW_AFTER_S = 60,
     MOST_LINK_BYTES = 200,
@@ -81,14 +80,6 @@ struct visitor {
     int64_t ends_at_s; /* of the session; that of the token while PostgreSQL is away */
     bool is_confirmed; /* the session's row was seen */
 };
-
-static bool is_admin(const struct conf *conf, int64_t telegram_id)
-{
-    for (size_t i = 0; i < conf->telegram_admin_ids.count; i++)
-        if (conf->telegram_admin_ids.items[i] == telegram_id)
-            return true;
-    return false;
-}
 
 static bool has_session(const struct bot *bot, struct arena *a, struct visitor *visitor)
 {
@@ -187,20 +178,12 @@ static void on_link(const struct bot *bot, struct request *r)
         answer_page(r, 200, page_link(r->arena, token), (struct kv){0});
 }
 
-/* As handlers/admin.c has stored it: whoever reads the database cannot sign in with what is there. */
-static str sha256_hex(struct arena *a, str text)
-{
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)text.ptr, text.len, digest);
-    return str_hex(a, (str){(const char *)digest, sizeof digest});
-}
-
 /* The link is consumed and the session begun in one transaction. ERR_NOT_FOUND: no such link any more. */
 static err *begin_session(const struct bot *bot, struct db *db, struct arena *a, str token,
                           int64_t *admin_id, str *session_id)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_admin_link_use, &rows, V(sha256_hex(a, token))));
+    TRY(db_query(db, &Q_admin_link_use, &rows, V(admin_token_hash(a, token))));
     if (!rows.count)
         return fail(a, ERR_NOT_FOUND, "admin: no such link");
     *admin_id = rows_i64(&rows, 0, "telegram_id");
@@ -209,7 +192,7 @@ static err *begin_session(const struct bot *bot, struct db *db, struct arena *a,
 
     *session_id = random_uuid(a);
     TRY(db_query(db, &Q_admin_session_create, NULL, V(*session_id), V(*admin_id),
-                 V(random_hex(a, 16)), V(SESSION_LIFE_S)));
+                 V(random_hex(a, 16)), V(VISIT_LIFE_S)));
     return db_query_commit(db, &Q_admin_audit_add, NULL, V(*admin_id), V("session.begin"),
                            V(*session_id), V(NOTHING));
 }
@@ -240,7 +223,7 @@ static void on_login(const struct bot *bot, struct request *r)
     log_info("admin.logged_in", KV("admin", admin_id), KV("session", session_id));
     answer_see_other(
         r, "/status",
-        token_cookie(bot, r->arena, admin_id, session_id, clock_ms() / 1000 + SESSION_LIFE_S));
+        token_cookie(bot, r->arena, admin_id, session_id, clock_ms() / 1000 + VISIT_LIFE_S));
 }
 
 static err *end_session(struct db *db, const struct jwt *token)
