@@ -33,22 +33,6 @@ err *job_cancel_by_subject(struct db *db, int64_t user_id, str subject, int *can
     return count_changed(db, &Q_job_cancel_by_subject, VALS(V(user_id), V(subject)), 2, cancelled);
 }
 
-err *job_cancel_by_key(struct db *db, str key, bool *cancelled)
-{
-    int changed;
-    TRY(count_changed(db, &Q_job_cancel_by_key, VALS(V(key)), 1, &changed));
-    *cancelled = changed == 1;
-    return NULL;
-}
-
-err *job_hurry(struct db *db, str key, bool *hurried)
-{
-    int changed;
-    TRY(count_changed(db, &Q_job_hurry, VALS(V(key)), 1, &changed));
-    *hurried = changed == 1;
-    return NULL;
-}
-
 static struct job read_job(const struct rows *rows, int i)
 {
     return (struct job){
@@ -157,22 +141,6 @@ bool job_is_lost(const err *e)
 err *job_sweep(struct db *db, int *swept)
 {
     return count_changed(db, &Q_job_sweep, NULL, 0, swept);
-}
-
-err *job_retry(struct db *db, int64_t job_id, bool *revived)
-{
-    int changed;
-    TRY(count_changed(db, &Q_job_retry, VALS(V(job_id)), 1, &changed));
-    *revived = changed == 1;
-    return NULL;
-}
-
-err *jobs_prune(struct db *db, int64_t *pruned)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_jobs_prune, &rows));
-    *pruned = rows_i64(&rows, 0, "pruned");
-    return NULL;
 }
 
 err *job_lanes(struct db *db, struct arena *a, struct job_lane **lanes, size_t *count)

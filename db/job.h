@@ -48,9 +48,6 @@ struct job {
 err *job_add(struct db *db, const struct new_job *job, bool *added);
 /* cancelled: how many; may be NULL. */
 err *job_cancel_by_subject(struct db *db, int64_t user_id, str subject, int *cancelled);
-err *job_cancel_by_key(struct db *db, str key, bool *cancelled);
-/* Brings a waiting step forward to now. */
-err *job_hurry(struct db *db, str key, bool *hurried);
 
 /* Up to limit jobs of a lane that are due, oldest first. The caller commits before it runs them. */
 err *job_take(struct db *db, struct arena *a, str lane, str worker, int limit, struct job **jobs,
@@ -79,10 +76,6 @@ bool job_is_lost(const err *e);
 
 /* Queues jobs again whose worker fell silent; each counts as a failure. */
 err *job_sweep(struct db *db, int *swept);
-/* A dead job gets another chance, its failures forgotten. */
-err *job_retry(struct db *db, int64_t job_id, bool *revived);
-/* Done and cancelled jobs go after seven days. */
-err *jobs_prune(struct db *db, int64_t *pruned);
 
 struct job_lane {
     str lane;

@@ -53,23 +53,9 @@ err *ledger_credit(struct db *db, int64_t user_id, str key, int64_t coins,
     return answer_flag(&rows, "posted", posted);
 }
 
-err *ledger_debit(struct db *db, int64_t user_id, str key, int64_t coins, enum ledger_source source,
-                  str reason, str subject, bool *posted)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_ledger_debit, &rows, V(user_id), V(key), V(coins), V(source_names[source]),
-                 V(reason), or_null(subject)));
-    return answer_flag(&rows, "posted", posted);
-}
-
 bool ledger_lacks_coins(const err *e)
 {
     return db_refused_by(e, "AI001");
-}
-
-bool ledger_lacks_hold(const err *e)
-{
-    return db_refused_by(e, "AI004");
 }
 
 err *ledger_balance(struct db *db, int64_t user_id, int64_t *balance, int64_t *held)

@@ -35,12 +35,8 @@ err *ledger_release(struct db *db, str hold_key, bool *settled);
 
 err *ledger_credit(struct db *db, int64_t user_id, str key, int64_t coins,
                    enum ledger_source source, str reason, str subject, bool *posted);
-/* Takes coins back: a refunded payment, a correction. Never below zero. */
-err *ledger_debit(struct db *db, int64_t user_id, str key, int64_t coins, enum ledger_source source,
-                  str reason, str subject, bool *posted);
 
 bool ledger_lacks_coins(const err *e);
-bool ledger_lacks_hold(const err *e); /* capture or release of a key that was never held */
 
 err *ledger_balance(struct db *db, int64_t user_id, int64_t *balance, int64_t *held);
 

@@ -18,15 +18,6 @@ static struct user_settings settings_of(const struct rows *rows)
         .default_aspect_ratio = rows_str(rows, 0, "default_aspect_ratio"),
         .default_image_count = (int)rows_i64(rows, 0, "default_image_count"),
         .default_quality = rows_str(rows, 0, "default_quality"),
-        .quick_generation_mode = rows_bool(rows, 0, "quick_generation_mode"),
-        .auto_enhance_prompts = rows_bool(rows, 0, "auto_enhance_prompts"),
-        .show_technical_details = rows_bool(rows, 0, "show_technical_details"),
-        .notify_avatars = rows_bool(rows, 0, "notify_avatars"),
-        .notify_balance = rows_bool(rows, 0, "notify_balance"),
-        .notify_generations = rows_bool(rows, 0, "notify_generations"),
-        .notify_updates = rows_bool(rows, 0, "notify_updates"),
-        .notify_promo = rows_bool(rows, 0, "notify_promo"),
-        .notify_tips = rows_bool(rows, 0, "notify_tips"),
     };
 }
 
@@ -106,40 +97,9 @@ err *user_find_by_telegram(struct db *db, struct arena *a, int64_t telegram_id, 
     return NULL;
 }
 
-err *user_find(struct db *db, struct arena *a, int64_t user_id, struct user *out)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_user_by_id, &rows, V(user_id)));
-    if (rows.count == 0)
-        return fail(a, ERR_NOT_FOUND, "no user %" PRId64, user_id);
-    *out = user_of(&rows);
-    return NULL;
-}
-
 err *user_set_language(struct db *db, int64_t user_id, str language)
 {
     return db_query(db, &Q_user_set_language, NULL, V(user_id), V(language));
-}
-
-err *user_set_timezone(struct db *db, int64_t user_id, str timezone)
-{
-    return db_query(db, &Q_user_set_timezone, NULL, V(user_id), V(timezone));
-}
-
-err *user_set_blocked(struct db *db, int64_t user_id, bool is_blocked)
-{
-    return db_query(db, &Q_user_set_blocked, NULL, V(user_id), V(is_blocked));
-}
-
-err *user_settings_put(struct db *db, int64_t user_id, const struct user_settings *settings)
-{
-    return db_query(db, &Q_user_settings_put, NULL, V(user_id), V(settings->default_aspect_ratio),
-                    V(settings->default_image_count), V(settings->default_quality),
-                    V(settings->quick_generation_mode), V(settings->auto_enhance_prompts),
-                    V(settings->show_technical_details), V(settings->notify_avatars),
-                    V(settings->notify_balance), V(settings->notify_generations),
-                    V(settings->notify_updates), V(settings->notify_promo),
-                    V(settings->notify_tips));
 }
 
 err *user_mark_unreachable(struct db *db, int64_t telegram_id)
@@ -150,12 +110,4 @@ err *user_mark_unreachable(struct db *db, int64_t telegram_id)
 err *user_mark_reachable(struct db *db, int64_t telegram_id)
 {
     return db_query(db, &Q_user_mark_reachable, NULL, V(telegram_id));
-}
-
-err *user_erase(struct db *db, int64_t user_id, bool *erased)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_user_erase, &rows, V(user_id)));
-    *erased = rows.count == 1;
-    return NULL;
 }

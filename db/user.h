@@ -18,11 +18,6 @@ struct user_settings {
     str default_aspect_ratio; /* "1:1" */
     int default_image_count;  /* 1 to 4 */
     str default_quality;
-    bool quick_generation_mode;
-    bool auto_enhance_prompts;
-    bool show_technical_details;
-    bool notify_avatars, notify_balance, notify_generations, notify_updates;
-    bool notify_promo, notify_tips;
 };
 
 struct user {
@@ -53,18 +48,9 @@ err *user_touch(struct db *db, struct arena *a, const struct sender *sender, int
                 struct user *out);
 /* ERR_NOT_FOUND when there is no such person. */
 err *user_find_by_telegram(struct db *db, struct arena *a, int64_t telegram_id, struct user *out);
-err *user_find(struct db *db, struct arena *a, int64_t user_id, struct user *out);
 
 err *user_set_language(struct db *db, int64_t user_id, str language);
-err *user_set_timezone(struct db *db, int64_t user_id, str timezone);
-err *user_set_blocked(struct db *db, int64_t user_id, bool is_blocked);
-err *user_settings_put(struct db *db, int64_t user_id, const struct user_settings *settings);
 
 /* By Telegram's id, because that is what `send` knows. Doing it twice changes nothing. */
 err *user_mark_unreachable(struct db *db, int64_t telegram_id);
 err *user_mark_reachable(struct db *db, int64_t telegram_id);
-
-/* Removes the person with everything that hangs on them; each object of theirs
- * becomes an object_delete job. Ledger lines stay, without the person. Only a
- * worker may do it. Jobs go too, so the job that erases must carry no user_id. */
-err *user_erase(struct db *db, int64_t user_id, bool *erased);

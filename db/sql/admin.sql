@@ -27,22 +27,10 @@ update admin_sessions set seen_at = now() where id = $1
 -- :admin_session_revoke writes
 update admin_sessions set revoked_at = now() where id = $1 and revoked_at is null
 
--- :admin_session_revoke_all writes
-update admin_sessions set revoked_at = now() where telegram_id = $1 and revoked_at is null
-
 -- telegram_id 0 is the operator at the command line.
 -- :admin_audit_add writes
 insert into admin_audit (telegram_id, action, subject, details)
 values (nullif($1::bigint, 0), $2, $3, coalesce($4, '{}')::jsonb)
-
--- Newest first; $1 is the last id of the page before, 0 for the first page.
--- :admin_audit_page
-select id, coalesce(telegram_id::text, 'operator') as who, action, subject, details,
-       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
-from admin_audit
-where $1::bigint = 0 or id < $1
-order by id desc
-limit $2
 
 -- :admin_prune writes
 with links as (

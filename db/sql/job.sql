@@ -55,16 +55,6 @@ set state = 'cancelled', finished_at = now()
 where subject = $2 and user_id = $1 and state = 'queued'
 returning id
 
--- :job_cancel_by_key writes
-update jobs
-set state = 'cancelled', finished_at = now()
-where key = $1 and state = 'queued'
-returning id
-
--- Brings a waiting step forward, for instance when its callback has come.
--- :job_hurry writes
-update jobs set run_at = now() where key = $1 and state = 'queued' and run_at > now() returning id
-
 -- A worker that died cannot say so. Who takes the job next sees the failures
 -- and decides whether it was once too often.
 -- :job_sweep writes
@@ -87,20 +77,6 @@ returning jobs.id, jobs.lane, jobs.kind, jobs.failures, jobs.worker
 select greatest(0, (extract(epoch from min(run_at) - now()) * 1000)::bigint) as wait_ms
 from jobs
 where lane = $1 and state = 'queued'
-
--- :job_retry writes
-update jobs
-set state = 'queued', failures = 0, run_at = now(), finished_at = null
-where id = $1 and state = 'dead'
-returning id
-
--- :job_find
-select id, lane, kind, key, user_id, subject, payload, state, attempt, failures, last_error,
-       (extract(epoch from created_at) * 1000)::bigint as created_at_ms,
-       (extract(epoch from run_at) * 1000)::bigint as run_at_ms,
-       (extract(epoch from finished_at) * 1000)::bigint as finished_at_ms, worker
-from jobs
-where id = $1
 
 -- :job_dead_list
 select id, lane, kind, key, user_id, subject, attempt, failures, last_error,

@@ -12,9 +12,6 @@ select ledger_release($1) as settled
 -- :ledger_credit writes
 select ledger_credit($1, $2, $3, $4, $5, $6) as posted
 
--- :ledger_debit writes
-select ledger_debit($1, $2, $3, $4, $5, $6) as posted
-
 -- :ledger_balance
 select balance, held from ledger_balance($1)
 

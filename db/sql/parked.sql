@@ -18,19 +18,10 @@ where $1::bigint = 0 or id < $1
 order by id desc
 limit $2
 
--- :parked_find
-select id, bot_id, update_id, user_id, encode(body, 'hex') as body, reason, attempts,
-       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
-from parked_updates
-where id = $1
-
 -- :parked_count
 select count(*) as parked,
        count(*) filter (where created_at > now() - interval '1 day') as parked_today
 from parked_updates
-
--- :parked_delete writes
-delete from parked_updates where id = $1 returning id
 
 -- :parked_prune writes
 delete from parked_updates where created_at < now() - interval '30 days'

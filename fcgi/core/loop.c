@@ -87,7 +87,7 @@ static struct {
     int event_next, event_count;
 
     struct watch signal_watch;
-    sigset_t signals, mask_before;
+    sigset_t signals;
     void (*on_signal[SIGNALS_MAX])(int);
 } loop = {.epoll_fd = -1};
 
@@ -660,12 +660,6 @@ void loop_on_signal(int signal_number, void (*run)(int signal_number))
     loop.watch_count--; /* waiting for signals alone is no reason to stay */
 }
 
-void loop_restore_signals(void)
-{
-    sigprocmask(SIG_SETMASK, &loop.mask_before, NULL);
-    signal(SIGPIPE, SIG_DFL);
-}
-
 /* -- the loop -- */
 
 void loop_init(void)
@@ -677,7 +671,6 @@ void loop_init(void)
         die("epoll_create1");
     loop.signal_watch.fd = -1;
     sigemptyset(&loop.signals);
-    sigprocmask(SIG_BLOCK, NULL, &loop.mask_before);
     signal(SIGPIPE, SIG_IGN);
     loop.is_ready = true;
 }

@@ -20,9 +20,8 @@ void loop_init(void);
 void loop_run(void); /* until loop_stop(), or until no task, watch or timer is left */
 void loop_stop(void);
 /* Signals delivered between events, never in the middle of a task. They stay
- * blocked outside the loop: a forked child calls loop_restore_signals() before exec. */
+ * blocked outside the loop. */
 void loop_on_signal(int signal_number, void (*run)(int signal_number));
-void loop_restore_signals(void);
 
 /* -- tasks -- */
 
