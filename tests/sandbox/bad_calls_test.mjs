@@ -2,6 +2,7 @@
 // good calls beside them. A sandbox of its own: no bot stands behind it, and
 // what is refused here is counted nowhere else.
 import assert from "node:assert/strict";
+import { File } from "node:buffer";
 import { after, before, test } from "node:test";
 import { picture } from "../e2e/lib/picture.mjs";
 import { startSandbox } from "../e2e/lib/sandbox.mjs";
