@@ -171,9 +171,10 @@ static void on_fal_image(struct request *r)
         request_refuse(r, 401, "wrong signature");
         return;
     }
+    str text = json_mended(r->arena, r->body);
     struct json_object *body;
     struct fal_outcome outcome;
-    err *e = json_parse(r->arena, r->body, &body);
+    err *e = json_parse(r->arena, text, &body);
     if (!e)
         e = fal_callback_parse(r->arena, body, &outcome);
     if (e) {
@@ -181,7 +182,7 @@ static void on_fal_image(struct request *r)
         request_refuse(r, 400, "not a callback");
         return;
     }
-    e = generation_callback(bot, r->arena, generation_id, &outcome, r->body);
+    e = generation_callback(bot, r->arena, generation_id, &outcome, text);
     if (e) {
         log_err("callback.postponed", e, KVS());
         answer_later(r);

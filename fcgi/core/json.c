@@ -165,6 +165,54 @@ err *json_parse(struct arena *a, str text, struct json_object **out)
     return NULL;
 }
 
+/* The code unit of the escape that stands here, -1 where none does. */
+static int escaped_unit(str text, size_t at)
+{
+    enum { ESCAPE_BYTES = 6 }; /* \u0041 */
+    if (at + ESCAPE_BYTES > text.len || text.ptr[at] != '\\' || text.ptr[at + 1] != 'u')
+        return -1;
+    int unit = 0;
+    for (size_t i = at + 2; i < at + ESCAPE_BYTES; i++) {
+        const char *digits = "0123456789abcdef", *digit = strchr(digits, text.ptr[i] | ' ');
+        if (!digit || !*digit)
+            return -1;
+        unit = unit * 16 + (int)(digit - digits);
+    }
+    return unit;
+}
+
+static bool is_first_half(int unit)
+{
+    return unit >= 0xD800 && unit <= 0xDBFF;
+}
+
+static bool is_second_half(int unit)
+{
+    return unit >= 0xDC00 && unit <= 0xDFFF;
+}
+
+/* An escape is replaced by one of the same length, so that nothing moves. */
+str json_mended(struct arena *a, str text)
+{
+    static const str replacement = {"\\ufffd", 6};
+    char *mended = NULL;
+    size_t at = 0;
+    const char *slash;
+    while (at < text.len && (slash = memchr(text.ptr + at, '\\', text.len - at))) {
+        at = (size_t)(slash - text.ptr);
+        int unit = escaped_unit(text, at);
+        bool is_pair = is_first_half(unit) &&
+                       is_second_half(escaped_unit(text, at + replacement.len));
+        if (!is_pair && (unit == 0 || is_first_half(unit) || is_second_half(unit))) {
+            if (!mended)
+                mended = memcpy(NEW_ARRAY(a, char, text.len + 1), text.ptr, text.len);
+            memcpy(mended + at, replacement.ptr, replacement.len);
+        }
+        at += is_pair ? 2 * replacement.len : unit >= 0 ? replacement.len : 2;
+    }
+    return mended ? (str){mended, text.len} : text;
+}
+
 /* -- getters -- */
 
 struct json_object *json_at(struct json_object *object, const char *name)

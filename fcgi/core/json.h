@@ -20,6 +20,9 @@
 #include "core/val.h"
 
 err *json_parse(struct arena *a, str text, struct json_object **out);
+/* The same document, with \ufffd for each escape that is no character of a text: U+0000 and half of
+ * a pair. JSON allows both, PostgreSQL takes neither. */
+str json_mended(struct arena *a, str text);
 
 /* A member of an object; NULL when it is absent or null, or this is no object. */
 struct json_object *json_at(struct json_object *object, const char *name);

@@ -208,6 +208,16 @@ test("a callback that is signed and makes no sense is refused and changes nothin
         assert.equal((await signer.call(path, body)).status, 400, body);
 });
 
+test("characters that PostgreSQL does not take do not keep a callback away", async () => {
+    await ground.fault("fal.seconds", 600);
+    const one = await ordering("a picture with odd words");
+    await submitted(one.order);
+    const body = JSON.stringify(okBody("https://127.0.0.1/x.png", { has_nsfw_concepts: [true] })).replace('"seed"', '"description":"a\\u0000b \\ud83d","seed"');
+    assert.equal((await signer.call(callbackPath(ground, one.order.id), body)).status, 200);
+    const { description } = await ground.row("select fal_response_data #>> '{payload,description}' as description from image_generations where id = :'id'", { id: one.order.id });
+    assert.equal(description, "a\ufffdb \ufffd");
+});
+
 const refusals = [
     ["[unsafe] something", null, "safety", /safety filter did not let/],
     ["[unsafe text] something", null, "safety", /safety filter did not let/],

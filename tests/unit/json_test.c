@@ -157,6 +157,31 @@ static void keeps_what_it_reads(void **state)
     }
 }
 
+static void what_no_text_holds_is_mended(void **state)
+{
+    (void)state;
+    static const struct {
+        str in, want;
+    } rows[] = {
+        {S("{\"a\":\"b\"}"),             S("{\"a\":\"b\"}")            },
+        {S("\"a\\u0000b\""),             S("\"a\\ufffdb\"")            },
+        {S("\"\\u0001\\u0041\\n\""),     S("\"\\u0001\\u0041\\n\"")    },
+        {S("\"\\ud83d\\ude00\""),        S("\"\\ud83d\\ude00\"")       },
+        {S("\"\\uD83Dx\\uDE00\""),       S("\"\\ufffdx\\ufffd\"")      },
+        {S("\"\\ud83d\\ud83d\\ude00\""), S("\"\\ufffd\\ud83d\\ude00\"")},
+        {S("\"\\ude00\\ud83d\""),        S("\"\\ufffd\\ufffd\"")       },
+        {S("\"\\\\u0000\""),             S("\"\\\\u0000\"")            },
+        {S("\"\\\\\\u0000\""),           S("\"\\\\\\ufffd\"")          },
+        {S("\\u00"),                     S("\\u00")                    },
+        {S("\\"),                        S("\\")                       },
+        {S("\\ud83d\\"),                 S("\\ufffd\\")                },
+        {S("\\u000g"),                   S("\\u000g")                  },
+        {S(""),                          S("")                         },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_str(json_mended(a, rows[i].in), rows[i].want);
+}
+
 static str nested(int levels)
 {
     struct buf b = buf_new(a);
@@ -341,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(refuses_what_is_not_json, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(keeps_what_it_reads, make_arena, free_arena),
+        cmocka_unit_test_setup_teardown(what_no_text_holds_is_mended, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(is_at_most_32_levels_deep, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(reads_no_further_than_the_view, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(integers_are_exact_or_refused, make_arena, free_arena),
