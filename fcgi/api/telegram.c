@@ -11,6 +11,7 @@ enum {
     UPDATES_MAX_BYTES = 8 << 20,
     RETRY_DEFAULT_MS = 1000, /* a 429 that does not say how long */
     TOO_MANY_REQUESTS = 429,
+    NAME_MAX_POINTS = 64, /* Telegram's own limit; a message that greets has room for no more */
 };
 
 /* -- updates -- */
@@ -215,6 +216,8 @@ static void keep_texts(struct arena *a, struct update *update)
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = without_nul(a, *texts[i]);
+    update->first_name = str_clip_points(a, update->first_name, NAME_MAX_POINTS);
+    update->last_name = str_clip_points(a, update->last_name, NAME_MAX_POINTS);
 }
 
 err *telegram_read_update(struct arena *a, struct json_object *body, struct update *out)

@@ -165,6 +165,25 @@ static void media_are_told_apart(void **state)
 
 #define TAP "{\"update_id\":1,\"callback_query\":{\"id\":\"99\"," FROM ",\"data\":\"gallery:open\""
 
+/* Whoever greets somebody must have room for the name. */
+static void a_name_is_as_long_as_names_are(void **state)
+{
+    (void)state;
+    struct buf b = buf_new(a);
+    buf_add(
+        &b,
+        S("{\"update_id\":1,\"message\":{\"message_id\":1,\"chat\":{\"id\":42,\"type\":\"private\"},"
+          "\"text\":\"/start\",\"from\":{\"id\":42,\"first_name\":\""));
+    for (int i = 0; i < 5000; i++)
+        buf_add(&b, S("ж"));
+    buf_add(&b, S("\"}}}"));
+    struct json_object *body;
+    struct update update;
+    assert_null(json_parse(a, buf_str(&b), &body));
+    assert_null(telegram_read_update(a, body, &update));
+    assert_int_equal(str_points(update.first_name), 64);
+}
+
 static void a_tap_knows_its_message(void **state)
 {
     (void)state;
@@ -294,6 +313,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_message_is_read_whole, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(the_largest_photo_is_taken, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(media_are_told_apart, make_arena, free_arena),
+        cmocka_unit_test_setup_teardown(a_name_is_as_long_as_names_are, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(a_tap_knows_its_message, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(a_block_is_a_member_update, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(the_bots_id_stands_in_its_token, make_arena, free_arena),
