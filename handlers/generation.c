@@ -108,6 +108,19 @@ static err *tell_running(struct work *w, const struct generation *g)
 
 /* ---------------------------------------------------------------- ordering */
 
+/* What costs nothing has no hold; nor is there any to settle. */
+static err *hold_price(struct turn *t, const struct generation *order)
+{
+    if (!order->price_coins)
+        return NULL;
+    err *e = ledger_hold(t->db, t->user->id, generation_hold(t->arena, order->id),
+                         order->price_coins, order->id, S("image"), NULL);
+    if (e && ledger_lacks_coins(e))
+        return refuse(t, T_no_coins, KV("price", order->price_coins),
+                      KV("balance", t->user->balance));
+    return e;
+}
+
 err *generation_order(struct turn *t, struct generation *order)
 {
     order->user_id = t->user->id;
@@ -118,13 +131,7 @@ err *generation_order(struct turn *t, struct generation *order)
     TRY(generation_add(t->db, order, &added));
     if (!added)
         return refuse(t, T_order_is_running);
-    err *e = ledger_hold(t->db, t->user->id, generation_hold(t->arena, order->id),
-                         order->price_coins, order->id, S("image"), NULL);
-    if (e && ledger_lacks_coins(e))
-        return refuse(t, T_no_coins, KV("price", order->price_coins),
-                      KV("balance", t->user->balance));
-    if (e)
-        return e;
+    TRY(hold_price(t, order));
     TRY(queue_step(t->db, t->arena, order, "fal", "generation_submit", 0, S(""), 0));
 
     log_info("generation.ordered", KV("generation", order->id), KV("model", order->model),
@@ -542,6 +549,15 @@ static str image_type(str bytes)
     return S("");
 }
 
+/* A size that no picture has is taken for one that FAL did not tell. */
+static int64_t side_told(struct json_object *payload, const char *name)
+{
+    enum { SIDE_MAX = 100 * 1000 };
+    int64_t side = 0;
+    json_i64(payload, name, &side);
+    return side > 0 && side <= SIDE_MAX ? side : 0;
+}
+
 err *job_generation_store(struct work *w)
 {
     struct generation g;
@@ -550,10 +566,8 @@ err *job_generation_store(struct work *w)
     if (!g.is_open)
         return NULL;
 
-    int64_t position = 0, width = 0, height = 0;
+    int64_t position = 0;
     json_i64(w->payload, "position", &position);
-    json_i64(w->payload, "width", &width);
-    json_i64(w->payload, "height", &height);
     struct fal_file file;
     TRY(fal_fetch_file(w->arena, &w->bot->fal, json_str(w->payload, "url"), IMAGE_MAX_BYTES,
                        &file));
@@ -575,7 +589,8 @@ err *job_generation_store(struct work *w)
         .content_type = type,
     };
     TRY(generation_lock(w->db, w->arena, g.id, &g));
-    TRY(image_add(w->db, &image, (int64_t)file.bytes.len, width, height));
+    TRY(image_add(w->db, &image, (int64_t)file.bytes.len, side_told(w->payload, "width"),
+                  side_told(w->payload, "height")));
     return settle_after_last(w, &g);
 }
 
