@@ -197,6 +197,11 @@ err *image_keep_file_id(struct db *db, str id, str file_id)
     return db_query(db, &Q_image_keep_file_id, NULL, V(id), V(file_id));
 }
 
+err *image_forget_file(struct db *db, int64_t telegram_id, str file_id)
+{
+    return db_query(db, &Q_image_forget_file, NULL, V(telegram_id), V(file_id));
+}
+
 err *image_set_favorite(struct db *db, int64_t user_id, str id, bool is_favorite)
 {
     return db_query(db, &Q_image_set_favorite, NULL, V(user_id), V(id), V(is_favorite));

@@ -3,6 +3,7 @@
 #include <openssl/sha.h>
 
 #include "core/log.h"
+#include "db/generation.h"
 #include "db/user.h"
 
 enum {
@@ -169,6 +170,16 @@ static err *chat_is_gone(struct making *m, struct db *db, const err *why)
                      "telegram: chat %" PRId64 " is gone", m->call->chat_id);
 }
 
+/* A picture is shown by the name that Telegram gave it, and Telegram may forget its names. */
+static err *file_is_gone(struct making *m, struct db *db)
+{
+    str file_id = json_str(m->params, "photo");
+    if (str_empty(file_id))
+        file_id = json_str(json_at(m->params, "media"), "media");
+    log_info("image.file_gone", KV("chat", m->call->chat_id));
+    return image_forget_file(db, m->call->chat_id, file_id);
+}
+
 static err *call_and_mend(struct making *m, struct json_object **message)
 {
     err *e = call_out(m, message);
@@ -196,8 +207,12 @@ err *outbox_make(const struct bot *bot, struct db *db, struct arena *a,
     TRY(aim_at_slot(&m));
     if (!m.is_swallowed) {
         err *e = call_and_mend(&m, &message);
+        if (e && telegram_is_chat_gone(e))
+            return chat_is_gone(&m, db, e);
+        if (e && telegram_is_file_gone(e))
+            TRY(file_is_gone(&m, db));
         if (e)
-            return telegram_is_chat_gone(e) ? chat_is_gone(&m, db, e) : e;
+            return e;
     }
     keep_slot(&m, message);
     if (result)

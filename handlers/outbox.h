@@ -26,6 +26,7 @@ struct outbox_call {
 /* result may be NULL; it is NULL when the call was swallowed or changed nothing.
  * What Telegram refuses for good because the message or chat is gone is success
  * where nothing more can be done; the user is marked when he is out of reach,
- * and the error is then ERR_NOT_FOUND. Else the errors of telegram_call(). */
+ * and the error is then ERR_NOT_FOUND. Else the errors of telegram_call(); a file
+ * that Telegram does not know any more is forgotten. Whoever calls commits. */
 err *outbox_make(const struct bot *bot, struct db *db, struct arena *a,
                  const struct outbox_call *call, struct json_object **result);

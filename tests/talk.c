@@ -338,11 +338,8 @@ static void send_entry(struct arena *a, str stream, const redisReply *entry, boo
     };
     struct db *db = db_new(ground.work->pool, a);
     err *e = outbox_make(ground.work, db, a, &call, NULL);
-    if (!e)
-        e = db_commit(db);
-    if (e)
-        db_rollback(db);
-    if (e && e->kind != ERR_NOT_FOUND)
+    check(db_commit(db));
+    if (e && e->kind != ERR_NOT_FOUND && !telegram_is_file_gone(e))
         mistake("the outbox", e->message);
     if (!is_ordered) {
         check(cache_call(ground.cache, a, NULL, S("XDEL"), stream, id));

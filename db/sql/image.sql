@@ -15,6 +15,10 @@ select * from image_cards where user_id = $1 and id = $2
 -- :image_keep_file_id writes
 update images set telegram_file_id = $2 where id = $1
 
+-- :image_forget_file writes
+update images set telegram_file_id = null
+where user_id = (select id from users where telegram_id = $1) and telegram_file_id = $2
+
 -- :image_set_favorite writes
 update images set is_favorite = $3 where user_id = $1 and id = $2
 

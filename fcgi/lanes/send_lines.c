@@ -160,10 +160,8 @@ static err *make_call(struct line *line, struct arena *a)
     struct db *db = db_new(send_lane.w->bot->pool, a);
     err *e = outbox_make(send_lane.w->bot, db, a, &call, NULL);
     telegram_met(a, e);
-    if (!e || e->kind != ERR_NOT_FOUND)
-        return e;
-    err *unmarked = db_commit(db); /* that the user is out of reach */
-    return unmarked ? unmarked : e;
+    err *not_kept = db_commit(db); /* what a refusal tells of the user or of a file */
+    return not_kept ? not_kept : e;
 }
 
 static enum tried judge_call(const struct line *line, const err *e, int tries, int64_t *wait_ms)
