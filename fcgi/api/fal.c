@@ -277,6 +277,7 @@ err *fal_result(struct arena *a, const struct fal *fal, str response_url, struct
     struct fal_outcome made = {0};
     TRY(check_place(a, fal, response_url));
     TRY(call(a, fal, "GET", response_url, S(""), FOLLOW_TIMEOUT_MS, &response));
+    response.body = json_mended(a, response.body);
     if (json_parse(a, response.body, &body))
         body = NULL;
     if (is_still_running(&response, body))
