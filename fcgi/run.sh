@@ -514,7 +514,7 @@ write_redis()
 port 0
 unixsocket $SOCKETS/redis.sock
 unixsocketperm 700
-dir $DIR/redis
+dir "$DIR/redis"
 daemonize no
 appendonly yes
 appendfsync everysec

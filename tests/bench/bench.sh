@@ -78,11 +78,11 @@ upstream floor_a { server unix:$SOCKETS/floor_a.sock max_fails=0; }
 upstream floor_b { server unix:$SOCKETS/floor_b.sock max_fails=0; keepalive 64; keepalive_requests 100000; }
 UPSTREAMS
     for name in floor_a floor_b; do
-        printf 'location = /%s { client_max_body_size 1m; client_body_buffer_size 64k; include %s; }\n' \
+        printf 'location = /%s { client_max_body_size 1m; client_body_buffer_size 64k; include "%s"; }\n' \
             "$name" "$DIR/nginx/$name.conf"
     done >"$DIR/nginx/floor_locations.conf"
-    sed -i -e "s|^    include $DIR/nginx/http.conf;|&\n    include $DIR/nginx/floor_upstreams.conf;|" \
-        -e "s|^        include $DIR/nginx/aisha.conf;|        include $DIR/nginx/floor_locations.conf;\n&|" \
+    sed -i -e "s|^    include \"$DIR/nginx/http.conf\";|&\n    include \"$DIR/nginx/floor_upstreams.conf\";|" \
+        -e "s|^        include \"$DIR/nginx/aisha.conf\";|        include \"$DIR/nginx/floor_locations.conf\";\n&|" \
         "$DIR/nginx/nginx.conf"
     nginx -t -q -c "$DIR/nginx/nginx.conf" -e "$DIR/log/nginx.log"
     kill -HUP "$(pid_of nginx)"

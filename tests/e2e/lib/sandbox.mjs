@@ -37,7 +37,7 @@ http {
     server {
         listen 127.0.0.1:${port};
         client_max_body_size 64m;
-        location /sandbox/ { include ${root}nginx/sandbox_fastcgi.conf; }
+        location /sandbox/ { include "${root}nginx/sandbox_fastcgi.conf"; }
     }
 }
 `;
