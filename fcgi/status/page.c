@@ -2,6 +2,7 @@
 
 #include "core/numbers.h"
 #include "core/version.h"
+#include "status/html.h"
 
 enum {
     MINUTE_MS = 60 * 1000,
@@ -9,7 +10,6 @@ enum {
     WORKER_GONE_MS = 2 * MINUTE_MS,
     QUEUE_LATE_MS = MINUTE_MS,
     ORDER_LATE_MS = 10 * MINUTE_MS,
-    UUID_SHOWN = 8, /* enough to find the rest in the log */
 };
 
 static str seconds_text(struct arena *a, double seconds)
@@ -17,193 +17,17 @@ static str seconds_text(struct arena *a, double seconds)
     return str_printf(a, seconds < 10 ? "%.1f s" : "%.0f s", seconds);
 }
 
-/* ---------------------------------------------------------------- pieces of HTML */
-
-enum level { LEVEL_OK, LEVEL_UNUSED, LEVEL_GONE, LEVEL_LATE, LEVEL_DOWN };
-
-/* A shape beside the word, so that colour is not all that tells them apart. */
-static const struct {
-    const char *class, *sign, *word;
-} levels[] = {
-    [LEVEL_OK] = {"ok",    "●", "OK"     },
-      [LEVEL_UNUSED] = {"quiet", "○", "Unused" },
-    [LEVEL_GONE] = {"quiet", "○", "Gone"   },
-      [LEVEL_LATE] = {"late",  "▲", "Warning"},
-    [LEVEL_DOWN] = {"down",  "■", "Down"   },
-};
-
-struct page {
-    struct arena *arena;
-    const struct figures *figures;
-    struct buf body;
-    struct buf concerns; /* items of the list at the top */
-    int concern_count;
-    bool is_down;
-};
-
-static void put(struct page *p, str html)
-{
-    buf_add(&p->body, html);
-}
-
-static void put_text(struct page *p, str text)
-{
-    buf_add(&p->body, str_html(p->arena, text));
-}
-
-static void concern(struct page *p, enum level level, const char *where, str words)
-{
-    p->concern_count++;
-    p->is_down |= level == LEVEL_DOWN;
-    buf_addf(&p->concerns, "<li class=\"%s\"><a href=\"#%s\">" STR_FMT "</a></li>\n",
-             levels[level].class, where, STR_ARG(str_html(p->arena, words)));
-}
-
-static void section(struct page *p, const char *id, const char *title)
-{
-    buf_addf(&p->body,
-             "<section id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n", id,
-             id, id, title);
-}
-
-static void section_end(struct page *p)
-{
-    put(p, S("</section>\n"));
-}
-
-static void none(struct page *p, const char *words)
-{
-    buf_addf(&p->body, "<p class=\"none\">%s</p>\n", words);
-}
-
-/* A narrow screen shows each row as a card, so the cells repeat their column's title; a small table of
- * numbers stays one. */
-/* LONG may be broken anywhere and takes the room that the others leave. */
-enum form { WORDS, NUMBER, LONG };
-
-static const char *const form_classes[] = {
-    [WORDS] = "",
-    [NUMBER] = " class=\"number\"",
-    [LONG] = " class=\"long\"",
-};
-
-struct column {
-    const char *title;
-    enum form form;
-};
-
-struct table {
-    struct page *page;
-    const struct column *columns;
-    size_t count, at;
-};
-
-static bool is_all_numbers(const struct column *columns, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (columns[i].form != NUMBER)
-            return false;
-    return true;
-}
-
-static struct table table_begin(struct page *p, const struct column *columns, size_t count)
-{
-    bool is_small = is_all_numbers(columns + 1, count - 1);
-    put(p, is_small ? S("<table class=\"small\">\n<thead><tr>") : S("<table>\n<thead><tr>"));
-    for (size_t i = 0; i < count; i++)
-        buf_addf(&p->body, "<th scope=\"col\"%s>%s</th>", form_classes[columns[i].form],
-                 columns[i].title);
-    put(p, S("</tr></thead>\n<tbody>\n"));
-    return (struct table){p, columns, count, 0};
-}
-
-#define TABLE(page, columns) table_begin((page), (columns), ARRAY_LEN(columns))
-
-static void cell_begin(struct table *t)
-{
-    const struct column *column = &t->columns[t->at];
-    if (t->at == 0)
-        put(t->page, S("<tr>"));
-    buf_addf(&t->page->body, "<td data-title=\"%s\"%s>", column->title, form_classes[column->form]);
-}
-
-static void cell_end(struct table *t)
-{
-    put(t->page, S("</td>"));
-    if (++t->at < t->count)
-        return;
-    put(t->page, S("</tr>\n"));
-    t->at = 0;
-}
-
-static void cell(struct table *t, str text)
-{
-    cell_begin(t);
-    put_text(t->page, str_empty(text) ? S("–") : text);
-    cell_end(t);
-}
-
-static void cell_number(struct table *t, int64_t n)
-{
-    cell(t, number_grouped(t->page->arena, n));
-}
-
-static void cell_duration(struct table *t, int64_t ms)
-{
-    cell(t, number_duration(t->page->arena, ms));
-}
-
-static void cell_ago(struct table *t, int64_t unix_ms)
-{
-    struct page *p = t->page;
-    cell(t, str_printf(p->arena, STR_FMT " ago",
-                       STR_ARG(number_duration(p->arena, p->figures->now_ms - unix_ms))));
-}
-
-static void cell_level(struct table *t, enum level level)
-{
-    cell_begin(t);
-    buf_addf(&t->page->body,
-             "<span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> %s</span>",
-             levels[level].class, levels[level].sign, levels[level].word);
-    cell_end(t);
-}
-
-static void cell_id(struct table *t, str uuid)
-{
-    cell(t, str_sub(uuid, 0, UUID_SHOWN));
-}
-
-static void table_end(struct table *t)
-{
-    assert(t->at == 0);
-    put(t->page, S("</tbody>\n</table>\n"));
-}
-
-static void tile(struct page *p, const char *title, str value, str note)
-{
-    buf_addf(&p->body, "<div class=\"tile\"><dt>%s</dt><dd>", title);
-    put_text(p, value);
-    put(p, S("</dd>"));
-    if (!str_empty(note)) {
-        put(p, S("<dd class=\"note\">"));
-        put_text(p, note);
-        put(p, S("</dd>"));
-    }
-    put(p, S("</div>\n"));
-}
-
 /* ---------------------------------------------------------------- health */
 
 /* why: the short form of the detail for the list at the top, where this row is of concern. */
 static void health_row(struct table *t, str name, enum level level, str detail, str why)
 {
-    cell(t, name);
+    cell_text(t, name);
     cell_level(t, level);
-    cell(t, detail);
+    cell_text(t, detail);
     if (level >= LEVEL_LATE)
-        concern(t->page, level, "health",
-                str_printf(t->page->arena, STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(why)));
+        page_concern(t->page, level, "health",
+                     str_printf(t->page->arena, STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(why)));
 }
 
 static void redis_row(struct table *t)
@@ -346,14 +170,14 @@ static void health(struct page *p)
         {"State",         WORDS},
         {"What is known", LONG }
     };
-    section(p, "health", "Health");
+    page_section(p, "health", "Health");
     struct table t = TABLE(p, columns);
     redis_row(&t);
     database_row(&t);
     worker_rows(&t);
     party_rows(&t);
     table_end(&t);
-    section_end(p);
+    page_section_end(p);
 }
 
 /* ---------------------------------------------------------------- today */
@@ -368,20 +192,20 @@ static void today(struct page *p)
     str median = completed ? seconds_text(a, rows_double(orders, 0, "median_seconds")) : S("–");
     str p95 = completed ? seconds_text(a, rows_double(orders, 0, "p95_seconds")) : S("–");
 
-    section(p, "today", "Today <small>since 00:00 UTC</small>");
-    put(p, S("<dl class=\"tiles\">\n"));
-    tile(p, "Images", number_grouped(a, rows_i64(orders, 0, "images")),
-         str_printf(a, STR_FMT " orders, %" PRId64 " failed",
-                    STR_ARG(number_grouped(a, rows_i64(orders, 0, "ordered"))),
-                    rows_i64(orders, 0, "failed")));
-    tile(p, "Median wait", median, S("order to stored image"));
-    tile(p, "p95 wait", p95, S("19 of 20 were faster"));
-    tile(p, "Open orders", number_grouped(a, rows_i64(orders, 0, "open")), S(""));
-    tile(p, "Users", number_grouped(a, rows_i64(users, 0, "everybody")),
-         str_printf(a, STR_FMT " new in 24 h",
-                    STR_ARG(number_grouped(a, rows_i64(users, 0, "new_today")))));
-    put(p, S("</dl>\n"));
-    section_end(p);
+    page_section(p, "today", "Today <small>since 00:00 UTC</small>");
+    page_put(p, S("<dl class=\"tiles\">\n"));
+    page_tile(p, "Images", number_grouped(a, rows_i64(orders, 0, "images")),
+              str_printf(a, STR_FMT " orders, %" PRId64 " failed",
+                         STR_ARG(number_grouped(a, rows_i64(orders, 0, "ordered"))),
+                         rows_i64(orders, 0, "failed")));
+    page_tile(p, "Median wait", median, S("order to stored image"));
+    page_tile(p, "p95 wait", p95, S("19 of 20 were faster"));
+    page_tile(p, "Open orders", number_grouped(a, rows_i64(orders, 0, "open")), S(""));
+    page_tile(p, "Users", number_grouped(a, rows_i64(users, 0, "everybody")),
+              str_printf(a, STR_FMT " new in 24 h",
+                         STR_ARG(number_grouped(a, rows_i64(users, 0, "new_today")))));
+    page_put(p, S("</dl>\n"));
+    page_section_end(p);
 }
 
 static int hour_of(int64_t unix_ms)
@@ -417,7 +241,7 @@ static void chart(struct page *p)
     }
     if (!hours->count)
         return;
-    section(p, "hours", "Images an hour <small>last 24 h, UTC</small>");
+    page_section(p, "hours", "Images an hour <small>last 24 h, UTC</small>");
     buf_addf(&p->body, "<p class=\"note\">" STR_FMT " in all, at most " STR_FMT " in an hour</p>\n",
              STR_ARG(number_grouped(p->arena, sum)), STR_ARG(number_grouped(p->arena, most)));
     buf_addf(
@@ -427,11 +251,11 @@ static void chart(struct page *p)
         " in one hour\">\n",
         hours->count * 10, sum, most);
     bars(p, hours, most);
-    put(p, S("</svg>\n<div class=\"hours\" aria-hidden=\"true\">"));
+    page_put(p, S("</svg>\n<div class=\"hours\" aria-hidden=\"true\">"));
     for (int i = 0; i < hours->count; i += 6)
         buf_addf(&p->body, "<span>%02d:00</span>", hour_of(rows_i64(hours, i, "hour_ms")));
-    put(p, S("<span>now</span></div>\n"));
-    section_end(p);
+    page_put(p, S("<span>now</span></div>\n"));
+    page_section_end(p);
 }
 
 /* ---------------------------------------------------------------- work */
@@ -439,11 +263,11 @@ static void chart(struct page *p)
 static void lane_concern(struct page *p, str lane, int64_t oldest_ms, int64_t dead)
 {
     if (oldest_ms >= QUEUE_LATE_MS)
-        concern(p, LEVEL_LATE, "queues",
-                str_printf(p->arena, "Queue " STR_FMT ": the oldest has waited " STR_FMT,
-                           STR_ARG(lane), STR_ARG(number_duration(p->arena, oldest_ms))));
+        page_concern(p, LEVEL_LATE, "queues",
+                     str_printf(p->arena, "Queue " STR_FMT ": the oldest has waited " STR_FMT,
+                                STR_ARG(lane), STR_ARG(number_duration(p->arena, oldest_ms))));
     if (dead > 0)
-        concern(
+        page_concern(
             p, LEVEL_LATE, "dead",
             str_printf(p->arena, "Queue " STR_FMT ": %" PRId64 " given up", STR_ARG(lane), dead));
 }
@@ -459,37 +283,37 @@ static void queues(struct page *p)
         {"Dead",       NUMBER}
     };
     const struct rows *lanes = &p->figures->lanes;
-    section(p, "queues", "Queues");
+    page_section(p, "queues", "Queues");
     struct table t = TABLE(p, columns);
     for (int i = 0; i < lanes->count; i++) {
         int64_t due = rows_i64(lanes, i, "due"), oldest_ms = rows_i64(lanes, i, "oldest_ms");
-        cell(&t, rows_str(lanes, i, "lane"));
+        cell_text(&t, rows_str(lanes, i, "lane"));
         cell_number(&t, due);
-        cell(&t, due ? number_duration(p->arena, oldest_ms) : S(""));
+        cell_text(&t, due ? number_duration(p->arena, oldest_ms) : S(""));
         cell_number(&t, rows_i64(lanes, i, "queued") - due);
         cell_number(&t, rows_i64(lanes, i, "running"));
         cell_number(&t, rows_i64(lanes, i, "dead"));
         lane_concern(p, rows_str(lanes, i, "lane"), oldest_ms, rows_i64(lanes, i, "dead"));
     }
     table_end(&t);
-    section_end(p);
+    page_section_end(p);
 }
 
 static void outbox(struct page *p)
 {
     const struct redis_figures *redis = &p->figures->redis;
-    section(p, "outbox", "Outbox");
+    page_section(p, "outbox", "Outbox");
     if (redis->failure) {
-        none(p, "Redis does not answer, so its length is not known.");
+        page_none(p, "Redis does not answer, so its length is not known.");
     } else {
-        put(p, S("<dl class=\"tiles\">\n"));
-        tile(p, "Calls waiting", number_grouped(p->arena, redis->calls_waiting),
-             S("to be sent to chats"));
-        tile(p, "Taps to answer", number_grouped(p->arena, redis->answers_waiting),
-             S("the spinners on buttons"));
-        put(p, S("</dl>\n"));
+        page_put(p, S("<dl class=\"tiles\">\n"));
+        page_tile(p, "Calls waiting", number_grouped(p->arena, redis->calls_waiting),
+                  S("to be sent to chats"));
+        page_tile(p, "Taps to answer", number_grouped(p->arena, redis->answers_waiting),
+                  S("the spinners on buttons"));
+        page_put(p, S("</dl>\n"));
     }
-    section_end(p);
+    page_section_end(p);
 }
 
 static void running_jobs(struct page *p)
@@ -503,22 +327,22 @@ static void running_jobs(struct page *p)
         {"Running for", NUMBER}
     };
     const struct rows *jobs = &p->figures->running;
-    section(p, "running", "Jobs in flight");
+    page_section(p, "running", "Jobs in flight");
     if (!jobs->count)
-        none(p, "None.");
+        page_none(p, "None.");
     else {
         struct table t = TABLE(p, columns);
         for (int i = 0; i < jobs->count; i++) {
-            cell(&t, rows_str(jobs, i, "id"));
-            cell(&t, rows_str(jobs, i, "lane"));
-            cell(&t, rows_str(jobs, i, "kind"));
-            cell(&t, rows_str(jobs, i, "worker"));
+            cell_text(&t, rows_str(jobs, i, "id"));
+            cell_text(&t, rows_str(jobs, i, "lane"));
+            cell_text(&t, rows_str(jobs, i, "kind"));
+            cell_text(&t, rows_str(jobs, i, "worker"));
             cell_number(&t, rows_i64(jobs, i, "attempt"));
             cell_duration(&t, rows_i64(jobs, i, "running_ms"));
         }
         table_end(&t);
     }
-    section_end(p);
+    page_section_end(p);
 }
 
 static void dead_jobs(struct page *p)
@@ -534,24 +358,24 @@ static void dead_jobs(struct page *p)
         {"When",     WORDS }
     };
     const struct rows *jobs = &p->figures->dead;
-    section(p, "dead", "Jobs given up");
+    page_section(p, "dead", "Jobs given up");
     if (!jobs->count)
-        none(p, "None.");
+        page_none(p, "None.");
     else {
         struct table t = TABLE(p, columns);
         for (int i = 0; i < jobs->count; i++) {
-            cell(&t, rows_str(jobs, i, "id"));
-            cell(&t, rows_str(jobs, i, "lane"));
-            cell(&t, rows_str(jobs, i, "kind"));
+            cell_text(&t, rows_str(jobs, i, "id"));
+            cell_text(&t, rows_str(jobs, i, "lane"));
+            cell_text(&t, rows_str(jobs, i, "kind"));
             cell_id(&t, rows_str(jobs, i, "subject"));
-            cell(&t, rows_str(jobs, i, "user_id"));
+            cell_text(&t, rows_str(jobs, i, "user_id"));
             cell_number(&t, rows_i64(jobs, i, "failures"));
-            cell(&t, rows_str(jobs, i, "last_error"));
+            cell_text(&t, rows_str(jobs, i, "last_error"));
             cell_ago(&t, rows_i64(jobs, i, "finished_at_ms"));
         }
         table_end(&t);
     }
-    section_end(p);
+    page_section_end(p);
 }
 
 static void open_orders(struct page *p)
@@ -567,28 +391,29 @@ static void open_orders(struct page *p)
         {"Silent for",  NUMBER}
     };
     const struct rows *orders = &p->figures->open;
-    section(p, "orders", "Open orders");
+    page_section(p, "orders", "Open orders");
     if (!orders->count)
-        none(p, "None.");
+        page_none(p, "None.");
     else {
         struct table t = TABLE(p, columns);
         for (int i = 0; i < orders->count; i++) {
             cell_id(&t, rows_str(orders, i, "id"));
-            cell(&t, rows_str(orders, i, "user_id"));
-            cell(&t, rows_str(orders, i, "source_model"));
+            cell_text(&t, rows_str(orders, i, "user_id"));
+            cell_text(&t, rows_str(orders, i, "source_model"));
             cell_number(&t, rows_i64(orders, i, "num_images"));
-            cell(&t, rows_str(orders, i, "status"));
+            cell_text(&t, rows_str(orders, i, "status"));
             cell_number(&t, rows_i64(orders, i, "attempt"));
             cell_duration(&t, rows_i64(orders, i, "age_ms"));
             cell_duration(&t, rows_i64(orders, i, "silent_ms"));
         }
         table_end(&t);
         if (rows_i64(orders, 0, "age_ms") >= ORDER_LATE_MS)
-            concern(p, LEVEL_LATE, "orders",
-                    str_printf(p->arena, "The oldest open order is " STR_FMT " old",
-                               STR_ARG(number_duration(p->arena, rows_i64(orders, 0, "age_ms")))));
+            page_concern(
+                p, LEVEL_LATE, "orders",
+                str_printf(p->arena, "The oldest open order is " STR_FMT " old",
+                           STR_ARG(number_duration(p->arena, rows_i64(orders, 0, "age_ms")))));
     }
-    section_end(p);
+    page_section_end(p);
 }
 
 static void parked(struct page *p)
@@ -602,9 +427,9 @@ static void parked(struct page *p)
         {"When",     WORDS }
     };
     const struct rows *updates = &p->figures->parked, *count = &p->figures->parked_count;
-    section(p, "parked", "Updates given up");
+    page_section(p, "parked", "Updates given up");
     if (!updates->count || !count->count)
-        none(p, "None.");
+        page_none(p, "None.");
     else {
         int64_t lately = rows_i64(count, 0, "parked_today");
         buf_addf(&p->body,
@@ -612,19 +437,20 @@ static void parked(struct page *p)
                  rows_i64(count, 0, "parked"), lately);
         struct table t = TABLE(p, columns);
         for (int i = 0; i < updates->count; i++) {
-            cell(&t, rows_str(updates, i, "id"));
-            cell(&t, rows_str(updates, i, "update_id"));
-            cell(&t, rows_str(updates, i, "user_id"));
-            cell(&t, rows_str(updates, i, "reason"));
+            cell_text(&t, rows_str(updates, i, "id"));
+            cell_text(&t, rows_str(updates, i, "update_id"));
+            cell_text(&t, rows_str(updates, i, "user_id"));
+            cell_text(&t, rows_str(updates, i, "reason"));
             cell_number(&t, rows_i64(updates, i, "attempts"));
             cell_ago(&t, rows_i64(updates, i, "created_at_ms"));
         }
         table_end(&t);
         if (lately > 0)
-            concern(p, LEVEL_LATE, "parked",
-                    str_printf(p->arena, "Updates given up in the last 24 h: %" PRId64, lately));
+            page_concern(
+                p, LEVEL_LATE, "parked",
+                str_printf(p->arena, "Updates given up in the last 24 h: %" PRId64, lately));
     }
-    section_end(p);
+    page_section_end(p);
 }
 
 /* ---------------------------------------------------------------- coins */
@@ -650,13 +476,13 @@ static void check_line(struct page *p, int64_t sum)
             "The accounts sum to zero, every balance fits its entries. Checked " STR_FMT " ago.",
             STR_ARG(number_duration(p->arena, f->checked_ms_ago)));
     }
-    buf_addf(&p->body,
-             "<p><span class=\"badge %s\"><span aria-hidden=\"true\">%s</span> %s</span> ",
-             levels[level].class, levels[level].sign, level == LEVEL_OK ? "OK" : "Wrong");
-    put_text(p, words);
-    put(p, S("</p>\n"));
+    page_put(p, S("<p>"));
+    page_badge(p, level, level == LEVEL_OK ? "OK" : "Wrong");
+    page_put(p, S(" "));
+    page_put_text(p, words);
+    page_put(p, S("</p>\n"));
     if (level != LEVEL_OK)
-        concern(p, level, "coins", words);
+        page_concern(p, level, "coins", words);
 }
 
 static void coins(struct page *p)
@@ -678,7 +504,7 @@ static void coins(struct page *p)
     };
     const struct rows *totals = &p->figures->totals;
     int64_t sum = 0;
-    section(p, "coins", "Coins");
+    page_section(p, "coins", "Coins");
     struct table t = TABLE(p, columns);
     for (int i = 0; i < totals->count; i++) {
         str kind = rows_str(totals, i, "kind"), title = kind;
@@ -686,16 +512,16 @@ static void coins(struct page *p)
             if (str_eq(kind, str_from(kinds[k].kind)))
                 title = str_from(kinds[k].title);
         sum += rows_i64(totals, i, "balance");
-        cell(&t, title);
+        cell_text(&t, title);
         cell_number(&t, rows_i64(totals, i, "accounts"));
         cell_number(&t, rows_i64(totals, i, "balance"));
     }
-    cell(&t, S("Sum"));
-    cell(&t, S(""));
+    cell_text(&t, S("Sum"));
+    cell_text(&t, S(""));
     cell_number(&t, sum);
     table_end(&t);
     check_line(p, sum);
-    section_end(p);
+    page_section_end(p);
 }
 
 static void counters(struct page *p)
@@ -708,15 +534,15 @@ static void counters(struct page *p)
     const struct rows *rows = &p->figures->counters;
     if (!rows->count)
         return;
-    section(p, "counters", "Rare events");
+    page_section(p, "counters", "Rare events");
     struct table t = TABLE(p, columns);
     for (int i = 0; i < rows->count; i++) {
-        cell(&t, rows_str(rows, i, "name"));
+        cell_text(&t, rows_str(rows, i, "name"));
         cell_number(&t, rows_i64(rows, i, "value"));
         cell_ago(&t, rows_i64(rows, i, "updated_at_ms"));
     }
     table_end(&t);
-    section_end(p);
+    page_section_end(p);
 }
 
 /* ---------------------------------------------------------------- whole pages */
