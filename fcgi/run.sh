@@ -308,6 +308,10 @@ is_free() # port
 choose_ports()
 {
     wanted=${HTTPS_PORT:-}
+    case $wanted in
+    *[!0-9]* | 0* | ??????*) fail "HTTPS_PORT=$wanted is no port" ;;
+    esac
+    [ "${wanted:-0}" -le 65535 ] || fail "HTTPS_PORT=$wanted is no port"
     if [ -f "$DIR/ports" ]; then . "$DIR/ports"; fi
     HTTPS_PORT=${wanted:-${HTTPS_PORT:-}}
     if [ -n "$wanted" ]; then
