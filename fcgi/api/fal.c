@@ -323,23 +323,6 @@ err *fal_cancel(struct arena *a, const struct fal *fal, str cancel_url, enum fal
 
 /* -- why there is no result -- */
 
-const char *fal_failure_kind_name(enum fal_failure_kind kind)
-{
-    switch (kind) {
-    case FAL_FAILURE_SAFETY:
-        return "safety";
-    case FAL_FAILURE_INPUT:
-        return "input";
-    case FAL_FAILURE_UPSTREAM:
-        return "upstream";
-    case FAL_FAILURE_CANCELLED:
-        return "cancelled";
-    case FAL_FAILURE_ACCESS:
-        return "access";
-    }
-    return "unknown";
-}
-
 /* Types that say more than the status beside them. */
 static const struct {
     str type;

@@ -93,7 +93,6 @@ struct fal_failure {
     str type;    /* FAL's word: content_policy_violation, request_timeout …; may be empty */
     str message; /* FAL's sentence, for the log */
 };
-const char *fal_failure_kind_name(enum fal_failure_kind kind);
 /* From the body of an error: `detail` is a list of {loc, msg, type}, or a string;
  * error_type may stand beside it. status 0 when it is not known; body may be NULL. */
 void fal_failure_of(int status, struct json_object *body, struct fal_failure *out);
