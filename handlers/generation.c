@@ -268,10 +268,21 @@ static err *take_outcome(struct db *db, struct arena *a, const struct generation
                      failure_word(outcome->failure.kind), outcome->failure.message);
 }
 
+/* FAL has the result and could not put it into its call. Before it has told where to ask, the check
+ * that follows the submission will find it. */
+static err *ask_for_result(struct db *db, struct arena *a, const struct generation *g)
+{
+    if (str_empty(g->response_url))
+        return NULL;
+    return queue_step(db, a, g, "fal", "generation_result", g->attempt, S(""), 0);
+}
+
 /* What FAL says of an order counts once. An image that comes after the coins went back is a present. */
 static err *take_first_outcome(struct db *db, struct arena *a, struct generation *g,
                                const struct fal_outcome *outcome, str raw)
 {
+    if (outcome->is_ok && !outcome->payload)
+        return g->is_open && !g->has_result ? ask_for_result(db, a, g) : NULL;
     if (g->is_open && !g->has_result)
         return take_outcome(db, a, g, outcome, raw);
     bool is_present = !g->is_open && outcome->is_ok && str_eq(g->status, S("failed")) &&
