@@ -2,7 +2,7 @@
 // ground of which only nginx and the sandbox run, standing in for any emulator.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { OwnGround, root } from "./ground.mjs";
+import { OwnGround, ofThisBuild, root } from "./ground.mjs";
 
 function secretsOf(folder) {
     return Object.fromEntries(readFileSync(join(folder, "secrets"), "utf8").trim().split("\n").map((line) => line.split(/=(.*)/s)));
@@ -12,7 +12,7 @@ function secretsOf(folder) {
 async function prepare(name) {
     const folder = join(root, "build/e2e", name);
     mkdirSync(folder, { recursive: true });
-    await OwnGround.runScript(["start", folder, "--sandbox", "--only", "nothing"]);
+    await OwnGround.runScript(["start", folder, "--sandbox", "--only", "nothing", ...ofThisBuild]);
     return folder;
 }
 

@@ -157,6 +157,9 @@ export class Ground {
     }
 }
 
+// Of the build that is tested.
+export const ofThisBuild = ["--mode", basename(process.env.BUILD ?? "build/debug")];
+
 // A ground of the test's own, in build/e2e/<name>, always with new data.
 export class OwnGround extends Ground {
     // settings go before everything; environment is what an operator would have set, and then no
@@ -164,7 +167,7 @@ export class OwnGround extends Ground {
     static async start(name, { settings = {}, environment, only, processes = 1 } = {}) {
         const folder = join(root, "build/e2e", name);
         mkdirSync(folder, { recursive: true });
-        const words = ["--mode", basename(process.env.BUILD ?? "build/debug"), ...(environment ? [] : ["--sandbox"]),
+        const words = [...ofThisBuild, ...(environment ? [] : ["--sandbox"]),
             ...(only ? ["--only", only] : []), ...Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`])];
         await OwnGround.runScript(["start", folder, "--fresh", ...words], environment, processes);
         const ground = new OwnGround(readSettings(join(folder, "env")));
