@@ -537,6 +537,19 @@ void buf_addf(struct buf *b, const char *format, ...)
     va_end(arguments);
 }
 
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool str_consists_of(str s, const char *others)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_letter_or_digit(s.ptr[i]) && (s.ptr[i] == '\0' || !strchr(others, s.ptr[i])))
+            return false;
+    return s.len > 0;
+}
+
 bool str_is_uuid(str s)
 {
     enum { UUID_LENGTH = 36 };

@@ -52,6 +52,8 @@ bool str_find(str s, str needle, size_t *position);
 
 bool str_to_i64(str s, int64_t *out); /* whole, decimal, in range, or false */
 
+/* Not empty, and nothing but ASCII letters, digits and these others. */
+bool str_consists_of(str s, const char *others);
 bool str_is_uuid(str s); /* 8-4-4-4-12 hex digits */
 bool str_is_utf8(str s);
 /* Length of the well-formed sequence that begins there; 0 when none does. */
