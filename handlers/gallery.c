@@ -1,8 +1,7 @@
 #include "handlers/gallery.h"
 
 #include "core/log.h"
-#include "db/generation.h"
-#include "handlers/imagen.h"
+#include "handlers/generation.h"
 #include "handlers/outbox.h"
 #include "handlers/photo.h"
 

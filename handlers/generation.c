@@ -6,7 +6,6 @@
 #include "core/log.h"
 #include "db/ledger.h"
 #include "db/queries.h"
-#include "handlers/imagen.h"
 #include "handlers/photo.h"
 
 enum {
@@ -629,6 +628,13 @@ err *job_object_delete(struct work *w)
 }
 
 /* ---------------------------------------------------------------- the end, for the user */
+
+void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count)
+{
+    str argument = str_printf(k->arena, STR_FMT ":%d", STR_ARG(generation_id), count);
+    keyboard_button(k, T_button_again, tap_for(k->arena, "imagen:again", argument),
+                    KV("price", count * conf->imagen4_generation_cost_coins));
+}
 
 static void result_buttons(struct work *w, struct keyboard *k, const struct generation *g)
 {

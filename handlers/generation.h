@@ -6,6 +6,8 @@
  *     job_generation_check        asks FAL while its callback is awaited, and shows progress
  *     job_generation_result       fetches the result of one that completed without a callback
  *     generation_callback()       FAL's callback: the result as well
+ *     job_generation_cancel       asks FAL to stop it, which may be too late
+ *     job_generation_drop         calls off a request that was made twice
  *     job_generation_store        copies one image to the object store; the last one settles
  *     job_generation_deliver      sends the images at their place in the chat
  *     job_generation_explain      or says why there are none, and what it cost: nothing
@@ -31,6 +33,9 @@ err *job_generation_store(struct work *w);
 err *job_generation_deliver(struct work *w);
 err *job_generation_explain(struct work *w);
 err *job_object_delete(struct work *w);
+
+/* A button that repeats an order, for `count` images of it; says what that costs today. */
+void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count);
 
 /* When a step of the order is dead: the order fails, the coins return, the user is told. */
 err *give_up_generation(struct work *w);

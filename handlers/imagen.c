@@ -256,13 +256,6 @@ static err *free_repeat_id(struct turn *t, str *id)
     }
 }
 
-void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count)
-{
-    str argument = str_printf(k->arena, STR_FMT ":%d", STR_ARG(generation_id), count);
-    keyboard_button(k, T_button_again, tap_for(k->arena, "imagen:again", argument),
-                    KV("price", count * conf->imagen4_generation_cost_coins));
-}
-
 /* The button says how many: all of an order under its result, one under an image of the gallery. */
 err *on_imagen_again(struct turn *t)
 {

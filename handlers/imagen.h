@@ -14,9 +14,6 @@ err *on_imagen_make(struct turn *t);
 err *on_imagen_made(struct turn *t); /* its button, after the order was made */
 err *on_imagen_again(struct turn *t);
 
-/* A button that repeats an order, for `count` images of it; says what that costs today. */
-void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count);
-
 /* Draw the screens of the dialog's states again. */
 err *draw_imagen_words(struct turn *t);
 err *draw_imagen_options(struct turn *t);
