@@ -512,6 +512,16 @@ write_env()
     )
 }
 
+# The programs would say the same, each in a log of its own and again and again.
+check_settings()
+{
+    checker=$DIR/current/bin/aisha
+    [ -x "$checker" ] || return 0
+    set -- config check
+    [ -n "$ONLY_SANDBOX" ] || [ ! -f "$ROOT/aisha.env" ] || set -- --env "$ROOT/aisha.env" "$@"
+    (. "$DIR/env" && exec "$checker" "$@" >/dev/null) || fail 'a setting is wrong'
+}
+
 write_redis()
 {
     cat >"$DIR/redis.conf" <<REDIS
@@ -695,6 +705,7 @@ prepare()
     choose_parties
     choose_public_url
     write_env
+    check_settings
     write_redis
     write_nginx
     ! is_wanted postgres || place_postgres
