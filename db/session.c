@@ -234,5 +234,6 @@ err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, const str
 
 err *session_forget_user(struct cache *cache, struct arena *a, int64_t chat_id)
 {
-    return cache_call(cache, a, NULL, S("HDEL"), session_key(a, "session", chat_id), S("u"));
+    const str key = session_key(a, "session", chat_id);
+    return cache_eval(cache, a, NULL, &SCRIPT_user_forget, &key, 1, NULL, 0);
 }

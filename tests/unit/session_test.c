@@ -1,0 +1,126 @@
+/* What turns of one user leave in Redis when something comes between. Needs TEST_REDIS_URL. */
+#include "db/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#undef fail
+
+#include "core/loop.h"
+
+enum { CHAT = 4242, STACK_KIB = 256 };
+
+static struct cache *cache;
+static struct arena *arena;
+static enum ended ended[2];
+static str cached_user;
+static int64_t lives_ms;
+static err *met;
+
+static err *begin(int64_t update_id, struct session *session)
+{
+    struct beginning beginning;
+    TRY(session_begin(cache, arena, CHAT, update_id, 0, &beginning));
+    *session = beginning.session;
+    return NULL;
+}
+
+static err *end_with_user(int64_t update_id, const struct session *session, str user,
+                          enum ended *how)
+{
+    const struct change change = {S("u"), user};
+    const struct ending ending = {
+        .update_id = update_id,
+        .from_state = S("idle"),
+        .to_state = S("idle"),
+        .changes = &change,
+        .change_count = 1,
+    };
+    str answer;
+    return session_commit(cache, arena, session, &ending, how, &answer);
+}
+
+/* Coins move while the second turn is under way. */
+static err *forget_in_between(void)
+{
+    struct session session;
+    TRY(begin(1, &session));
+    TRY(end_with_user(1, &session, S("7 coins"), &ended[0]));
+    TRY(begin(2, &session));
+    TRY(session_forget_user(cache, arena, CHAT));
+    TRY(end_with_user(2, &session, S("7 coins"), &ended[1]));
+    TRY(begin(3, &session));
+    cached_user = session.cached_user;
+    return NULL;
+}
+
+/* Nobody is left behind who would stay for ever. */
+static err *forget_a_stranger(void)
+{
+    TRY(session_forget_user(cache, arena, CHAT));
+    redisReply *reply;
+    TRY(cache_call(cache, arena, &reply, S("PTTL"), session_key(arena, "session", CHAT)));
+    lives_ms = reply_i64(reply);
+    return NULL;
+}
+
+static void run_steps(void *steps)
+{
+    met = cache_call(cache, arena, NULL, S("DEL"), session_key(arena, "session", CHAT),
+                     session_key(arena, "done", CHAT));
+    if (!met)
+        met = ((err * (*)(void)) steps)();
+    loop_stop();
+}
+
+static void in_loop(err *(*steps)(void))
+{
+    arena = arena_new(16 << 20);
+    cache = cache_new(str_from(getenv("TEST_REDIS_URL")), CACHE_TIMEOUT_MS);
+    task_start(run_steps, (void *)steps, STACK_KIB);
+    loop_run();
+    if (met)
+        print_message("# " STR_FMT " " STR_FMT "\n", STR_ARG(met->message), STR_ARG(met->detail));
+    assert_null(met);
+}
+
+static void leave(void)
+{
+    cache_close(cache);
+    arena_free(arena);
+}
+
+static void a_turn_does_not_bring_back_a_user_that_was_forgotten(void **state)
+{
+    (void)state;
+    in_loop(forget_in_between);
+    assert_int_equal(ended[0], ENDED_OK);
+    assert_int_equal(ended[1], ENDED_AGAIN);
+    assert_int_equal(cached_user.len, 0);
+    leave();
+}
+
+static void who_is_not_there_is_not_made_by_being_forgotten(void **state)
+{
+    (void)state;
+    enum { NO_SUCH_KEY = -2 };
+    in_loop(forget_a_stranger);
+    assert_int_equal(lives_ms, NO_SUCH_KEY);
+    leave();
+}
+
+int main(void)
+{
+    loop_init();
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    if (!getenv("TEST_REDIS_URL")) {
+        printf("Bail out! TEST_REDIS_URL is not set: unix:///path or redis://host:port\n");
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_turn_does_not_bring_back_a_user_that_was_forgotten),
+        cmocka_unit_test(who_is_not_there_is_not_made_by_being_forgotten),
+    };
+    return cmocka_run_group_tests_name("session", tests, NULL, NULL);
+}
