@@ -32,6 +32,7 @@ ok() # description command...
 }
 
 has_header() { grep -qi "^$1" "$work/headers"; }
+lacks_in_logs() { ! grep -F -- "$1" "$AISHA_DIR"/log/access.log "$AISHA_DIR"/log/nginx.log; }
 lacks() { ! grep -qi "$1" "$work/headers"; }
 
 refused() # status word: the answer is our JSON with a request id
@@ -100,9 +101,10 @@ absent() { ! grep -q "$1" "$2"; }
 ok 'and no query' absent secret-of-a-link "$AISHA_DIR/log/access.log"
 
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13; do
-    ask "$address/status/login?token=wrong"
+    ask "$address/status/login?token=wrong-and-not-to-be-logged"
 done
 ok 'guessing login links is slowed down' refused 429 too_many_requests
+ok 'and no log tells what was guessed' lacks_in_logs wrong-and-not-to-be-logged
 ok 'and says until when' has_header 'retry-after: '
 
 echo "1..$count"
