@@ -1,7 +1,7 @@
 #include "handlers/gallery.h"
 
 #include "core/log.h"
-#include "handlers/generation.h"
+#include "handlers/delivery.h"
 #include "handlers/outbox.h"
 #include "handlers/photo.h"
 

@@ -9,8 +9,8 @@
  *     job_generation_cancel       asks FAL to stop it, which may be too late
  *     job_generation_drop         calls off a request that was made twice
  *     job_generation_store        copies one image to the object store; the last one settles
- *     job_generation_deliver      sends the images at their place in the chat
- *     job_generation_explain      or says why there are none, and what it cost: nothing
+ *
+ * How it ends for the user is in delivery.h.
  *
  * An order ends once: completed and paid by what was stored, or failed or
  * cancelled and released. Results that come after that are kept and given away.
@@ -30,12 +30,10 @@ err *job_generation_result(struct work *w);
 err *job_generation_cancel(struct work *w);
 err *job_generation_drop(struct work *w);
 err *job_generation_store(struct work *w);
-err *job_generation_deliver(struct work *w);
-err *job_generation_explain(struct work *w);
 err *job_object_delete(struct work *w);
 
-/* A button that repeats an order, for `count` images of it; says what that costs today. */
-void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count);
+/* As much of the words as a message about the order shows. */
+str generation_shown_words(struct arena *a, const struct generation *g);
 
 /* When a step of the order is dead: the order fails, the coins return, the user is told. */
 err *give_up_generation(struct work *w);

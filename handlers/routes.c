@@ -1,6 +1,7 @@
 #include "handlers/routes.h"
 
 #include "handlers/admin.h"
+#include "handlers/delivery.h"
 #include "handlers/gallery.h"
 #include "handlers/generation.h"
 #include "handlers/imagen.h"

@@ -1,0 +1,120 @@
+#include "handlers/delivery.h"
+
+#include "handlers/photo.h"
+
+enum { ALBUM_LEAST = 2 };
+
+void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count)
+{
+    str argument = str_printf(k->arena, STR_FMT ":%d", STR_ARG(generation_id), count);
+    keyboard_button(k, T_button_again, tap_for(k->arena, "imagen:again", argument),
+                    KV("price", count * conf->imagen4_generation_cost_coins));
+}
+
+static void result_buttons(struct work *w, struct keyboard *k, const struct generation *g)
+{
+    keyboard_row(k);
+    again_button(k, w->bot->conf, g->id, g->num_images);
+    keyboard_row(k);
+    keyboard_button(k, T_button_gallery, S("gallery:open:new"));
+    keyboard_button(k, T_button_menu, S("menu:open:new"));
+}
+
+static str result_caption(struct work *w, const struct generation *g, size_t images)
+{
+    return text_html(w->arena, language_of(g->language), T_generation_done,
+                     KVS(KV("words", generation_shown_words(w->arena, g)),
+                         KV("ratio", g->aspect_ratio), KV("seconds", (int64_t)(g->seconds + 0.5)),
+                         KV("price", g->price_coins / g->num_images * (int64_t)images)));
+}
+
+static err *deliver_one(struct work *w, const struct generation *g, const struct image *image)
+{
+    struct keyboard k = keyboard_new(w->arena, language_of(g->language));
+    result_buttons(w, &k, g);
+    return photo_send(w, g->chat_id, image, result_caption(w, g, 1), &k);
+}
+
+/* An album carries no buttons; they follow with the words in a message of their own. */
+static err *deliver_album(struct work *w, const struct generation *g, const struct image *images,
+                          size_t count)
+{
+    TRY(photo_send_album(w, g->chat_id, images, count));
+    struct keyboard k = keyboard_new(w->arena, language_of(g->language));
+    result_buttons(w, &k, g);
+    work_tell(w, g->chat_id,
+              &(struct outgoing){
+                  .way = CALL_QUEUED,
+                  .call = message_call(w->arena, g->chat_id, 0, result_caption(w, g, count), &k),
+              });
+    return NULL;
+}
+
+/* The progress message has served: it goes, the result stands. */
+static void close_progress(struct work *w, const struct generation *g)
+{
+    work_tell(w, g->chat_id,
+              &(struct outgoing){
+                  .way = CALL_QUEUED,
+                  .call = delete_call(w->arena, g->chat_id, MESSAGE_OF_SLOT),
+                  .slot = generation_slot(w->arena, g->id),
+                  .closes = true,
+              });
+}
+
+err *job_generation_deliver(struct work *w)
+{
+    struct generation g;
+    TRY(generation_lock(w->db, w->arena, w->job->subject, &g));
+    TRY(db_commit(w->db));
+    struct image *images;
+    size_t count;
+    TRY(images_of(w->db, w->arena, g.id, &images, &count));
+    if (count >= ALBUM_LEAST)
+        TRY(deliver_album(w, &g, images, count));
+    else if (count)
+        TRY(deliver_one(w, &g, images));
+    close_progress(w, &g);
+    return NULL;
+}
+
+static enum text failure_text(str failure)
+{
+    static const struct {
+        const char *failure;
+        enum text text;
+    } rows[] = {
+        {"safety",    T_failed_safety  },
+        {"nsfw",      T_failed_nsfw    },
+        {"input",     T_failed_input   },
+        {"timeout",   T_failed_timeout },
+        {"cancelled", T_order_cancelled},
+        {"storage",   T_failed_upstream},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (str_eq(failure, str_from(rows[i].failure)))
+            return rows[i].text;
+    return T_failed_upstream;
+}
+
+err *job_generation_explain(struct work *w)
+{
+    struct generation g;
+    TRY(generation_lock(w->db, w->arena, w->job->subject, &g));
+    TRY(db_commit(w->db));
+    enum language language = language_of(g.language);
+    struct keyboard k = keyboard_new(w->arena, language);
+    keyboard_row(&k);
+    keyboard_button(&k, T_button_imagen, S("imagen:open"));
+    keyboard_button(&k, T_button_menu, S("menu:open"));
+    str html = text_html(w->arena, language, failure_text(g.failure),
+                         KVS(KV("words", generation_shown_words(w->arena, &g))));
+    struct outbox_call call = {
+        .chat_id = g.chat_id,
+        .call = message_call(w->arena, g.chat_id, MESSAGE_OF_SLOT, html, &k),
+        .slot = generation_slot(w->arena, g.id),
+        .closes = true,
+    };
+    w->forget_user_chat_id = g.chat_id;
+    return work_call(w, &call, NULL);
+}
