@@ -3,6 +3,11 @@
 #include "core/log.h"
 #include "lanes/send_inside.h"
 
+/* A holder that has lost its lease to a wiped Redis reads on until its next beat, and what it took
+ * then is pending and nobody's. So the new holder looks among the pending ones once more after a
+ * beat of the other, and once after the longest that the other can have believed in its lease. */
+enum { LOOKS_AGAIN = 2, FIRST_LOOK_MS = LEASE_KEEP_EVERY_MS + 1000, SECOND_LOOK_MS = LEASE_MS };
+
 struct bucket *bucket_of(const struct line *line)
 {
     return &send_lane.buckets[line->bucket];
@@ -29,6 +34,17 @@ static void gain(struct bucket *bucket)
 {
     bucket->is_ours = true;
     bucket->is_leaving = bucket->has_groups = false;
+    bucket->looks_left = LOOKS_AGAIN;
+    bucket->look_again_at_ms = clock_steady_ms() + FIRST_LOOK_MS;
+    streams_read_again(bucket);
+}
+
+static void look_again(struct bucket *bucket)
+{
+    if (bucket->looks_left == 0 || clock_steady_ms() < bucket->look_again_at_ms)
+        return;
+    bucket->looks_left--;
+    bucket->look_again_at_ms = clock_steady_ms() + SECOND_LOOK_MS;
     streams_read_again(bucket);
 }
 
@@ -56,8 +72,10 @@ static void keep_bucket(struct bucket *bucket, struct arena *a)
 void buckets_keep(struct arena *a)
 {
     for (int i = 0; i < SESSION_BUCKETS; i++)
-        if (send_lane.buckets[i].is_ours)
+        if (send_lane.buckets[i].is_ours) {
             keep_bucket(&send_lane.buckets[i], a);
+            look_again(&send_lane.buckets[i]);
+        }
 }
 
 static void take_buckets(struct arena *a, size_t wanted)

@@ -28,6 +28,8 @@ struct bucket {
     bool is_ours;    /* as the last beat left it; see bucket_is_held() */
     bool is_leaving; /* another worker shall have it once its calls under way are done */
     bool has_groups;
+    int64_t look_again_at_ms; /* steady clock; 0: no need */
+    int looks_left;
     struct {
         bool is_caught_up;
         char after[48]; /* id of the last entry read again */
