@@ -1,19 +1,7 @@
 /* The clock stands still and chance repeats when a test says so. */
 #include "core/clock.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct arena *a;
-
-static int make_arena(void **state)
-{
-    (void)state;
-    a = arena_new(1 << 20);
-    return 0;
-}
+#include "tests/unit/with_arena.h"
 
 static int give_all_back(void **state)
 {

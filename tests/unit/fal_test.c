@@ -1,26 +1,7 @@
 /* FAL's signatures, the shapes of its failures, callbacks and results. */
 #include "api/fal.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct arena *a;
-
-static int make_arena(void **state)
-{
-    (void)state;
-    a = arena_new(1 << 20);
-    return 0;
-}
-
-static int free_arena(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
+#include "tests/unit/with_arena.h"
 
 static struct json_object *parsed(const char *text)
 {

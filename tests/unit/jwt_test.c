@@ -1,34 +1,17 @@
 /* The token of an admin's session: what is believed and what is not. */
 #include "status/jwt.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+
+#include "tests/unit/with_arena.h"
+
 #undef fail
 
 #define SECRET  "0123456789abcdef0123456789abcdef"
 #define SESSION "2d48a88b-6e12-413d-ad43-5e4377d933ea"
 
 enum { ISSUED = 1795252057, EXPIRES = ISSUED + 900 };
-
-static struct arena *a;
-
-static int make_arena(void **state)
-{
-    (void)state;
-    a = arena_new(1 << 20);
-    return 0;
-}
-
-static int free_arena(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
 
 static str good_token(void)
 {

@@ -2,31 +2,13 @@
 #include "core/numbers.h"
 #include "status/page.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/with_arena.h"
 
-#include <cmocka.h>
 #undef fail
 
 enum { NOW_MS = 1795252057 };
 
-static struct arena *a;
-
-static int make_arena(void **state)
-{
-    (void)state;
-    a = arena_new(4 << 20);
-    return 0;
-}
-
-static int free_arena(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
-
-static void assert_str(str got, const char *want)
+static void assert_text(str got, const char *want)
 {
     assert_string_equal(cstr(a, got), want);
 }
@@ -60,7 +42,7 @@ static void durations_are_short(void **state)
         {367200000, "4 d 6 h"    },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        assert_str(number_duration(a, rows[i].ms), rows[i].want);
+        assert_text(number_duration(a, rows[i].ms), rows[i].want);
 }
 
 static void sizes_have_units(void **state)
@@ -79,7 +61,7 @@ static void sizes_have_units(void **state)
         {INT64_C(5000) << 40, "5000 TiB"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        assert_str(number_size(a, rows[i].bytes), rows[i].want);
+        assert_text(number_size(a, rows[i].bytes), rows[i].want);
 }
 
 static void digits_stand_in_groups(void **state)
@@ -98,14 +80,14 @@ static void digits_stand_in_groups(void **state)
         {INT64_MIN, "\u22129\u202f223\u202f372\u202f036\u202f854\u202f775\u202f808"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        assert_str(number_grouped(a, rows[i].n), rows[i].want);
+        assert_text(number_grouped(a, rows[i].n), rows[i].want);
 }
 
 static void times_are_utc(void **state)
 {
     (void)state;
-    assert_str(number_time(a, 0), "1 Jan 00:00:00");
-    assert_str(number_time(a, INT64_C(1795250770999)), "21 Nov 08:46:10");
+    assert_text(number_time(a, 0), "1 Jan 00:00:00");
+    assert_text(number_time(a, INT64_C(1795250770999)), "21 Nov 08:46:10");
 }
 
 /* ---------------------------------------------------------------- pages */

@@ -1,32 +1,7 @@
 /* Telegram: what an update says, what a refusal means, an edit as a new message. */
 #include "api/telegram.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct arena *a;
-
-static int make_arena(void **state)
-{
-    (void)state;
-    a = arena_new(4 << 20);
-    return 0;
-}
-
-static int free_arena(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
-
-static void assert_str(str got, str want)
-{
-    if (!str_eq(got, want))
-        fail_msg("got \"" STR_FMT "\", want \"" STR_FMT "\"", STR_ARG(got), STR_ARG(want));
-}
+#include "tests/unit/with_arena.h"
 
 static err *read_text(const char *text, struct update *out)
 {
