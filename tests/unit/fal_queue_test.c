@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/http.h"
 #include "core/loop.h"
+#include "tests/unit/expect.h"
 
 enum {
     TASK_STACK_KIB = 512,
@@ -20,32 +21,6 @@ enum {
 static struct arena *a;
 static struct fal fal;
 static str sandbox_url;
-static bool is_failed;
-
-/* Notes what does not hold and goes on. */
-#define EXPECT(condition)                                                                          \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("# %s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                       \
-            is_failed = true;                                                                      \
-        }                                                                                          \
-    } while (0)
-
-static bool is_well(const err *e)
-{
-    if (e)
-        printf("# %s %d " STR_FMT ": " STR_FMT "\n", err_kind_name(e->kind), e->code,
-               STR_ARG(e->message), STR_ARG(e->detail));
-    return !e;
-}
-
-static bool is_kind(const err *e, enum err_kind kind)
-{
-    if (e && e->kind == kind)
-        return true;
-    printf("# expected %s, got %s\n", err_kind_name(kind), e ? err_kind_name(e->kind) : "success");
-    return false;
-}
 
 static void order_fault(const char *name, const char *value)
 {
