@@ -128,13 +128,15 @@ test("every update was delivered, none expired, none was parked", async () => {
     assert.deepEqual(await ground.sql("select update_id, reason from parked_updates"), []);
 });
 
-// A second message needs a fault between it and the first.
+// A second message needs a fault between it and the first, or shortly before both: what was queued
+// twice because nobody knew whether Redis had it is sent when the worker has caught up.
+const wakeMs = 30000;
 function doubled(groups, what) {
     const twice = [...groups].filter(([, group]) => group.length > 1);
     const unexplained = [];
     for (const [token, group] of twice) {
         const times = group.map((message) => mix.calls.sentAt.get(message.message_id)).sort((a, b) => a - b);
-        const cause = faults.events.find((event) => event.from <= times.at(-1) && event.to >= times[0]);
+        const cause = faults.events.find((event) => event.from <= times.at(-1) && event.to + wakeMs >= times[0]);
         say(`shown twice: ${what} ${token.slice(0, 24)}: ${cause?.name ?? "no fault was near"}, ${times.at(-1) - times[0]} ms apart`);
         if (!cause) unexplained.push(token);
     }
