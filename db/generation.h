@@ -88,7 +88,7 @@ err *gallery_count(struct db *db, int64_t user_id, int64_t *count);
 /* The ends of it. ERR_NOT_FOUND when it is empty. */
 err *gallery_newest(struct db *db, struct arena *a, int64_t user_id, struct image *out);
 err *gallery_oldest(struct db *db, struct arena *a, int64_t user_id, struct image *out);
-/* From a place, `steps` images towards older (positive) or newer (negative) ones, or as far as it goes.
- * moved: how far, with its sign; 0 and out untouched when there is nothing that way. */
+/* From a place, `steps` images towards older (positive) or newer (negative) ones, or as far as
+ * it goes. moved: how far, with its sign; 0 and out untouched when there is nothing that way. */
 err *gallery_step(struct db *db, int64_t user_id, int64_t created_at_us, str image_id, int steps,
                   struct image *out, int *moved);

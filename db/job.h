@@ -55,7 +55,8 @@ err *job_take(struct db *db, struct arena *a, str lane, str worker, int limit, s
 /* wait_ms: until the next job of the lane is due; -1 when none is queued. */
 err *job_next_due(struct db *db, str lane, int64_t *wait_ms);
 
-/* A job of the lane send, at its place in the chat's stream; taken: false when it is not due or over. */
+/* A job of the lane send, at its place in the chat's stream; taken: false when it is not due or
+ * over. */
 err *job_take_one(struct db *db, int64_t job_id, str worker, struct job *job, bool *taken);
 /* How long until that job can be taken; -1 when it is over. */
 err *job_gate(struct db *db, int64_t job_id, int64_t *wait_ms);

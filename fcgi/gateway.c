@@ -48,7 +48,8 @@ static bool has_secret(const struct request *r)
     return is_right;
 }
 
-/* What comes with a right secret and cannot be read is kept: a refusal would hold up that chat for a day. */
+/* What comes with a right secret and cannot be read is kept: a refusal would hold up that chat
+ * for a day. */
 static void park_unreadable(struct request *r, const err *why)
 {
     log_err("update.unreadable", why, KVS());
@@ -61,8 +62,9 @@ static void park_unreadable(struct request *r, const err *why)
     answer_later(r);
 }
 
-/* A tree that is given back at once is still in the processor's cache, and its memory serves the next
- * update; kept until the answer, with those of all other turns, it would cost a fifth of the turn. */
+/* A tree that is given back at once is still in the processor's cache, and its memory serves the
+ * next update; kept until the answer, with those of all other turns, it would cost a fifth of
+ * the turn. */
 static err *read_update(struct request *r, struct update *update)
 {
     struct json_object *body;
@@ -113,8 +115,8 @@ static err *ask_for_keys(struct db *db)
     return db_query_commit(db, &Q_jwks_request, NULL, V(bot->conf->fal_jwks_url));
 }
 
-/* Rotated keys look like a forgery. A callback is refused for good only against keys that were fetched
- * after it was signed; until then it is asked to come again and a worker fetches. */
+/* Rotated keys look like a forgery. A callback is refused for good only against keys that were
+ * fetched after it was signed; until then it is asked to come again and a worker fetches. */
 static int judge_signature(struct request *r, struct db *db)
 {
     const struct fal_signature signature = {

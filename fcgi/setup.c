@@ -93,7 +93,8 @@ static str joined(struct arena *a, const struct conf_list *list)
     return buf_str(&b);
 }
 
-/* Every address that the operator set may be called, also where addresses of others would be refused. */
+/* Every address that the operator set may be called, also where addresses of others would be
+ * refused. */
 static void allow_own_addresses(struct arena *a, const struct bot *bot)
 {
     const struct conf *conf = bot->conf;

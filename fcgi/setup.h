@@ -20,6 +20,7 @@ struct bot *setup_worker(struct arena *a, int db_connections);
 /* Logs what is wrong, waits a second, exits. */
 _Noreturn void setup_fail(const char *event, const err *e);
 
-/* A Redis that forgets with a power cut or evicts what is waiting would break promises. Against the
- * vendor's own Telegram that is an error, in a sandbox a warning. A Redis that is away is success. */
+/* A Redis that forgets with a power cut or evicts what is waiting would break promises. Against
+ * the vendor's own Telegram that is an error, in a sandbox a warning. A Redis that is away is
+ * success. */
 err *setup_check_redis(const struct bot *bot, struct arena *a);

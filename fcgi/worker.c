@@ -101,7 +101,8 @@ static void on_stop(int signal_number)
     task_start(run_drain, NULL, MAIN_STACK_KIB);
 }
 
-/* Chance makes the name new at every start: nothing of an earlier process is taken for this one's. */
+/* Chance makes the name new at every start: nothing of an earlier process is taken for this
+ * one's. */
 static str make_name(struct arena *a)
 {
     if (gethostname(host, sizeof host - 1) != 0)

@@ -45,7 +45,7 @@ str generation_callback_query(const struct bot *bot, struct arena *a, str genera
                               int attempt);
 bool generation_callback_is_ours(const struct bot *bot, struct arena *a, str generation_id,
                                  str attempt, str signature);
-/* Records what FAL says of an order, in one transaction. A repeat changes nothing; an unknown order is
- * counted. */
+/* Records what FAL says of an order, in one transaction. A repeat changes nothing; an unknown
+ * order is counted. */
 err *generation_callback(const struct bot *bot, struct arena *a, str generation_id,
                          const struct fal_outcome *outcome, str raw_body);

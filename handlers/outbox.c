@@ -39,7 +39,8 @@ static str slots_key(const struct making *m)
 
 /* -- what to call -- */
 
-/* Two calls of a slot that say the same have the same digest, whether they make the message or edit it. */
+/* Two calls of a slot that say the same have the same digest, whether they make the message or
+ * edit it. */
 static str digest_of(struct arena *a, struct json_object *params)
 {
     str text = json_text(a, params);
@@ -133,7 +134,8 @@ static bool says_nothing_new(const struct making *m)
 
 /* -- what came of it -- */
 
-/* The message is out, whatever Redis says: a slot that could not be kept costs a new message later. */
+/* The message is out, whatever Redis says: a slot that could not be kept costs a new message
+ * later. */
 static void keep_slot(const struct making *m, struct json_object *message)
 {
     if (!has_slot(m))

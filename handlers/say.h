@@ -48,11 +48,13 @@ str text_plain(struct arena *a, enum language language, enum text text, const st
 /* An edit whose message the sender knows by its slot; see outbox.h. */
 enum { MESSAGE_OF_SLOT = -1 };
 
-/* {"method":…} with chat, HTML text and keyboard. message_id 0: sendMessage, else editMessageText. */
+/* {"method":…} with chat, HTML text and keyboard. message_id 0: sendMessage, else
+ * editMessageText. */
 str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html,
                  struct keyboard *k);
 str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id, str caption_html,
                struct keyboard *k);
-/* Stops a button's spinner; words may be empty, and are shown above the screen or in a window of their own. */
+/* Stops a button's spinner; words may be empty, and are shown above the screen or in a window of
+ * their own. */
 str answer_call(struct arena *a, str query_id, str words, bool is_alert);
 str delete_call(struct arena *a, int64_t chat_id, int64_t message_id);

@@ -33,6 +33,6 @@ typedef err *job_handler(struct work *w);
 
 /* Sends a call about a slot's message once the job's transaction has been committed. */
 void work_tell(struct work *w, int64_t chat_id, const struct outgoing *call);
-/* For deliver jobs: a call at its place in the chat. A chat that is out of reach ends the delivery and is
- * no failure: *result is NULL then. result may be NULL. */
+/* For deliver jobs: a call at its place in the chat. A chat that is out of reach ends the
+ * delivery and is no failure: *result is NULL then. result may be NULL. */
 err *work_call(struct work *w, const struct outbox_call *call, struct json_object **result);

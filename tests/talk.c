@@ -184,7 +184,8 @@ static str tap_update(str data, int64_t message_id)
     return update_json("callback_query", buf_str(&b));
 }
 
-/* A made-up value behind the name of a real thing: imagen:count:*:5 is imagen:count:<the order>:5. */
+/* A made-up value behind the name of a real thing: imagen:count:*:5 is imagen:count:<the
+ * order>:5. */
 static str fill_in(str made_up, int64_t message_id)
 {
     str feature, action, value, data, thing;

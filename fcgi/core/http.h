@@ -51,7 +51,8 @@ struct http_response {
 /* After loop_init(). ca_file: one more root to trust, beside the system's; empty for none.
  * calls_per_host 0: no limit. */
 void http_init(str ca_file, int calls_per_host);
-/* Scheme, host and port of an address that the operator set: allowed even where `foreign` would refuse. */
+/* Scheme, host and port of an address that the operator set: allowed even where `foreign` would
+ * refuse. */
 void http_allow(str url);
 err *http_fetch(struct arena *a, const struct http_request *request, struct http_response *out);
 /* Value of a header, trimmed; empty when absent. Names compare without case. */

@@ -156,7 +156,8 @@ static bool starts_with_party(str message, const char *party)
            message.ptr[strlen(party)] == ':';
 }
 
-/* Whom the job was about to speak with, by its lane, and whom it could not speak with, by the error. */
+/* Whom the job was about to speak with, by its lane, and whom it could not speak with, by the
+ * error. */
 static void parties_met(struct worker *worker, const struct job *job, const err *e)
 {
     static const struct {

@@ -78,7 +78,8 @@ static void read_queue(struct json_object *update, struct pending *p)
     }
 }
 
-/* True when it was not there yet: until it is confirmed Telegram shows an update again and again. */
+/* True when it was not there yet: until it is confirmed Telegram shows an update again and
+ * again. */
 static bool add_update(struct arena *a, struct json_object *update)
 {
     int64_t id;

@@ -35,8 +35,8 @@ static int64_t most_of(const int64_t *counts, size_t count)
     return most;
 }
 
-/* The most of the last counts is believed: after Redis was wiped the first to beat counts itself alone,
- * and would take away what the others still hold. */
+/* The most of the last counts is believed: after Redis was wiped the first to beat counts itself
+ * alone, and would take away what the others still hold. */
 static err *count_workers(struct arena *a)
 {
     const str key = S("workers");

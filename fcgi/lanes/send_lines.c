@@ -38,8 +38,8 @@ static bool sleep_until(int64_t at_ms)
     return ms <= 0 || worker_sleep(send_lane.w, ms, SLEEP_PLAIN);
 }
 
-/* The limits are the bot's, not the worker's: each takes its part. Burst and flow together stay within
- * the limit in any second. */
+/* The limits are the bot's, not the worker's: each takes its part. Burst and flow together stay
+ * within the limit in any second. */
 static int64_t reserve_place(void)
 {
     double all = (double)send_lane.w->bot->conf->send_messages_per_second /
@@ -66,7 +66,8 @@ void send_pause(struct worker *w, struct arena *a, int64_t ms)
         log_err("send.pause_not_shared", e, KVS());
 }
 
-/* When a pause ends all who waited would go at once, and the next pause would follow: they line up anew. */
+/* When a pause ends all who waited would go at once, and the next pause would follow: they line
+ * up anew. */
 static err *await_pause_end(struct arena *a)
 {
     redisReply *reply;

@@ -63,7 +63,8 @@ static bool is_any_of(str method, const char *const *methods)
     return false;
 }
 
-/* A caption or a keyboard is a part of the message; words, a picture and its end are the whole of it. */
+/* A caption or a keyboard is a part of the message; words, a picture and its end are the whole
+ * of it. */
 static bool replaces(str later, str earlier)
 {
     static const char *const whole[] = {"editMessageText", "editMessageMedia", "deleteMessage",

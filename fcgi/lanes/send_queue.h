@@ -26,7 +26,8 @@ struct entry {
     struct entry *next;
 };
 
-/* Copies all strings. The entry is freed with free(). NULL when there is neither a call nor a job. */
+/* Copies all strings. The entry is freed with free(). NULL when there is neither a call nor a
+ * job. */
 struct entry *entry_new(struct arena *a, const struct entry *from);
 bool entry_is_gate(const struct entry *entry);
 /* When it was queued: Redis puts its clock into the id. */

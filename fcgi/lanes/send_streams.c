@@ -78,7 +78,8 @@ static void read_field(struct entry *entry, str name, const redisReply *value)
         entry->job_id = reply_i64(value);
 }
 
-/* An entry that was trimmed while it was pending has no fields; one that makes no sense helps nobody. */
+/* An entry that was trimmed while it was pending has no fields; one that makes no sense helps
+ * nobody. */
 static void discard(const struct entry *entry, struct arena *a)
 {
     err *e = send_acknowledge(entry->chat_id, entry, a);
@@ -228,7 +229,8 @@ static err *read_round(struct arena *a)
     return NULL;
 }
 
-/* After a failed read nobody knows what was delivered. Where the streams are gone the groups are too. */
+/* After a failed read nobody knows what was delivered. Where the streams are gone the groups are
+ * too. */
 static void recover_reading(const err *e)
 {
     bool is_wiped = str_starts(e->detail, S("NOGROUP")) || str_starts(e->detail, S("UNBLOCKED"));

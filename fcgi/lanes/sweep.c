@@ -128,7 +128,8 @@ static err *publish(struct worker *w, struct arena *a, enum language language, c
     return telegram_call(a, &w->bot->telegram, S("setMyCommands"), params, NULL, NULL);
 }
 
-/* The list for those whose language has none of its own is the English one, as are our words to them. */
+/* The list for those whose language has none of its own is the English one, as are our words to
+ * them. */
 static err *publish_commands(struct worker *w, struct arena *a)
 {
     const str key = S("commands"), version = S(AISHA_VERSION);

@@ -150,7 +150,8 @@ static err *check_ledger(struct db *db, struct arena *a)
     return NULL;
 }
 
-/* The check of a large ledger may run into the time that a statement has: the rest of the page stays. */
+/* The check of a large ledger may run into the time that a statement has: the rest of the page
+ * stays. */
 static void read_check(struct db *db, struct arena *a, struct figures *out)
 {
     if (!last_check.at_ms || clock_steady_ms() - last_check.at_ms >= CHECK_EVERY_MS)

@@ -213,7 +213,8 @@ static int hour_of(int64_t unix_ms)
     return (int)(unix_ms / 3600000 % 24);
 }
 
-/* Bars alone are stretched to the width there is; words beside them are HTML and keep their size. */
+/* Bars alone are stretched to the width there is; words beside them are HTML and keep their
+ * size. */
 static void bars(struct page *p, const struct rows *hours, int64_t most)
 {
     enum { STEP = 10, WIDTH = 8, HEIGHT = 100 };
@@ -547,7 +548,8 @@ static void counters(struct page *p)
 
 /* ---------------------------------------------------------------- whole pages */
 
-/* The version in the address brings a new style at once; nginx lets browsers keep it for an hour. */
+/* The version in the address brings a new style at once; nginx lets browsers keep it for an
+ * hour. */
 static void add_head(struct buf *b, const char *title, bool is_live)
 {
     buf_addf(b,

@@ -178,7 +178,8 @@ static void on_link(const struct bot *bot, struct request *r)
         answer_page(r, 200, page_link(r->arena, token), (struct kv){0});
 }
 
-/* The link is consumed and the session begun in one transaction. ERR_NOT_FOUND: no such link any more. */
+/* The link is consumed and the session begun in one transaction. ERR_NOT_FOUND: no such link any
+ * more. */
 static err *begin_session(const struct bot *bot, struct db *db, struct arena *a, str token,
                           int64_t *admin_id, str *session_id)
 {

@@ -1,4 +1,5 @@
-/* Messages: their rows, the JSON that Telegram makes of them, and what calls say of chats and buttons. */
+/* Messages: their rows, the JSON that Telegram makes of them, and what calls say of chats and
+ * buttons. */
 #include "tests/sandbox/telegram_inside.h"
 
 #include "core/clock.h"

@@ -53,7 +53,8 @@ struct row {
 };
 /* Runs a statement that returns nothing; the number of changed rows. */
 int sql_run(const char *sql, const struct val *values, size_t count);
-/* Steps through rows: sql_open, while (sql_next(&row)), it closes itself at the end; sql_close for an early leave. */
+/* Steps through rows: sql_open, while (sql_next(&row)), it closes itself at the end; sql_close
+ * for an early leave. */
 struct row sql_open(const char *sql, const struct val *values, size_t count);
 bool sql_next(struct row *row);
 void sql_close(struct row *row);

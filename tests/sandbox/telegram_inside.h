@@ -114,7 +114,8 @@ bool picture_read(str bytes, struct picture *out);
 
 /* Keeps bytes as a file of the kind. */
 err *media_keep(struct call *c, const char *kind, const struct upload *upload, struct media *out);
-/* The media in a field of `holder`: a file_id, attach://part, or an uploaded part of the field's name. */
+/* The media in a field of `holder`: a file_id, attach://part, or an uploaded part of the field's
+ * name. */
 err *media_argument(struct call *c, struct json_object *holder, const char *field, const char *kind,
                     struct media *out);
 str media_json(struct arena *a, const struct media *m);
