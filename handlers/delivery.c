@@ -6,9 +6,11 @@ enum { ALBUM_LEAST = 2 };
 
 void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count)
 {
-    str argument = str_printf(k->arena, STR_FMT ":%d", STR_ARG(generation_id), count);
+    int64_t price = count * conf->imagen4_generation_cost_coins;
+    str argument = str_printf(k->arena, STR_FMT ":%d:%" PRId64, STR_ARG(generation_id), count,
+                              price);
     keyboard_button(k, T_button_again, tap_for(k->arena, "imagen:again", argument),
-                    KV("price", count * conf->imagen4_generation_cost_coins));
+                    KV("price", price));
 }
 
 static void result_buttons(struct work *w, struct keyboard *k, const struct generation *g)

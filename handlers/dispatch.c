@@ -351,6 +351,14 @@ err *dispatch_park(const struct bot *bot, struct arena *a, int64_t update_id, in
 /* A poisonous update must not hold up its chat: it is kept aside and the user is told. */
 static err *park(struct turn *t, str raw_body, int attempts, str *answer)
 {
+    enum ended ended;
+    err *e = find_earlier_run(t);
+    if (e && e->kind == ERR_REPLAY) { /* its work is done: only its end is missing */
+        take_outcome(t, t->replay);
+        return end_turn(t, true, &ended, answer);
+    }
+    if (e)
+        return e;
     TRY(dispatch_park(t->bot, t->arena, t->update->id, t->update->user_id, raw_body,
                       "too many attempts", attempts));
     t->change_count = t->call_count = 0;
@@ -361,7 +369,6 @@ static err *park(struct turn *t, str raw_body, int attempts, str *answer)
     say_tap_done(t);
     t->next_state = t->state;
     t->enters = false;
-    enum ended ended;
     return end_turn(t, true, &ended, answer);
 }
 

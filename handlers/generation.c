@@ -11,7 +11,7 @@ enum {
     FIRST_CHECK_MS = 3000,
     CHECK_MOST_MS = 30 * 1000,
     UNKNOWN_WAIT_MS = 120 * 1000, /* a submission whose answer was lost may still call back */
-    IMAGE_MAX_BYTES = 30 << 20,
+    IMAGE_MAX_BYTES = TELEGRAM_PHOTO_MAX_BYTES, /* what cannot be shown is not paid for */
     SHOWN_WORDS_MAX = 200,
     BAR_CELLS = 10,
 };

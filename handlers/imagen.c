@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "handlers/delivery.h"
 #include "handlers/dispatch.h"
 #include "handlers/generation.h"
 
@@ -256,14 +257,28 @@ static err *free_repeat_id(struct turn *t, str *id)
     }
 }
 
-/* The button says how many: all of an order under its result, one under an image of the gallery. */
+/* The button was drawn when another price was asked: nothing is spent, and it is offered anew. */
+static err *offer_again(struct turn *t, int count)
+{
+    keyboard_row(&t->keyboard);
+    again_button(&t->keyboard, t->bot->conf, t->generation->id, count);
+    return say(t, T_price_changed, KV("price", price_of(t, count)));
+}
+
+/* The button says how many, all of an order under its result or one under an image of the gallery,
+ * and what is paid: the price that stood on it. */
 err *on_imagen_again(struct turn *t)
 {
     struct generation order = *t->generation;
-    int64_t count;
-    if (str_to_i64(t->argument, &count) && count >= 1 && count <= IMAGES_MAX)
-        order.num_images = (int)count;
-    order.price_coins = price_of(t, order.num_images);
+    str count_text, price_text;
+    int64_t count, price;
+    str_cut(t->argument, ':', &count_text, &price_text);
+    if (!str_to_i64(count_text, &count) || count < 1 || count > IMAGES_MAX)
+        count = order.num_images;
+    if (!str_to_i64(price_text, &price) || price != price_of(t, count))
+        return offer_again(t, (int)count);
+    order.num_images = (int)count;
+    order.price_coins = price;
     t->keeps_message = true;
     TRY(free_repeat_id(t, &order.id));
     return generation_order(t, &order);

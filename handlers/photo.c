@@ -1,7 +1,5 @@
 #include "handlers/photo.h"
 
-enum { IMAGE_MAX_BYTES = 30 << 20 };
-
 /* What Telegram has to be given: the file it knows, or the bytes under an attach:// name. */
 static err *photo_source(struct work *w, const struct image *image, struct telegram_file *file,
                          str *source)
@@ -11,7 +9,8 @@ static err *photo_source(struct work *w, const struct image *image, struct teleg
         return NULL;
     }
     struct s3_object object;
-    TRY(s3_get(w->arena, &w->bot->s3, image->bucket, image->object_key, IMAGE_MAX_BYTES, &object));
+    TRY(s3_get(w->arena, &w->bot->s3, image->bucket, image->object_key, TELEGRAM_PHOTO_MAX_BYTES,
+               &object));
     str name = str_printf(w->arena, "image%d", image->position);
     *file = (struct telegram_file){
         .field = name,

@@ -64,6 +64,8 @@ err *telegram_read_update(struct arena *a, struct json_object *body, struct upda
 
 /* -- calls -- */
 
+enum { TELEGRAM_PHOTO_MAX_BYTES = 10 << 20 }; /* of an uploaded photo */
+
 struct telegram {
     str api_url; /* TELEGRAM_API_URL, no slash at the end */
     str token;
