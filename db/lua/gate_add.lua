@@ -1,4 +1,5 @@
--- Gives a result its place in the chat's stream, unless it has one that was seen within the last minute.
+-- Gives a result its place in the chat's stream, unless it has one that was seen within the last
+-- minute.
 --
 -- KEYS  1 gate   2 session hash of the chat   3 stream of calls
 -- ARGV  1 life of the gate, s                 2 … fields and values of the entry

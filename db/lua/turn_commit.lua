@@ -81,6 +81,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[6])
 -- The last 128 update ids of this user, as a ring.
 local slot = 'i' .. (redis.call('HINCRBY', KEYS[2], 'n', 1) % 128)
 local oldest = redis.call('HGET', KEYS[2], slot)
-if oldest then redis.call('HDEL', KEYS[2], 'u' .. oldest, 'm' .. id) else redis.call('HDEL', KEYS[2], 'm' .. id) end
+if oldest then redis.call('HDEL', KEYS[2], 'u' .. oldest) end
+redis.call('HDEL', KEYS[2], 'm' .. id)
 redis.call('HSET', KEYS[2], slot, id, 'u' .. id, answer)
 return {'ok', answer}

@@ -2,18 +2,20 @@
 
 -- :generation_add writes
 insert into image_generations (id, user_id, chat_id, generation_type, source_model, original_prompt,
-                               final_prompt, quality_preset, aspect_ratio, num_images, price, language)
+                               final_prompt, quality_preset, aspect_ratio, num_images, price,
+                               language)
 values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11)
 on conflict (id) do nothing
 returning id
 
 -- :generation_find
-select id, user_id, chat_id, generation_type, source_model, original_prompt, quality_preset, aspect_ratio,
-       num_images, price, language, status, status in ('pending', 'processing') as is_open, attempt,
+select id, user_id, chat_id, generation_type, source_model, original_prompt, quality_preset,
+       aspect_ratio, num_images, price, language, status,
+       status in ('pending', 'processing') as is_open, attempt,
        fal_status_url, fal_response_url, fal_cancel_url,
        coalesce((extract(epoch from now() - submitting_at) * 1000)::bigint, -1) as submitting_ms,
-       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at)) * 1000)::bigint
-           as silent_ms,
+       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at))
+           * 1000)::bigint as silent_ms,
        (extract(epoch from now() - created_at) * 1000)::bigint as age_ms,
        fal_response_data is not null as has_result, fal_response_data, failure, generation_seconds
 from image_generations
@@ -21,12 +23,13 @@ where id = $2 and user_id = $1
 
 -- The reading half of every step of the work: the row stays as it is read until the step is over.
 -- :generation_lock writes
-select id, user_id, chat_id, generation_type, source_model, original_prompt, quality_preset, aspect_ratio,
-       num_images, price, language, status, status in ('pending', 'processing') as is_open, attempt,
+select id, user_id, chat_id, generation_type, source_model, original_prompt, quality_preset,
+       aspect_ratio, num_images, price, language, status,
+       status in ('pending', 'processing') as is_open, attempt,
        fal_status_url, fal_response_url, fal_cancel_url,
        coalesce((extract(epoch from now() - submitting_at) * 1000)::bigint, -1) as submitting_ms,
-       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at)) * 1000)::bigint
-           as silent_ms,
+       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at))
+           * 1000)::bigint as silent_ms,
        (extract(epoch from now() - created_at) * 1000)::bigint as age_ms,
        fal_response_data is not null as has_result, fal_response_data, failure, generation_seconds
 from image_generations
@@ -89,11 +92,14 @@ from (
 -- What was never submitted is submitted, for the rest FAL is asked.
 -- :generations_wake writes
 insert into jobs (lane, kind, key, user_id, subject)
-select 'fal', case when g.fal_status_url is null then 'generation_submit' else 'generation_check' end,
-       'generation_wake:' || g.id || ':' || floor(extract(epoch from now()) / 60)::bigint, g.user_id, g.id
+select 'fal',
+       case when g.fal_status_url is null then 'generation_submit' else 'generation_check' end,
+       'generation_wake:' || g.id || ':' || floor(extract(epoch from now()) / 60)::bigint,
+       g.user_id, g.id
 from image_generations g
 where g.status in ('pending', 'processing') and g.fal_response_data is null
-  and coalesce(g.last_status_check, g.submitted_at, g.created_at) < now() - $1::bigint * interval '1 second'
+  and coalesce(g.last_status_check, g.submitted_at, g.created_at)
+      < now() - $1::bigint * interval '1 second'
   and not exists (select from jobs j where j.subject = g.id and j.state in ('queued', 'running'))
 limit 100
 on conflict (key) do nothing

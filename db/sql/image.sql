@@ -1,8 +1,8 @@
 -- Images that exist, as cards. Queries about a user's images take the owner first.
 
 -- :image_add writes
-insert into images (id, generation_id, user_id, position, bucket, object_key, content_type, size_bytes,
-                    width, height)
+insert into images (id, generation_id, user_id, position, bucket, object_key, content_type,
+                    size_bytes, width, height)
 values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9::int, 0), nullif($10::int, 0))
 on conflict (generation_id, position) do nothing
 
@@ -41,7 +41,8 @@ select * from image_cards where user_id = $1 order by created_at, id limit 1
 with page as materialized (
     select id, row_number() over (order by created_at desc, id desc) as moved
     from images
-    where user_id = $1 and (created_at, id) < (timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3)
+    where user_id = $1
+      and (created_at, id) < (timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3)
     order by created_at desc, id desc
     limit $4
 )
@@ -55,7 +56,8 @@ limit 1
 with page as materialized (
     select id, row_number() over (order by created_at, id) as moved
     from images
-    where user_id = $1 and (created_at, id) > (timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3)
+    where user_id = $1
+      and (created_at, id) > (timestamptz 'epoch' + $2::bigint * interval '1 microsecond', $3)
     order by created_at, id
     limit $4
 )

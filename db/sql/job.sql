@@ -91,7 +91,8 @@ select wanted.lane,
        count(j.id) filter (where j.state = 'queued') as queued,
        count(j.id) filter (where j.state = 'queued' and j.run_at <= now()) as due,
        coalesce((extract(epoch from now() - min(j.run_at)
-           filter (where j.state = 'queued' and j.run_at <= now())) * 1000)::bigint, 0) as oldest_ms,
+           filter (where j.state = 'queued' and j.run_at <= now()))
+           * 1000)::bigint, 0) as oldest_ms,
        count(j.id) filter (where j.state = 'running') as running,
        count(j.id) filter (where j.state = 'dead') as dead
 from unnest(array['send', 'fal', 'speech', 'media']) with ordinality as wanted (lane, position)

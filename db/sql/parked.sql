@@ -1,6 +1,7 @@
 -- Updates that were given up.
 
--- What could not be read may be no text at all: a body comes as hex and is kept as the bytes it was.
+-- What could not be read may be no text at all: a body comes as hex and is kept as the bytes it
+-- was.
 -- :parked_put writes
 insert into parked_updates (bot_id, update_id, user_id, body_sha256, body, reason, attempts)
 values ($1, $2, (select id from users where telegram_id = $3), sha256(decode($4, 'hex')),

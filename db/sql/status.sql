@@ -27,7 +27,8 @@ where created_at >= date_trunc('day', now(), 'UTC')
 -- :status_open_orders
 select id, user_id, generation_type, source_model, status, attempt, num_images,
        (extract(epoch from now() - created_at) * 1000)::bigint as age_ms,
-       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at)) * 1000)::bigint
+       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at))
+           * 1000)::bigint
            as silent_ms
 from image_generations
 where status in ('pending', 'processing')
@@ -41,7 +42,8 @@ with made as (
     where created_at >= date_trunc('hour', now(), 'UTC') - ($1::int - 1) * interval '1 hour'
     group by 1
 )
-select (extract(epoch from hours.hour) * 1000)::bigint as hour_ms, coalesce(made.images, 0) as images
+select (extract(epoch from hours.hour) * 1000)::bigint as hour_ms,
+       coalesce(made.images, 0) as images
 from generate_series(date_trunc('hour', now(), 'UTC') - ($1::int - 1) * interval '1 hour',
                      date_trunc('hour', now(), 'UTC'), interval '1 hour') as hours (hour)
 left join made on made.hour = hours.hour
