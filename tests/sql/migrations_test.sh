@@ -101,10 +101,11 @@ SQL
     } | psql -XqAt -v ON_ERROR_STOP=1 -d "$url"
 }
 
-# Each statement belongs to a program: to the bot, to the worker or to both.
+# Each statement belongs to a program: to the bot, to the worker or to both, or
+# it is the status page's or `aisha db report`'s, which only look.
 plan()
 {
-    plan_as aisha_bot "$1" || plan_as aisha_worker "$1"
+    plan_as aisha_bot "$1" || plan_as aisha_worker "$1" || plan_as aisha_status "$1"
 }
 
 administer "create database $scratch template template0"
