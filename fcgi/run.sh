@@ -222,6 +222,15 @@ down()
     for name in $(reversed "$SERVICES"); do
         stop_service "$name"
     done
+    remove_sockets
+}
+
+# What others put beside ours stays, and the folder with it.
+remove_sockets()
+{
+    sockets=$(readlink "$DIR/sockets") || return 0
+    rm -f "$sockets/bot.sock" "$sockets/sandbox.sock" "$sockets/redis.sock"
+    rmdir "$sockets/postgres" "$sockets" 2>/dev/null || true
 }
 
 # -- preparing: each step leaves what it finds in order alone ------------------
