@@ -28,8 +28,7 @@ where created_at >= date_trunc('day', now(), 'UTC')
 select id, user_id, generation_type, source_model, status, attempt, num_images,
        (extract(epoch from now() - created_at) * 1000)::bigint as age_ms,
        (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at))
-           * 1000)::bigint
-           as silent_ms
+           * 1000)::bigint as silent_ms
 from image_generations
 where status in ('pending', 'processing')
 order by created_at, id
