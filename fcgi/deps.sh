@@ -12,6 +12,7 @@ set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 NODE_AT_LEAST=18
 POLICY=/usr/sbin/policy-rc.d
+LOG=$ROOT/build/deps.log
 
 say() { echo "deps: $*"; }
 
@@ -60,10 +61,14 @@ install_packages()
     say "installing $missing"
     keep_servers_down
     as_root apt-get -qq update || fail 'the package lists could not be fetched'
+    mkdir -p "${LOG%/*}"
+    # A machine that has just started may be updating itself, hence the patience.
     # shellcheck disable=SC2086 # a list of names
     as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-        -o Dpkg::Use-Pty=0 install $missing </dev/null >/dev/null ||
-        fail "not installed; by hand: apt-get install $missing"
+        -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 install $missing </dev/null >"$LOG" 2>&1 || {
+        tail -n 5 "$LOG" >&2
+        fail "not installed, see $LOG; by hand: apt-get install $missing"
+    }
     say "installed $missing"
 }
 
