@@ -91,7 +91,10 @@ before(async () => {
     assert.equal(await ground.redis("SCRIPT", "EXISTS", commitScriptSha), "1", "the script that is to be held is the one that runs");
 });
 
-after(() => ground?.stop());
+after(async () => {
+    await mix?.end();
+    await ground?.stop();
+});
 
 test("faults one after another, and then rest", async () => {
     const began = Date.now();

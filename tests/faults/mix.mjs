@@ -169,7 +169,7 @@ export class Mix {
         if (count > 1) await this.post([{ user, kind: "tap", message_id, data: `imagen:count:${name}:${count}` }]);
         await this.post([{ user, kind: "tap", message_id, data: `imagen:make:${name}:${price * count}`, forged: true }]);
         // Taps and messages of one person overtake each other, so the next words wait for this.
-        await until(() => this.ordered.has(`a lighthouse ${token}.`), `the order ${token} is taken`, 1800);
+        await this.until(() => this.ordered.has(`a lighthouse ${token}.`), `the order ${token} is taken`, 1800);
     }
 
     // One question for all buyers.
@@ -182,9 +182,24 @@ export class Mix {
         this.ordering = this.buyers.map((user) => this.buy(user));
     }
 
+    // As long as the test lasts.
+    until(asks, what, seconds) {
+        return until(() => {
+            if (this.isOver) throw new Error(`the test ended before ${what}`);
+            return asks();
+        }, what, seconds);
+    }
+
+    // However the test went: nothing of it may go on, or the process never ends.
+    async end() {
+        this.isOver = true;
+        await Promise.allSettled([this.watching, ...(this.ordering ?? [])].filter(Boolean).map((one) =>
+            Promise.race([one, pause(2000)])));
+    }
+
     async buy(user) {
         for (;;) {
-            await until(() => this.allowed > 0 || this.orders.length >= this.orderCount, "an order may begin", 7200);
+            await this.until(() => this.allowed > 0 || this.orders.length >= this.orderCount, "an order may begin", 7200);
             if (this.orders.length >= this.orderCount) return;
             this.allowed--;
             const n = this.orders.length;
