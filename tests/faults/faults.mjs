@@ -64,7 +64,7 @@ export class Faults {
         await feed();
         const { pid } = await until(() => this.ground.kept(name), `${name} runs`);
         this.kill(event, pid);
-        await until(() => this.ground.kept(name) && this.ground.kept(name).pid !== pid, `${name} runs again`, 180);
+        await until(() => ![undefined, pid].includes(this.ground.kept(name)?.pid), `${name} runs again`, 180);
         await this.recovered(event);
     }
 
