@@ -77,8 +77,9 @@ function otherTurns(people) {
     ]);
 }
 
-// A waiting turn gives up after a second. On a machine so busy that the others take longer, the order
-// says nothing, and a round is played again; a process that is held up loses every one.
+// A waiting turn gives up after a second, and whoever waits for a connection after two. On a machine so
+// busy that turns take that long, a round says nothing and is played again; a process that is held up
+// loses every one.
 async function inSomeRound(plays, what) {
     for (let round = 0; round < 8; round++)
         if (await plays()) return;
@@ -102,9 +103,8 @@ async function othersComeFirst() {
 
     const { status } = await first;
     console.log(`# ${came < 0 ? answers.length : came} of ${answers.length} turns were answered before the slow one, which got ${status}`);
-    assert.deepEqual(answers.filter((answer) => answer.status !== 200).map((answer) => answer.text), []);
-    if (came >= 0) return false;
-    assert.equal(status, 200);
+    const isClean = came < 0 && status === 200 && answers.every((answer) => answer.status === 200);
+    if (!isClean) return false;
     assert.equal((await ground.row("select language_code from users where telegram_id = :id", { id: slow.id })).language_code, "ru");
     return true;
 }
