@@ -69,6 +69,8 @@ void buckets_give_back(struct arena *a);
 void run_send_reader(void *unused);
 /* What was delivered to a reader that never saw it is found among the pending ones. */
 void streams_read_again(struct bucket *bucket);
+/* Whether nobody has acknowledged the entry yet. */
+err *send_is_pending(const struct entry *entry, struct arena *a, bool *is_pending);
 /* The call has been made, or never will be: it leaves its stream. */
 err *send_acknowledge(int64_t chat_id, const struct entry *entry, struct arena *a);
 

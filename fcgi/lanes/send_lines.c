@@ -261,9 +261,23 @@ static enum tried try_first(struct line *line, struct arena *a)
     return TRIED_NOT;
 }
 
+/* Between the reading of what is pending and this moment another line or worker may have made the call. */
+static bool was_made_meanwhile(const struct line *line, struct arena *a)
+{
+    bool is_pending = true;
+    err *e = line->first->is_repeat ? send_is_pending(line->first, a, &is_pending) : NULL;
+    if (e)
+        log_err("send.pending_unknown", e, KVS(KV("entry", line->first->id)));
+    return !is_pending;
+}
+
 static void work_line(struct line *line, struct arena *a)
 {
     while (line->first) {
+        if (was_made_meanwhile(line, a)) {
+            line_drop_first(&send_lane.queue, line);
+            continue;
+        }
         enum tried tried = try_first(line, a);
         if (tried == TRIED_NOT)
             return;

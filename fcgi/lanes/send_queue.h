@@ -16,6 +16,7 @@ struct entry {
     str id; /* in its stream */
     int bucket;
     bool is_answer; /* to a tap, from the stream without order */
+    bool is_repeat; /* found among the pending ones: may have been made since that was read */
     int64_t chat_id;
     int64_t job_id; /* a gate when there is no call */
     str call, slot;

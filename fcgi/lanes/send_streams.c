@@ -33,6 +33,16 @@ err *send_acknowledge(int64_t chat_id, const struct entry *entry, struct arena *
     return NULL;
 }
 
+err *send_is_pending(const struct entry *entry, struct arena *a, bool *is_pending)
+{
+    str key = stream_key(a, entry->bucket, entry->is_answer ? ANSWERS : CALLS);
+    redisReply *reply;
+    TRY(cache_call(send_lane.w->bot->cache, a, &reply, S("XPENDING"), key, S(SEND_GROUP), entry->id,
+                   entry->id, S("1")));
+    *is_pending = reply_count(reply) > 0;
+    return NULL;
+}
+
 /* -- reading -- */
 
 void streams_read_again(struct bucket *bucket)
@@ -125,6 +135,7 @@ static void take_entries(struct arena *a, struct bucket *bucket, int stream,
             .id = reply_str(reply_item(item, 0)),
             .bucket = bucket->number,
             .is_answer = stream == ANSWERS,
+            .is_repeat = is_repeat,
         };
         for (size_t k = 0; k + 1 < reply_count(fields); k += 2)
             read_field(&entry, reply_str(reply_item(fields, k)), reply_item(fields, k + 1));
