@@ -114,10 +114,18 @@ export class Mix {
     }
 
     // Somebody with one picture, open in the gallery.
+    // A gallery that is opened in the moment before that sends the picture without its card.
+    async isKnown(user) {
+        const rows = await this.ground.sql(`select i.id from images i join users u on u.id = i.user_id
+            where u.telegram_id = ${user} and i.telegram_file_id is not null`);
+        return rows.length > 0;
+    }
+
     async makeFan(user) {
         const photo = this.message(user, (message) => message.kind === "photo");
         await this.order(user, `fan-${user}`, 1);
         await photo;
+        await until(() => this.isKnown(user), "Telegram's name for the picture is kept", 120);
         const card = this.message(user, (message) => buttonOf(message, "gallery:favorite"));
         await this.post([{ user, kind: "text", text: "/gallery" }]);
         const shown = await card;
