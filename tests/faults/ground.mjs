@@ -1,6 +1,6 @@
 // ground.mjs - the whole bot in a folder of its own, with a relay in front of
 // each store and each outside party, and the hands to kill what runs there.
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { Agent, request } from "node:https";
@@ -92,6 +92,13 @@ export class Ground {
 
     async start() {
         mkdirSync(this.folder, { recursive: true });
+        // Who is told to end leaves nothing running.
+        for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"])
+            process.once(signal, () => {
+                spawnSync(join(root, "fcgi/run.sh"), ["stop", this.folder]);
+                rmSync(this.sockets, { recursive: true, force: true });
+                process.exit(1);
+            });
         for (const relay of Object.values(this.relays)) await relay.open();
         const given = Object.entries({ ...this.addresses(), ...this.settings });
         await this.script("start", this.folder, "--mode", this.mode, "--sandbox", "--fresh",

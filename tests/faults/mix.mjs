@@ -92,8 +92,10 @@ export class Mix {
         }
     }
 
-    message(user, fits) {
-        return new Promise((found) => this.waiting.push({ fits: (message) => message.chat_id === user && fits(message), found }));
+    message(user, fits, what = String(fits)) {
+        let arrived;
+        this.waiting.push({ fits: (message) => message.chat_id === user && fits(message), found: (message) => (arrived = message) });
+        return until(() => arrived, `a message to ${user}: ${what}`, 1800);
     }
 
     // -- before anything breaks --
@@ -125,6 +127,9 @@ export class Mix {
         const photo = this.message(user, (message) => message.kind === "photo");
         await this.order(user, `fan-${user}`, 1);
         await photo;
+        // The picture is seen a moment before its file id is kept; until then the gallery sends it anew, without a card.
+        await until(async () => (await this.ground.sql(`select 1 from images i join users u on u.id = i.user_id
+            where u.telegram_id = ${user} and i.telegram_file_id is not null`)).length === 1, `the picture of ${user} is known`);
         await until(() => this.isKnown(user), "Telegram's name for the picture is kept", 120);
         const card = this.message(user, (message) => buttonOf(message, "gallery:favorite"));
         await this.post([{ user, kind: "text", text: "/gallery" }]);
