@@ -191,15 +191,31 @@ static bool plan_command(struct turn *t, struct plan *plan)
     return true;
 }
 
+static bool is_photo(const struct update *update)
+{
+    return update->media == MEDIA_PHOTO ||
+           (update->media == MEDIA_DOCUMENT && str_starts(update->mime_type, S("image/")));
+}
+
 static struct plan plan_message(struct turn *t)
 {
     struct plan plan;
     if (str_starts(t->text, S("/")) && plan_command(t, &plan))
         return plan;
+    if (is_photo(t->update) && find_step(t->state, IN_PHOTO, S(""), &plan))
+        return plan;
     if (t->update->media == MEDIA_NONE && !str_starts(t->text, S("/")) &&
         find_step(t->state, IN_TEXT, S(""), &plan))
         return plan;
     return (struct plan){on_unknown_words, NEED_NOTHING, ST_stay};
+}
+
+/* The id that stands behind the name of a tap; what is left stays the argument. */
+static str cut_id(struct turn *t)
+{
+    str id;
+    str_cut(t->argument, ':', &id, &t->argument);
+    return id;
 }
 
 static err *meet_needs(struct turn *t, unsigned needs)
@@ -211,10 +227,12 @@ static err *meet_needs(struct turn *t, unsigned needs)
         TRY(image_find(t->db, t->arena, t->user->id, t->argument, t->image));
     }
     if (needs & NEED_GENERATION) {
-        str id;
-        str_cut(t->argument, ':', &id, &t->argument);
         t->generation = NEW(t->arena, struct generation);
-        TRY(generation_find(t->db, t->arena, t->user->id, id, t->generation));
+        TRY(generation_find(t->db, t->arena, t->user->id, cut_id(t), t->generation));
+    }
+    if (needs & NEED_AVATAR) {
+        t->avatar = NEW(t->arena, struct avatar);
+        TRY(avatar_find(t->db, t->arena, t->user->id, cut_id(t), t->avatar));
     }
     return NULL;
 }

@@ -12,6 +12,7 @@ enum need {
     NEED_ADMIN = 1 << 0,
     NEED_IMAGE = 1 << 1,      /* the argument names an image of this user: t->image */
     NEED_GENERATION = 1 << 2, /* likewise: t->generation; the argument is what stands behind */
+    NEED_AVATAR = 1 << 3,     /* likewise: t->avatar */
 };
 
 /* A command or a tap, from any state. `to`: where the dialog goes when the handler succeeds. */
@@ -22,7 +23,11 @@ struct route {
     enum state to;
 };
 
-enum input { IN_TEXT, IN_TAP };
+enum input {
+    IN_TEXT,
+    IN_PHOTO,
+    IN_TAP
+}; /* IN_PHOTO: a photo, or a file that says it is an image */
 
 /* One step of a dialog: in this state, on this input, run this, then go there, because. */
 struct step {

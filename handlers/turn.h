@@ -6,6 +6,7 @@
  * its transaction, and gives a repeated update the outcome of its first run.
  */
 #pragma once
+#include "db/avatar.h"
 #include "db/session.h"
 #include "db/user.h"
 #include "handlers/bot.h"
@@ -26,6 +27,7 @@ struct turn {
     str argument;                  /* what stands behind the name of a tap */
     struct image *image;           /* NEED_IMAGE */
     struct generation *generation; /* NEED_GENERATION */
+    struct avatar *avatar;         /* NEED_AVATAR */
 
     struct keyboard keyboard; /* of what is said next */
 

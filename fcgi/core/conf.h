@@ -74,8 +74,10 @@ struct conf {
 
     /* limits */
     int64_t avatar_min_photos, avatar_max_photos;
+    int64_t avatars_max; /* of a user */
+    bool auto_generate_preview, delete_photos_after_training, keep_preview_photo;
     int64_t photo_max_size_bytes;
-    int64_t photo_min_resolution_pixels;
+    int64_t photo_min_resolution_pixels, photo_max_pixels;
     int64_t flood_limit_per_minute;
     int64_t send_messages_per_second;
     int64_t send_chat_messages_per_second;

@@ -1,0 +1,73 @@
+#include "db/avatar.h"
+
+#include "db/queries.h"
+
+static void read_avatar(const struct rows *rows, int row, struct avatar *out)
+{
+    *out = (struct avatar){
+        .id = rows_str(rows, row, "id"),
+        .user_id = rows_i64(rows, row, "user_id"),
+        .name = rows_str(rows, row, "name"),
+        .gender = rows_str(rows, row, "gender"),
+        .training_type = rows_str(rows, row, "training_type"),
+        .status = rows_str(rows, row, "status"),
+        .is_draft = rows_bool(rows, row, "is_draft"),
+        .is_main = rows_bool(rows, row, "is_main"),
+        .photos_count = (int)rows_i64(rows, row, "photos_count"),
+        .generations_count = (int)rows_i64(rows, row, "generations_count"),
+        .training_progress = (int)rows_i64(rows, row, "training_progress"),
+        .trigger = rows_str(rows, row, "trigger"),
+        .lora_url = rows_str(rows, row, "lora_url"),
+        .photo_key = rows_str(rows, row, "photo_key"),
+        .preview_key = rows_str(rows, row, "preview_key"),
+        .picture_file_id = rows_str(rows, row, "picture_file_id"),
+        .created_at_us = rows_i64(rows, row, "created_at_us"),
+    };
+}
+
+/* The one row of an answer that has one or none. */
+static err *read_one(struct arena *a, const struct rows *rows, struct avatar *out)
+{
+    if (!rows->count)
+        return fail(a, ERR_NOT_FOUND, "no such avatar");
+    read_avatar(rows, 0, out);
+    return NULL;
+}
+
+err *avatar_add(struct db *db, str id, int64_t user_id, str name, str gender, str training_type)
+{
+    return db_query(db, &Q_avatar_add, NULL, V(id), V(user_id), V(name), V(gender),
+                    V(training_type));
+}
+
+err *avatar_find(struct db *db, struct arena *a, int64_t user_id, str id, struct avatar *out)
+{
+    if (!str_is_uuid(id))
+        return fail(a, ERR_NOT_FOUND, "no such avatar");
+    struct rows rows;
+    TRY(db_query(db, &Q_avatar_find, &rows, V(user_id), V(id)));
+    return read_one(a, &rows, out);
+}
+
+err *avatar_lock(struct db *db, struct arena *a, int64_t user_id, str id, struct avatar *out)
+{
+    if (!str_is_uuid(id))
+        return fail(a, ERR_NOT_FOUND, "no such avatar");
+    struct rows rows;
+    TRY(db_query(db, &Q_avatar_lock, &rows, V(user_id), V(id)));
+    return read_one(a, &rows, out);
+}
+
+err *avatar_find_draft(struct db *db, struct arena *a, int64_t user_id, struct avatar *out)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_avatar_find_draft, &rows, V(user_id)));
+    return read_one(a, &rows, out);
+}
+
+err *avatar_find_main(struct db *db, struct arena *a, int64_t user_id, struct avatar *out)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_avatar_find_main, &rows, V(user_id)));
+    return read_one(a, &rows, out);
+}

@@ -1,0 +1,37 @@
+/*
+ * avatar.h - avatars: what a user has made of his photos, from the first draft.
+ *
+ * A draft (draft: no photos yet; photos_uploading; ready_for_training: enough of
+ * them) becomes an avatar by a training: training, then completed, error or
+ * cancelled. A user has at most one draft. Photos and trainings have modules of
+ * their own, photo.h and training.h.
+ */
+#pragma once
+#include "db/db.h"
+
+struct avatar {
+    str id;
+    int64_t user_id;
+    str name;
+    str gender;        /* "male", "female"; empty but for portraits */
+    str training_type; /* "portrait", "style", "object" */
+    str status;
+    bool is_draft; /* any of the first three */
+    bool is_main;
+    int photos_count, generations_count;
+    int training_progress; /* 0 … 100 */
+    str trigger;           /* what stands for the avatar in a prompt; empty before a training */
+    str lora_url;          /* where FAL reads what it has learned; empty before */
+    str photo_key, preview_key; /* objects of the first photo and of the free image; may be empty */
+    str picture_file_id;   /* Telegram's, of the preview or else the first photo; may be empty */
+    int64_t created_at_us; /* with the id its place among the others */
+};
+
+err *avatar_add(struct db *db, str id, int64_t user_id, str name, str gender, str training_type);
+/* ERR_NOT_FOUND unless it is this user's. */
+err *avatar_find(struct db *db, struct arena *a, int64_t user_id, str id, struct avatar *out);
+/* The same, and holds the row until the transaction ends; opens one. user_id 0: anybody's, for jobs. */
+err *avatar_lock(struct db *db, struct arena *a, int64_t user_id, str id, struct avatar *out);
+/* ERR_NOT_FOUND when the user has none. */
+err *avatar_find_draft(struct db *db, struct arena *a, int64_t user_id, struct avatar *out);
+err *avatar_find_main(struct db *db, struct arena *a, int64_t user_id, struct avatar *out);
