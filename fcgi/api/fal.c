@@ -191,6 +191,71 @@ err *fal_submit_imagen4(struct arena *a, const struct fal *fal, const struct fal
     return submit(a, fal, ask->model, json_make_kvs(a, fields), ask->callback_url, out);
 }
 
+enum { PORTRAIT_FIELDS = 7, FAST_TRAINING_FIELDS = 5, FLUX_LORA_FIELDS = 9 };
+
+err *fal_submit_portrait(struct arena *a, const struct fal *fal, const struct fal_portrait *ask,
+                         struct fal_submission *out)
+{
+    struct kv fields[PORTRAIT_FIELDS + 1] = {0};
+    size_t count = 0;
+    fields[count++] = KV("images_data_url", ask->images_data_url);
+    if (ask->trigger_phrase.len)
+        fields[count++] = KV("trigger_phrase", ask->trigger_phrase);
+    fields[count++] = KV("steps", ask->steps);
+    fields[count++] = KV("learning_rate", ask->learning_rate);
+    fields[count++] = KV("multiresolution_training", ask->multiresolution_training);
+    fields[count++] = KV("subject_crop", ask->subject_crop);
+    fields[count++] = KV("create_masks", ask->create_masks);
+    return submit(a, fal, ask->model, json_make_kvs(a, fields), ask->callback_url, out);
+}
+
+err *fal_submit_fast_training(struct arena *a, const struct fal *fal,
+                              const struct fal_fast_training *ask, struct fal_submission *out)
+{
+    struct kv fields[FAST_TRAINING_FIELDS + 1] = {0};
+    size_t count = 0;
+    fields[count++] = KV("images_data_url", ask->images_data_url);
+    if (ask->trigger_word.len)
+        fields[count++] = KV("trigger_word", ask->trigger_word);
+    fields[count++] = KV("create_masks", ask->create_masks);
+    fields[count++] = KV("is_style", ask->is_style);
+    fields[count++] = KV("steps", ask->steps);
+    return submit(a, fal, ask->model, json_make_kvs(a, fields), ask->callback_url, out);
+}
+
+static str loras_json(struct arena *a, const struct fal_flux_lora *ask)
+{
+    struct buf b = buf_new(a);
+    buf_add_char(&b, '[');
+    for (size_t i = 0; i < ask->lora_count; i++) {
+        if (i)
+            buf_add_char(&b, ',');
+        json_put_object(&b, KVS(KV("path", ask->loras[i].path), KV("scale", ask->loras[i].scale)));
+    }
+    buf_add_char(&b, ']');
+    return buf_str(&b);
+}
+
+err *fal_submit_flux_lora(struct arena *a, const struct fal *fal, const struct fal_flux_lora *ask,
+                          struct fal_submission *out)
+{
+    struct kv fields[FLUX_LORA_FIELDS + 1] = {0};
+    size_t count = 0;
+    fields[count++] = KV("prompt", ask->prompt);
+    fields[count++] = KV("loras", JSON(loras_json(a, ask)));
+    fields[count++] = KV("image_size",
+                         JSON(json_make(a, KV("width", ask->width), KV("height", ask->height))));
+    fields[count++] = KV("num_images", ask->num_images);
+    fields[count++] = KV("num_inference_steps", ask->num_inference_steps);
+    fields[count++] = KV("guidance_scale", ask->guidance_scale);
+    if (ask->has_seed)
+        fields[count++] = KV("seed", ask->seed);
+    fields[count++] = KV("enable_safety_checker", ask->enable_safety_checker);
+    if (ask->output_format.len)
+        fields[count++] = KV("output_format", ask->output_format);
+    return submit(a, fal, ask->model, json_make_kvs(a, fields), ask->callback_url, out);
+}
+
 /* -- following a request -- */
 
 static bool phase_of(str name, enum fal_phase *out)

@@ -1,12 +1,13 @@
 /*
- * fal.h - FAL's queue: ask for pictures, follow the work, check its callbacks.
+ * fal.h - FAL's queue: ask for pictures and trainings, follow the work, check its callbacks.
  *
  * Only this module knows FAL's addresses, fields and limits. A request goes
  *
  *     fal_submit_…()  ->  request_id and three addresses, kept in the row
  *     callback        ->  fal_verify(), fal_callback_parse()
  *     or silence      ->  fal_status(), and when it is completed fal_result()
- *     either way      ->  fal_images_parse(), fal_fetch_file(); or a fal_failure
+ *     either way      ->  fal_images_parse() or fal_training_parse(), then
+ *                         fal_fetch_file(); or a fal_failure
  *
  * The addresses that FAL returns are used as they are, because a model's path
  * cannot be derived from them safely; one that does not lie on the scheme,
@@ -59,6 +60,59 @@ struct fal_imagen4 {
 };
 err *fal_submit_imagen4(struct arena *a, const struct fal *fal, const struct fal_imagen4 *ask,
                         struct fal_submission *out);
+
+/* The fields of the trainers and of flux-lora are those of FAL's schemas. Left out are
+ * data_archive_format (the archive's name ends in .zip), resume_from_checkpoint,
+ * is_input_format_already_preprocessed, sync_mode and acceleration: their defaults are meant.
+ * An empty text is not sent; a switch or a number always is, so that a default that
+ * changes over there changes nothing here. */
+
+struct fal_portrait {
+    str model;           /* "fal-ai/flux-lora-portrait-trainer" */
+    str images_data_url; /* of a zip of at least 10 photos, see fal_upload() */
+    str trigger_phrase;
+    int64_t steps;
+    double learning_rate;
+    bool multiresolution_training, subject_crop, create_masks;
+    str callback_url;
+};
+err *fal_submit_portrait(struct arena *a, const struct fal *fal, const struct fal_portrait *ask,
+                         struct fal_submission *out);
+
+struct fal_fast_training {
+    str model;           /* "fal-ai/flux-lora-fast-training" */
+    str images_data_url; /* of a zip of at least 4 photos */
+    str trigger_word;
+    bool create_masks;
+    bool is_style; /* turns captions and masks off over there */
+    int64_t steps;
+    str callback_url;
+};
+err *fal_submit_fast_training(struct arena *a, const struct fal *fal,
+                              const struct fal_fast_training *ask, struct fal_submission *out);
+
+struct fal_lora {
+    str path; /* an address that FAL can fetch */
+    double scale;
+};
+
+struct fal_flux_lora {
+    str model; /* "fal-ai/flux-lora" */
+    str prompt;
+    const struct fal_lora *loras;
+    size_t lora_count;
+    int64_t width, height; /* image_size */
+    int64_t num_images;
+    int64_t num_inference_steps;
+    double guidance_scale;
+    bool has_seed;
+    int64_t seed;
+    bool enable_safety_checker;
+    str output_format; /* jpeg png; empty: FAL's default, jpeg */
+    str callback_url;
+};
+err *fal_submit_flux_lora(struct arena *a, const struct fal *fal, const struct fal_flux_lora *ask,
+                          struct fal_submission *out);
 
 /* -- following a request -- */
 
@@ -158,6 +212,27 @@ struct fal_images {
 /* ERR_UPSTREAM when there is no image in it. */
 err *fal_images_parse(struct arena *a, struct json_object *payload, struct fal_images *out);
 
+struct fal_trained_file {
+    str url;
+    str content_type, file_name; /* may be empty */
+    int64_t size_bytes;          /* 0 when not told */
+};
+
+struct fal_training {
+    struct fal_trained_file lora;
+    struct fal_trained_file config; /* of an empty url when there is none */
+};
+/* Takes what a trainer made, in any of the shapes that have been seen:
+ * diffusers_lora_file as an object or an address, diffusers_lora_file_url, or an
+ * entry of files[] that says it is one; the config likewise. ERR_UPSTREAM when no
+ * LoRA is in it. */
+err *fal_training_parse(struct arena *a, struct json_object *payload, struct fal_training *out);
+
+/* How far a training is, 0 to 100, from the newest line of the logs that tells; -1 when
+ * none does. Bars of other work (loading, captioning, saving) and counts of a
+ * few stages are passed over, so 100 is never said of them. */
+void fal_training_progress(const struct fal_status *status, int *percent);
+
 struct fal_file {
     str bytes, content_type;
 };
@@ -165,6 +240,8 @@ struct fal_file {
 err *fal_fetch_file(struct arena *a, const struct fal *fal, str url, size_t max_bytes,
                     struct fal_file *out);
 
-/* Puts a file where FAL can read it and tells its address. */
+/* Puts a file where FAL can read it and tells its address. FAL has no call that removes a
+ * file, an archive or a LoRA again: whoever deletes an avatar can cancel what still
+ * runs, and no more; what FAL keeps of the rest ends when FAL says so. */
 err *fal_upload(struct arena *a, const struct fal *fal, str file_name, str content_type, str bytes,
                 str *file_url);

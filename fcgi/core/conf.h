@@ -47,6 +47,7 @@ struct conf {
     struct conf_list fal_file_hosts; /* these, and all below them */
     str fal_default_quality_preset;
     str fal_imagen4_model, fal_imagen4_fast_model, fal_imagen4_ultra_model;
+    str fal_flux_lora_model, fal_portrait_trainer_model, fal_fast_trainer_model;
     int64_t fal_training_timeout_seconds;
     int64_t fal_image_timeout_seconds;
     int64_t fal_image_silence_seconds;

@@ -268,6 +268,155 @@ static void a_result_without_images_is_an_error(void **state)
     }
 }
 
+/* -- trainings -- */
+
+#define LORA_URL   "https://v3.fal.media/files/a/lora.safetensors"
+#define CONFIG_URL "https://v3.fal.media/files/a/config.json"
+
+static void trainings_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *payload;
+        int64_t size_bytes;
+        bool has_config;
+    } rows[] = {
+        {"{\"diffusers_lora_file\":{\"url\":\"" LORA_URL "\",\"file_size\":89745224},"
+         "\"config_file\":{\"url\":\"" CONFIG_URL "\",\"file_size\":450}}",
+         89745224,                                                                                      true },
+        {"{\"diffusers_lora_file\":\"" LORA_URL "\",\"config_file\":\"" CONFIG_URL "\"}",            0, true },
+        {"{\"diffusers_lora_file_url\":\"" LORA_URL "\",\"config_file_url\":\"" CONFIG_URL "\"}",    0,
+         true                                                                                                },
+        {"{\"files\":[{\"type\":\"config\",\"url\":\"" CONFIG_URL "\"},"
+         "{\"type\":\"LoRA\",\"url\":\"" LORA_URL "\",\"file_size\":7}]}",
+         7,                                                                                             true },
+        {"{\"files\":[7,null,{\"file_name\":\"config.json\",\"url\":\"" CONFIG_URL "\"},"
+         "{\"file_name\":\"pytorch_lora_weights.safetensors\",\"url\":\"" LORA_URL "\"}]}",
+         0,                                                                                             true },
+        {"{\"diffusers_lora_file\":{\"url\":\"" LORA_URL "\"},\"config_file\":null}",                0, false},
+        {"{\"diffusers_lora_file\":{\"url\":\"" LORA_URL "\"},\"config_file\":{\"url\":\"?\"},"
+         "\"debug_preprocessed_output\":null}",                                             0, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fal_training training;
+        err *e = fal_training_parse(a, parsed(rows[i].payload), &training);
+        assert_null(e);
+        assert_str(training.lora.url, S(LORA_URL));
+        assert_int_equal(training.lora.size_bytes, rows[i].size_bytes);
+        assert_str(training.config.url, rows[i].has_config ? S(CONFIG_URL) : S(""));
+    }
+}
+
+static void a_training_without_a_lora_is_an_error(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "{}",
+        "[]",
+        "null",
+        "{\"config_file\":{\"url\":\"" CONFIG_URL "\"}}",
+        "{\"diffusers_lora_file\":null}",
+        "{\"diffusers_lora_file\":\"\"}",
+        "{\"diffusers_lora_file\":{\"url\":\"\"}}",
+        "{\"diffusers_lora_file\":{\"url\":7}}",
+        "{\"diffusers_lora_file\":{\"file_name\":\"lora.safetensors\"}}",
+        "{\"diffusers_lora_file\":\"lora.safetensors\"}",
+        "{\"diffusers_lora_file\":[\"" LORA_URL "\"]}",
+        "{\"files\":[]}",
+        "{\"files\":{}}",
+        "{\"files\":[\"" LORA_URL "\"]}",
+        "{\"files\":[{\"type\":\"config\",\"url\":\"" CONFIG_URL "\"}]}",
+        "{\"finetune_id\":\"8f2a\"}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fal_training training;
+        err *e = fal_training_parse(a, parsed(rows[i]), &training);
+        assert_non_null(e);
+        assert_int_equal(e->kind, ERR_UPSTREAM);
+    }
+}
+
+static int progress_of(const char *const *messages, size_t count)
+{
+    int percent;
+    struct fal_log *logs = NEW_ARRAY(a, struct fal_log, count + 1);
+    for (size_t i = 0; i < count; i++)
+        logs[i].message = str_from(messages[i]);
+    const struct fal_status status = {.phase = FAL_RUNNING, .logs = logs, .log_count = count};
+    fal_training_progress(&status, &percent);
+    return percent;
+}
+
+static void a_line_tells_how_far_a_training_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        int want;
+    } rows[] = {
+        {"45%|████▌     | 450/1000 [02:11<02:40,  3.43it/s]",                            45 },
+        {" 45%|####5     | 450/1000 [02:11<02:40,  3.43it/s, loss=0.31]",                          45 },
+        {"  0%|          | 0/1000 [00:00<?, ?it/s]",                                               0  },
+        {"100%|██████████| 1000/1000 [04:51<00:00,  3.43it/s]",                100},
+        {"TOK_8f2a01bc:   9%|▉         | 90/1000 [00:26<04:25, lr: 2.0e-04 loss: 0.3]",          9  },
+        {"Training:  45%|####      | 450/1000",                                                    45 },
+        {"45.7%|####",                                                                             45 },
+        {"step 450/1000",                                                                          45 },
+        {"Step: 450 / 1000",                                                                       45 },
+        {"Steps 450 of 1000, loss 0.3",                                                            45 },
+        {"INFO training step=999/1000",                                                            99 },
+        {"Training: 45%",                                                                          45 },
+        {"training progress: 45.9 %",                                                              -1 },
+        {"progress = 45.9%",                                                                       45 },
+        {"Training 450/2500 steps",                                                                18 },
+        {"  1%|          | 10/1000\r  2%|▏         | 20/1000\r  3%|▎         | 30/1000\r",     3  },
+        {"  1%|          | 10/1000\rcheckpoint",                                                   1  },
+        {"",                                                                                       -1 },
+        {"Training",                                                                               -1 },
+        {"Training 12 images",                                                                     -1 },
+        {"training: 101%",                                                                         -1 },
+        {"training: %",                                                                            -1 },
+        {"training: -5%",                                                                          -1 },
+        {"step 1001/1000",                                                                         -1 },
+        {"step 450/0",                                                                             -1 },
+        {"step 450/",                                                                              -1 },
+        {"step 99999999999999999999/1000",                                                         -1 },
+        {"Step 2/4: captions",                                                                     -1 },
+        {"timestep 450/1000",                                                                      -1 },
+        {"GPU memory 87% used",                                                                    -1 },
+        {"%|",                                                                                     -1 },
+        {"%|%|%|",                                                                                 -1 },
+        {"999%|####| 450/1000",                                                                    -1 },
+        {"Loading pipeline components...: 100%|██████████| 7/7 [00:02<00:00]", -1 },
+        {"Fetching 26 files: 100%|██████████| 26/26 [00:31<00:00]",            -1 },
+        {"Captioning:  50%|█████     | 6/12 [00:04<00:04]",                              -1 },
+        {"Caching latents to disk: 100%|██████████| 120/120 [00:04<00:00]",    -1 },
+        {"100%|██████████| 12/12 [00:04<00:00]",                               -1 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (progress_of(&rows[i].message, 1) != rows[i].want)
+            fail_msg("%s", rows[i].message);
+}
+
+static void the_newest_line_that_tells_wins(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "Downloading the archive",
+        "Captioning: 100%|##########| 12/12",
+        "  0%|          | 0/1000 [00:00<?, ?it/s]",
+        " 25%|##5       | 250/1000 [01:11<03:40,  3.43it/s]",
+        " 24%|##4       | 240/1000 [01:11<03:40,  3.43it/s]",
+        "saved a checkpoint",
+        "Saving: 100%|##########| 3/3",
+    };
+    assert_int_equal(progress_of(rows, 0), -1);
+    assert_int_equal(progress_of(rows, 2), -1);
+    assert_int_equal(progress_of(rows, 3), 0);
+    assert_int_equal(progress_of(rows, 4), 25);
+    assert_int_equal(progress_of(rows, ARRAY_LEN(rows)), 24);
+}
+
 /* -- addresses that must be refused before anything is sent -- */
 
 static const struct fal fal = {
@@ -338,6 +487,10 @@ int main(void)
         cmocka_unit_test(images_are_read),
         cmocka_unit_test(seeds_that_do_not_fit_are_none),
         cmocka_unit_test(a_result_without_images_is_an_error),
+        cmocka_unit_test(trainings_are_read),
+        cmocka_unit_test(a_training_without_a_lora_is_an_error),
+        cmocka_unit_test(a_line_tells_how_far_a_training_is),
+        cmocka_unit_test(the_newest_line_that_tells_wins),
         cmocka_unit_test(the_key_goes_nowhere_else),
         cmocka_unit_test(files_come_from_listed_hosts_only),
     };
