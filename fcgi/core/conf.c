@@ -99,6 +99,8 @@ static const struct setting settings[] = {
      "Bucket of photos and trained avatars."},
     {"MINIO_BUCKET_TRANSCRIPTS", NULL, FORM_BUCKET, AT(minio_bucket_transcripts), "transcripts", 0, ANY_LENGTH, NULL,
      "Bucket of recordings and transcripts."},
+    {"MEDIA_SOCKET", NULL, FORM_TEXT, AT(media_socket), "/run/aisha/media.sock", 0, 1, 107, NULL,
+     "Socket of aisha-media, which decodes what strangers sent."},
     {"CA_FILE", NULL, FORM_FILE, AT(ca_file), NULL, 0, ANY_LENGTH, NULL,
      "Certificates to trust beside those of the system."},
 

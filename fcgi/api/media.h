@@ -1,0 +1,66 @@
+/*
+ * media.h - what strangers sent, decoded by somebody who has nothing to lose.
+ *
+ * A file of a stranger is not opened in a process that knows secrets. It goes
+ * through a unix socket to aisha-media, which takes one request, does it in a
+ * cage, and ends; a file that crashes or stops the decoder costs that process
+ * alone. What it answers is looked at as closely as what anybody else answers.
+ *
+ *     struct media_limits limits = {.short_side_pixels = 512, .most_pixels = MEDIA_MOST_PIXELS};
+ *     struct media_photo photo;
+ *     TRY(media_photo(a, media, bytes, &limits, &photo));
+ *     if (!str_empty(photo.refused)) ...
+ *     TRY(s3_put(a, s3, bucket, key, S("image/jpeg"), photo.jpeg));
+ *
+ * Called inside a task of the loop. A call lasts at most MEDIA_DEADLINE_MS, the
+ * wait for a free process included. Nothing is repeated in here, and everything
+ * may be: the same bytes give the same answer.
+ *   ERR_INPUT        more bytes than MEDIA_MOST_BYTES
+ *   ERR_UNREACHABLE  nobody listens at the socket
+ *   ERR_BUSY         so many wait there that the deadline passed before the call was taken
+ *   ERR_UPSTREAM     the process died, was silent, or answered what is no answer; "media: …"
+ */
+#pragma once
+#include "core/err.h"
+
+enum {
+    MEDIA_MOST_BYTES = 20 << 20, /* what Telegram hands out */
+    MEDIA_MOST_PIXELS = 40000000,
+    MEDIA_DEADLINE_MS = 40000,
+};
+
+struct media {
+    str socket; /* path of the socket */
+};
+
+struct media_limits {
+    int64_t short_side_pixels; /* the least that the short side may have */
+    int64_t most_pixels;       /* of the whole picture; MEDIA_MOST_PIXELS is the ceiling */
+};
+
+struct media_photo {
+    /* Empty for a photo that is taken; all below but the format is then set. Else why it is not:
+     *   format           not JPEG, PNG or WebP by its content, or one that moves
+     *   unreadable       one of these, and broken or cut off
+     *   too_small        the short side is below the limit
+     *   too_many_pixels  more than the limit */
+    str refused;
+    str format; /* of what came: jpeg png webp; empty when it is none of them */
+    /* Of what came, standing upright. Also set when it is too small or has too many pixels. */
+    int width, height;
+    /* Of what is kept. */
+    double brightness;    /* mean of the means of red, green, blue: 0 … 255 */
+    double contrast;      /* mean of their standard deviations: 0 … 128 */
+    double sharpness;     /* variance of the Laplacian of the grey picture at a long side of 512 */
+    double quality_score; /* 0 … 1; see media_quality_score() */
+    uint64_t hash;        /* dHash: alike pictures differ in few bits */
+    str jpeg;             /* upright, sRGB, no metadata, long side at most 2048 */
+};
+
+err *media_photo(struct arena *a, const struct media *m, str bytes,
+                 const struct media_limits *limits, struct media_photo *out);
+
+/* 0.5 min(1, short side / 512) + 0.3 min(1, contrast / 30) + 0.2 (1 - |brightness - 128| / 128) */
+double media_quality_score(int width, int height, double brightness, double contrast);
+/* Bits in which two hashes differ: 0 … 64. */
+int media_hash_distance(uint64_t one, uint64_t other);
