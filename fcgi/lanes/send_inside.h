@@ -30,10 +30,11 @@ struct bucket {
     bool has_groups;
     int64_t look_again_at_ms; /* steady clock; 0: no need */
     int looks_left;
+    bool wants_look; /* at what is pending, before anything new is read */
     struct {
         bool is_caught_up;
         char after[48]; /* id of the last entry read again */
-    } streams[STREAMS];
+    } streams[STREAMS]; /* the reader's alone: others ask for a look */
     size_t lines_at_work;
 };
 
@@ -67,7 +68,8 @@ void buckets_give_back(struct arena *a);
 /* -- streams -- */
 
 void run_send_reader(void *unused);
-/* What was delivered to a reader that never saw it is found among the pending ones. */
+/* What was delivered to a reader that never saw it is found among the pending ones. Takes effect
+ * with the next read: one that is under way is still looked at for what it asked. */
 void streams_read_again(struct bucket *bucket);
 /* Whether nobody has acknowledged the entry yet. */
 err *send_is_pending(const struct entry *entry, struct arena *a, bool *is_pending);

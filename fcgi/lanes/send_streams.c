@@ -47,9 +47,19 @@ err *send_is_pending(const struct entry *entry, struct arena *a, bool *is_pendin
 
 void streams_read_again(struct bucket *bucket)
 {
-    for (int i = 0; i < STREAMS; i++) {
-        bucket->streams[i].is_caught_up = false;
-        snprintf(bucket->streams[i].after, sizeof bucket->streams[i].after, "0");
+    bucket->wants_look = true;
+}
+
+/* Between two reads, so that what a read was asked for and what its reply is taken for are one. */
+static void begin_looks(void)
+{
+    for (int i = 0; i < SESSION_BUCKETS; i++) {
+        struct bucket *bucket = &send_lane.buckets[i];
+        for (int stream = 0; bucket->wants_look && stream < STREAMS; stream++) {
+            bucket->streams[stream].is_caught_up = false;
+            snprintf(bucket->streams[stream].after, sizeof bucket->streams[stream].after, "0");
+        }
+        bucket->wants_look = false;
     }
 }
 
@@ -212,6 +222,7 @@ static err *read_once(struct arena *a, bool caught_up, bool *has_streams)
 {
     const redisReply *reply = NULL;
     size_t stream_count;
+    begin_looks();
     TRY(read_streams(a, caught_up, &stream_count, &reply));
     *has_streams = stream_count > 0;
     for (size_t i = 0; i < reply_count(reply); i++) {
