@@ -10,7 +10,7 @@
 #     --mode MODE       the build to run (debug)
 #     --sandbox         every outside party is played, whatever the environment says
 #     --fresh           forgets the data of earlier runs first
-#     --only "NAME..."  just these of: postgres redis nginx sandbox bot worker
+#     --only "NAME..."  just these of: postgres redis nginx sandbox media bot worker
 #     --set NAME=VALUE  a setting or an address of env, whatever else says;
 #                       may be given more than once. Tests put themselves
 #                       between the parts by it: REDIS_URL, DATABASE_SOCKETS
@@ -34,8 +34,9 @@ set -eu
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd -P)
 SELF=$ROOT/fcgi/run.sh
-SERVICES='postgres redis nginx sandbox bot worker-1 worker-2'
+SERVICES='postgres redis nginx sandbox media bot worker-1 worker-2'
 BOT_PROCESSES=${BOT_PROCESSES:-2}
+MEDIA_PROCESSES=${MEDIA_PROCESSES:-2}
 READY_SECONDS=60
 STOP_SECONDS=20
 PG_BIN=$(ls -d /usr/lib/postgresql/15/bin 2>/dev/null || true)
@@ -126,6 +127,16 @@ serve_sandbox()
 {
     rm -f "$SOCKETS/sandbox.sock"
     exec spawn-fcgi -n -s "$SOCKETS/sandbox.sock" -M 0660 -b 4096 -- "$DIR/current/bin/aisha-sandbox"
+}
+
+# Each process takes one file of a stranger and ends, and another waits in its
+# place. They are told nothing that is in the environment.
+serve_media()
+{
+    rm -f "$SOCKETS/media.sock"
+    exec env -i ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}" \
+        "$(command -v spawn-fcgi)" -n -s "$SOCKETS/media.sock" -M 0600 -b 4096 -- \
+        "$(command -v multiwatch)" -r 2147483647 -f "$MEDIA_PROCESSES" -- "$DIR/current/bin/aisha-media"
 }
 
 # multiwatch runs the path anew at each death, which is what roll() builds on;
@@ -229,7 +240,7 @@ down()
 remove_sockets()
 {
     sockets=$(readlink "$DIR/sockets") || return 0
-    rm -f "$sockets/bot.sock" "$sockets/sandbox.sock" "$sockets/redis.sock"
+    rm -f "$sockets/bot.sock" "$sockets/sandbox.sock" "$sockets/media.sock" "$sockets/redis.sock"
     rmdir "$sockets/postgres" "$sockets" 2>/dev/null || true
 }
 
@@ -501,6 +512,7 @@ write_env()
     STATUS_DATABASE_URL=$(database_url aisha_status)
     PGHOST=$SOCKETS/postgres PGUSER=aisha_owner PGDATABASE=aisha
     REDIS_URL=unix://$SOCKETS/redis.sock
+    MEDIA_SOCKET=$SOCKETS/media.sock
     READY_DIR=$DIR/ready
     SANDBOX_DIR=$DIR/sandbox
     AISHA_DIR=$DIR
@@ -679,6 +691,13 @@ start_sandbox()
     await sandbox sandbox answers /sandbox/
 }
 
+start_media()
+{
+    need_program aisha-media
+    launch media
+    await media media test -S "$SOCKETS/media.sock"
+}
+
 start_bot()
 {
     need_program aisha-bot
@@ -724,7 +743,7 @@ bring_up()
 {
     say "Aisha ($MODE) in $DIR"
     prepare
-    for service in postgres redis nginx sandbox bot worker; do
+    for service in postgres redis nginx sandbox media bot worker; do
         ! is_wanted "$service" || "start_$service"
     done
 }

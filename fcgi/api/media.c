@@ -113,7 +113,7 @@ static err *read_line(const struct call *c, str *line, str *behind)
     char *head = NEW_ARRAY(c->arena, char, LINE_MOST_BYTES);
     size_t len = 0;
     while (!str_cut((str){head, len}, '\n', line, behind)) {
-        size_t got, room = LINE_MOST_BYTES - len;
+        size_t got = 0, room = LINE_MOST_BYTES - len;
         if (!room)
             return fail(c->arena, ERR_UPSTREAM, "media: the answer has no first line");
         TRY(read_some(c, head + len, room, &got));
