@@ -42,7 +42,8 @@
  *     job KIND                the worker runs the first job of that kind, due or not
  *     jobs?                   the jobs that wait, by kind
  *     fal STATUS BODY, telegram STATUS BODY, store STATUS BODY
- *                             the next answer of that party; {FAR} is its address, png a picture
+ *                             the next answer of that party; {FAR} is its address, png a picture,
+ *                             png 10485761 one of so many bytes
  *     callback JSON           FAL's word on the newest order, its signature checked already
  *     clock 2026-11-21 10:00  stands still from now on
  *

@@ -7,6 +7,7 @@
  * prepared answers for Telegram go before its own.
  */
 #pragma once
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -168,6 +169,19 @@ static struct far_answer telegram_answers(const struct far_request *r)
                                S("application/json"), body};
 }
 
+/* "png" is a picture, "png 10485761" one of so many bytes. */
+static str picture(str what)
+{
+    str small = S("\x89PNG\r\n\x1a\n and so on"), word, number;
+    int64_t size;
+    if (!str_cut(what, ' ', &word, &number) || !str_to_i64(number, &size))
+        return small;
+    char *bytes = NEW_ARRAY(far.arena, char, (size_t)size);
+    memset(bytes, '.', (size_t)size);
+    memcpy(bytes, small.ptr, small.len);
+    return (str){bytes, (size_t)size};
+}
+
 static struct far_answer fal_answers(const struct far_request *r)
 {
     buf_addf(far.out, "> " STR_FMT " " STR_FMT "%s" STR_FMT "\n", STR_ARG(r->method),
@@ -178,9 +192,8 @@ static struct far_answer fal_answers(const struct far_request *r)
         buf_add(far.out, S("! the talk has prepared no answer of FAL\n"));
         return (struct far_answer){500, S("application/json"), S("{}")};
     }
-    if (str_eq(prepared->body, S("png")))
-        return (struct far_answer){prepared->status, S("image/png"),
-                                   S("\x89PNG\r\n\x1a\n and so on")};
+    if (str_starts(prepared->body, S("png")))
+        return (struct far_answer){prepared->status, S("image/png"), picture(prepared->body)};
     return (struct far_answer){prepared->status, S("application/json"), prepared->body};
 }
 
@@ -273,6 +286,21 @@ static bool read_request(int fd, struct far_request *out)
     return true;
 }
 
+/* The one who reads a large answer is a task of this process: it has to get its turn. */
+static bool write_answer(int fd, str bytes)
+{
+    while (!str_empty(bytes)) {
+        ssize_t sent = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno != EAGAIN)
+            return false;
+        if (sent < 0)
+            task_wait_fd(fd, EPOLLOUT, 0);
+        else
+            bytes = str_sub(bytes, (size_t)sent, bytes.len);
+    }
+    return true;
+}
+
 static void serve_connection(void *argument)
 {
     int fd = (int)(intptr_t)argument;
@@ -280,12 +308,11 @@ static void serve_connection(void *argument)
     while (read_request(fd, &request)) {
         struct far_answer answer = answer_of(&request);
         bool has_body = answer.status != 204 && !str_eq(request.method, S("HEAD"));
-        str raw = str_printf(far.arena,
-                             "HTTP/1.1 %d Answer\r\nContent-Type: " STR_FMT
-                             "\r\nContent-Length: %zu\r\n\r\n" STR_FMT,
-                             answer.status, STR_ARG(answer.content_type), answer.body.len,
-                             STR_ARG(has_body ? answer.body : S("")));
-        if (send(fd, raw.ptr, raw.len, MSG_NOSIGNAL) < 0)
+        str head = str_printf(far.arena,
+                              "HTTP/1.1 %d Answer\r\nContent-Type: " STR_FMT
+                              "\r\nContent-Length: %zu\r\n\r\n",
+                              answer.status, STR_ARG(answer.content_type), answer.body.len);
+        if (!write_answer(fd, head) || !write_answer(fd, has_body ? answer.body : S("")))
             break;
     }
     close(fd);
