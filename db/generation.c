@@ -65,6 +65,15 @@ err *generation_find(struct db *db, struct arena *a, int64_t user_id, str id,
     return NULL;
 }
 
+err *generation_repeat_id(struct db *db, int64_t user_id, str button, str *id, bool *is_open)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_generation_repeat_id, &rows, V(user_id), V(button)));
+    *id = rows_str(&rows, 0, "id");
+    *is_open = rows_bool(&rows, 0, "is_open");
+    return NULL;
+}
+
 err *generation_lock(struct db *db, struct arena *a, str id, struct generation *out)
 {
     if (!str_is_uuid(id))

@@ -53,6 +53,9 @@ err *generation_add(struct db *db, const struct generation *g, bool *added);
 /* ERR_NOT_FOUND unless it is this user's. */
 err *generation_find(struct db *db, struct arena *a, int64_t user_id, str id,
                      struct generation *out);
+/* The name for an order that a button repeats, the same until that order is over. is_open: there is
+ * one of that name, at work. */
+err *generation_repeat_id(struct db *db, int64_t user_id, str button, str *id, bool *is_open);
 /* For jobs and callbacks: opens the transaction and holds the row until its end. */
 err *generation_lock(struct db *db, struct arena *a, str id, struct generation *out);
 

@@ -1,22 +1,14 @@
 #include "handlers/delivery.h"
 
+#include "handlers/order.h"
 #include "handlers/photo.h"
 
 enum { ALBUM_LEAST = 2 };
 
-void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count)
-{
-    int64_t price = count * conf->imagen4_generation_cost_coins;
-    str argument = str_printf(k->arena, STR_FMT ":%d:%" PRId64, STR_ARG(generation_id), count,
-                              price);
-    keyboard_button(k, T_button_again, tap_for(k->arena, "imagen:again", argument),
-                    KV("price", price));
-}
-
 static void result_buttons(struct work *w, struct keyboard *k, const struct generation *g)
 {
     keyboard_row(k);
-    again_button(k, w->bot->conf, g->id, g->num_images);
+    again_button(k, w->bot->conf, g->generation_type, g->id, g->num_images);
     keyboard_row(k);
     keyboard_button(k, T_button_gallery, S("gallery:open:new"));
     keyboard_button(k, T_button_menu, S("menu:open:new"));

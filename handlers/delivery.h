@@ -8,6 +8,3 @@
 
 err *job_generation_deliver(struct work *w);
 err *job_generation_explain(struct work *w);
-
-/* A button that repeats an order, for `count` images of it; says what that costs today. */
-void again_button(struct keyboard *k, const struct conf *conf, str generation_id, int count);

@@ -1,7 +1,7 @@
 #include "handlers/gallery.h"
 
 #include "core/log.h"
-#include "handlers/delivery.h"
+#include "handlers/order.h"
 #include "handlers/outbox.h"
 #include "handlers/photo.h"
 
@@ -47,7 +47,7 @@ static void card_buttons(struct turn *t, const struct image *image, int64_t inde
                     tap_for(a, "gallery:favorite", image->id));
     keyboard_button(k, T_button_delete, tap_for(a, "gallery:delete", image->id));
     keyboard_row(k);
-    again_button(k, t->bot->conf, image->generation_id, 1);
+    again_button(k, t->bot->conf, image->generation_type, image->generation_id, 1);
     keyboard_button(k, T_button_menu, S("menu:open"));
 }
 

@@ -21,6 +21,25 @@ select id, user_id, chat_id, generation_type, source_model, original_prompt, qua
 from image_generations
 where id = $2 and user_id = $1
 
+-- Names are made of the button and a number. The first that no finished order has is the one, found
+-- in one trip however often the button was tapped.
+-- :generation_repeat_id
+with recursive names as (
+    select 0 as sequence,
+           left(encode(sha256(convert_to($2 || ' 0', 'UTF8')), 'hex'), 32)::uuid as id
+    union all
+    select n.sequence + 1,
+           left(encode(sha256(convert_to($2 || ' ' || (n.sequence + 1), 'UTF8')), 'hex'), 32)::uuid
+    from names n
+    join image_generations g on g.id = n.id and g.user_id = $1
+    where g.status not in ('pending', 'processing')
+)
+select n.id, g.id is not null as is_open
+from names n
+left join image_generations g on g.id = n.id and g.user_id = $1
+order by n.sequence desc
+limit 1
+
 -- The reading half of every step of the work: the row stays as it is read until the step is over.
 -- :generation_lock writes
 select id, user_id, chat_id, generation_type, source_model, original_prompt, quality_preset,

@@ -1,0 +1,250 @@
+#include "handlers/order.h"
+
+#include "core/clock.h"
+#include "handlers/dispatch.h"
+
+enum {
+    IMAGES_MAX = 4,
+    SHOWN_WORDS_MAX = 300, /* of the words, on the screen of options */
+};
+
+static const char *const ratios[] = {"1:1", "3:4", "4:3", "9:16", "16:9"};
+
+static bool is_with_avatar(str generation_type)
+{
+    return str_eq(generation_type, S("avatar"));
+}
+
+int64_t order_price(const struct conf *conf, str generation_type, int64_t images)
+{
+    return images * (is_with_avatar(generation_type) ? conf->image_generation_cost_coins
+                                                     : conf->imagen4_generation_cost_coins);
+}
+
+int64_t order_form_price(const struct turn *t, const struct order_form *form, int64_t images)
+{
+    return order_price(t->bot->conf, str_from(form->generation_type), images);
+}
+
+err *order_refuse_without_coins(struct turn *t, int64_t price)
+{
+    return refuse(t, T_no_coins, KV("price", price), KV("balance", t->user->balance));
+}
+
+/* ---------------------------------------------------------------- options */
+
+static bool has_quality(const struct order_form *form, str name)
+{
+    for (size_t i = 0; i < form->quality_count; i++)
+        if (str_eq(name, str_from(form->qualities[i].name)))
+            return true;
+    return false;
+}
+
+/* The order gets its name here, so that two taps on its button are one order. */
+void order_begin(struct turn *t, const struct order_form *form, str quality)
+{
+    assert(has_quality(form, quality));
+    const struct user_settings *settings = &t->user->settings;
+    field_put(t, "d.order", random_uuid(t->arena));
+    field_put(t, "d.words", t->text);
+    field_put(t, "d.ratio", settings->default_aspect_ratio);
+    field_put_i64(t, "d.count", settings->default_image_count);
+    field_put(t, form->quality_field, quality);
+}
+
+str order_shown_words(const struct turn *t)
+{
+    return str_clip_points(t->arena, field_get(t, "d.words"), SHOWN_WORDS_MAX);
+}
+
+str order_tap(struct turn *t, const char *name, str value)
+{
+    str order = field_get(t, "d.order");
+    return tap_for(t->arena, name,
+                   str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(order), STR_ARG(value)));
+}
+
+bool order_is_open(const struct turn *t, str *value)
+{
+    str order;
+    str_cut(t->argument, ':', &order, value);
+    return str_eq(order, field_get(t, "d.order"));
+}
+
+/* The chosen one of a row carries a mark. */
+static void choice(struct turn *t, bool is_chosen, enum text label, str tap, str words,
+                   int64_t number)
+{
+    str mark = is_chosen ? S("● ") : S("");
+    keyboard_button(&t->keyboard, label, tap, KV("mark", mark), KV("words", words),
+                    KV("number", number));
+}
+
+static void quality_row(struct turn *t, const struct order_form *form)
+{
+    str chosen = field_get(t, form->quality_field);
+    keyboard_row(&t->keyboard);
+    for (size_t i = 0; i < form->quality_count; i++) {
+        str name = str_from(form->qualities[i].name);
+        choice(t, str_eq(chosen, name), T_button_choice, order_tap(t, form->quality_tap, name),
+               text_plain(t->arena, t->language, form->qualities[i].label, KVS()), 0);
+    }
+}
+
+void order_choices(struct turn *t, const struct order_form *form)
+{
+    str ratio = field_get(t, "d.ratio");
+    int64_t count = field_get_i64(t, "d.count");
+
+    keyboard_row(&t->keyboard);
+    for (size_t i = 0; i < ARRAY_LEN(ratios); i++) {
+        str name = str_from(ratios[i]);
+        choice(t, str_eq(ratio, name), T_button_choice, order_tap(t, form->ratio_tap, name), name,
+               0);
+    }
+    keyboard_row(&t->keyboard);
+    for (int64_t n = 1; n <= IMAGES_MAX; n++)
+        choice(t, n == count, T_button_count,
+               order_tap(t, form->count_tap, str_printf(t->arena, "%" PRId64, n)), S(""), n);
+    quality_row(t, form);
+}
+
+void order_make_button(struct turn *t, const struct order_form *form)
+{
+    int64_t price = order_form_price(t, form, field_get_i64(t, "d.count"));
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_make,
+                    order_tap(t, form->make_tap, str_printf(t->arena, "%" PRId64, price)),
+                    KV("price", price));
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+}
+
+/* Telegram refuses an edit that changes nothing: a choice that stands already is only said. */
+static err *choose(struct turn *t, const struct order_form *form, const char *field, str value)
+{
+    if (str_eq(value, field_get(t, field))) {
+        hint(t, T_choice_stands);
+        return NULL;
+    }
+    field_put(t, field, value);
+    return form->draw(t);
+}
+
+err *order_choose_ratio(struct turn *t, const struct order_form *form)
+{
+    str ratio;
+    if (order_is_open(t, &ratio))
+        for (size_t i = 0; i < ARRAY_LEN(ratios); i++)
+            if (str_eq(ratio, str_from(ratios[i])))
+                return choose(t, form, "d.ratio", ratio);
+    return on_old_button(t);
+}
+
+err *order_choose_count(struct turn *t, const struct order_form *form)
+{
+    str number;
+    int64_t count;
+    if (order_is_open(t, &number) && str_to_i64(number, &count) && count >= 1 &&
+        count <= IMAGES_MAX)
+        return choose(t, form, "d.count", number);
+    return on_old_button(t);
+}
+
+err *order_choose_quality(struct turn *t, const struct order_form *form)
+{
+    str quality;
+    if (order_is_open(t, &quality) && has_quality(form, quality))
+        return choose(t, form, form->quality_field, quality);
+    return on_old_button(t);
+}
+
+/* ---------------------------------------------------------------- the order */
+
+/* What is paid is the price that stood on the button. */
+bool order_read(struct turn *t, const struct order_form *form, struct generation *order)
+{
+    str price;
+    int64_t count = field_get_i64(t, "d.count"), shown_price;
+    if (!order_is_open(t, &price) || !str_to_i64(price, &shown_price) ||
+        shown_price != order_form_price(t, form, count))
+        return false;
+    *order = (struct generation){
+        .id = field_get(t, "d.order"),
+        .generation_type = str_from(form->generation_type),
+        .words = field_get(t, "d.words"),
+        .quality = field_get(t, form->quality_field),
+        .aspect_ratio = field_get(t, "d.ratio"),
+        .num_images = (int)count,
+        .price_coins = shown_price,
+    };
+    return true;
+}
+
+/* A second tap finds the order of the first; the message shows its progress and stays as it is. */
+err *order_made(struct turn *t)
+{
+    str order, price;
+    struct generation made;
+    str_cut(t->argument, ':', &order, &price);
+    err *e = generation_find(t->db, t->arena, t->user->id, order, &made);
+    if (e && e->kind == ERR_NOT_FOUND)
+        return on_old_button(t);
+    if (e)
+        return e;
+    dialog_stay(t);
+    hint(t, made.is_open ? T_order_is_running : T_order_is_over);
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- once more */
+
+void again_button(struct keyboard *k, const struct conf *conf, str generation_type,
+                  str generation_id, int count)
+{
+    int64_t price = order_price(conf, generation_type, count);
+    str argument = str_printf(k->arena, STR_FMT ":%d:%" PRId64, STR_ARG(generation_id), count,
+                              price);
+    keyboard_button(k, T_button_again, tap_for(k->arena, "imagen:again", argument),
+                    KV("price", price));
+}
+
+/* The button was drawn when another price was asked: nothing is spent, and it is offered anew. */
+static err *offer_again(struct turn *t, const struct generation *order)
+{
+    int64_t price = order_price(t->bot->conf, order->generation_type, order->num_images);
+    keyboard_row(&t->keyboard);
+    again_button(&t->keyboard, t->bot->conf, order->generation_type, order->id, order->num_images);
+    return say(t, T_price_changed, KV("price", price));
+}
+
+/* The name of a repeated order follows from the button it came from: a second tap on that button
+ * while the first order is open finds it there. Once it is over, the next tap is a new order. */
+static err *name_repeat(struct turn *t, str *id)
+{
+    str button = str_printf(t->arena, STR_FMT " %" PRId64, STR_ARG(t->generation->id),
+                            t->update->message_id);
+    bool is_open;
+    TRY(generation_repeat_id(t->db, t->user->id, button, id, &is_open));
+    return is_open ? refuse(t, T_order_is_running) : NULL;
+}
+
+/* The button says how many, all of an order under its result or one under an image of the gallery,
+ * and what is paid: the price that stood on it. */
+err *order_repeat(struct turn *t, struct generation *order, bool *is_offered)
+{
+    *order = *t->generation;
+    str count_text, price_text;
+    int64_t count, price;
+    str_cut(t->argument, ':', &count_text, &price_text);
+    if (str_to_i64(count_text, &count) && count >= 1 && count <= IMAGES_MAX)
+        order->num_images = (int)count;
+    *is_offered = !str_to_i64(price_text, &price) ||
+                  price != order_price(t->bot->conf, order->generation_type, order->num_images);
+    if (*is_offered)
+        return offer_again(t, order);
+    order->price_coins = price;
+    t->keeps_message = true;
+    return name_repeat(t, &order->id);
+}

@@ -1,0 +1,79 @@
+/*
+ * order.h - what the dialogs that order images share: a screen of options
+ * below the words, the button that spends, and the order once more.
+ *
+ * What differs stands in a table, struct order_form, one for each kind of
+ * image. The answers so far are fields of the dialog: "d.order" is the name
+ * that the order will have, "d.words", "d.ratio", "d.count", and the field
+ * that the form names for its row of qualities. Each button of the screen
+ * carries the name of its order, the one that spends its price as well: other
+ * words make another order, and an old keyboard must not choose for it, let
+ * alone pay.
+ *
+ *     order_begin(t, &form, quality);
+ *     order_choices(t, &form);
+ *     order_make_button(t, &form);
+ *     …
+ *     if (!order_read(t, &form, &order))
+ *         return order_made(t);
+ *     return generation_order(t, &order);
+ */
+#pragma once
+#include "db/generation.h"
+#include "handlers/turn.h"
+
+/* One of the row of qualities. */
+struct order_quality {
+    const char *name;
+    enum text label;
+};
+
+struct order_form {
+    const char *generation_type;
+    const char *ratio_tap, *count_tap, *quality_tap, *make_tap;
+    const char *quality_field;
+    const struct order_quality *qualities;
+    size_t quality_count;
+    handler *draw; /* the screen of options, after a choice */
+};
+
+/* What so many images of this kind cost today. */
+int64_t order_price(const struct conf *conf, str generation_type, int64_t images);
+int64_t order_form_price(const struct turn *t, const struct order_form *form, int64_t images);
+err *order_refuse_without_coins(struct turn *t, int64_t price);
+
+/* -- the dialog -- */
+
+/* New words, t->text: an order with a name of its own and the user's usual choices. */
+void order_begin(struct turn *t, const struct order_form *form, str quality);
+/* As much of the words as the screen of options shows. */
+str order_shown_words(const struct turn *t);
+/* Three rows of t->keyboard: shape, number, quality. */
+void order_choices(struct turn *t, const struct order_form *form);
+/* A row with the price, then the menu. */
+void order_make_button(struct turn *t, const struct order_form *form);
+/* A tap of one's own that carries the order's name like those here. */
+str order_tap(struct turn *t, const char *name, str value);
+/* True when the tapped button is of the order that is open; value: what stands behind its name. */
+bool order_is_open(const struct turn *t, str *value);
+
+/* What is done by those taps. */
+err *order_choose_ratio(struct turn *t, const struct order_form *form);
+err *order_choose_count(struct turn *t, const struct order_form *form);
+err *order_choose_quality(struct turn *t, const struct order_form *form);
+
+/* The tapped order, all but its model, owner and chat. False when the button is of another one or was
+ * drawn at another price: then order_made() answers. */
+bool order_read(struct turn *t, const struct order_form *form, struct generation *order);
+/* The button that spends, after it was tapped: says what became of its order. */
+err *order_made(struct turn *t);
+
+/* -- once more -- */
+
+/* A button that repeats an order, for `count` images of it; says what that costs today. */
+void again_button(struct keyboard *k, const struct conf *conf, str generation_type,
+                  str generation_id, int count);
+/* t->generation as the tapped button repeats it: number, price and a name of its own. is_offered: its
+ * price has changed, nothing is spent and the button was drawn anew. Refuses while the last repeat
+ * from this button is at work. */
+err *order_repeat(struct turn *t, struct generation *order, bool *is_offered);
