@@ -13,59 +13,76 @@ enum {
 
 /* ---------------------------------------------------------------- the card */
 
-static void page_buttons(struct turn *t, const struct image *image, int64_t index, int64_t total)
+/* The image that is shown and where it stands: its card is drawn by turns and by the job alike. */
+struct card {
+    const struct image *image;
+    int64_t index, total;
+};
+
+static void page_buttons(struct keyboard *k, const struct card *card)
 {
-    struct keyboard *k = &t->keyboard;
-    struct arena *a = t->arena;
-    if (total > 1) {
+    struct arena *a = k->arena;
+    str id = card->image->id;
+    if (card->total > 1) {
         keyboard_row(k);
-        if (total >= FAR_FROM)
-            keyboard_button(k, T_button_first, tap_for(a, "gallery:first", image->id));
-        keyboard_button(k, T_button_newer, tap_for(a, "gallery:newer", image->id));
-        keyboard_button(k, T_button_place, tap_for(a, "gallery:place", image->id),
-                        KV("index", index), KV("total", total));
-        keyboard_button(k, T_button_older, tap_for(a, "gallery:older", image->id));
-        if (total >= FAR_FROM)
-            keyboard_button(k, T_button_last, tap_for(a, "gallery:last", image->id));
+        if (card->total >= FAR_FROM)
+            keyboard_button(k, T_button_first, tap_for(a, "gallery:first", id));
+        keyboard_button(k, T_button_newer, tap_for(a, "gallery:newer", id));
+        keyboard_button(k, T_button_place, tap_for(a, "gallery:place", id),
+                        KV("index", card->index), KV("total", card->total));
+        keyboard_button(k, T_button_older, tap_for(a, "gallery:older", id));
+        if (card->total >= FAR_FROM)
+            keyboard_button(k, T_button_last, tap_for(a, "gallery:last", id));
     }
-    if (total > FAR_STEPS) {
+    if (card->total > FAR_STEPS) {
         keyboard_row(k);
-        keyboard_button(k, T_button_newer_far, tap_for(a, "gallery:newer_far", image->id),
+        keyboard_button(k, T_button_newer_far, tap_for(a, "gallery:newer_far", id),
                         KV("steps", (int)FAR_STEPS));
-        keyboard_button(k, T_button_older_far, tap_for(a, "gallery:older_far", image->id),
+        keyboard_button(k, T_button_older_far, tap_for(a, "gallery:older_far", id),
                         KV("steps", (int)FAR_STEPS));
     }
 }
 
-static void card_buttons(struct turn *t, const struct image *image, int64_t index, int64_t total)
+static void card_buttons(struct keyboard *k, const struct conf *conf, const struct card *card)
 {
-    struct keyboard *k = &t->keyboard;
-    struct arena *a = t->arena;
-    page_buttons(t, image, index, total);
+    const struct image *image = card->image;
+    page_buttons(k, card);
     keyboard_row(k);
     keyboard_button(k, image->is_favorite ? T_button_unfavorite : T_button_favorite,
-                    tap_for(a, "gallery:favorite", image->id));
-    keyboard_button(k, T_button_delete, tap_for(a, "gallery:delete", image->id));
+                    tap_for(k->arena, "gallery:favorite", image->id));
+    keyboard_button(k, T_button_delete, tap_for(k->arena, "gallery:delete", image->id));
     keyboard_row(k);
-    again_button(k, t->bot->conf, image->generation_type, image->generation_id, 1);
+    again_button(k, conf, image->generation_type, image->generation_id, 1);
     keyboard_button(k, T_button_menu, S("menu:open"));
 }
 
-static str favorite_mark(const struct image *image)
+static const struct kv *card_values(struct arena *a, const struct card *card)
 {
-    return image->is_favorite ? S("⭐ ") : S("");
+    const struct image *image = card->image;
+    const struct kv values[] = {
+        KV("favorite", image->is_favorite ? S("⭐ ") : S("")),
+        KV("index", card->index),
+        KV("total", card->total),
+        KV("words", str_clip_points(a, image->words, SHOWN_WORDS_MAX)),
+        KV("ratio", image->aspect_ratio),
+        {0},
+    };
+    struct kv *kept = NEW_ARRAY(a, struct kv, ARRAY_LEN(values));
+    memcpy(kept, values, sizeof values);
+    return kept;
 }
 
 /* An image that was never sent goes by a job; all others in the answer to the tap. */
-static err *send_later(struct turn *t, const struct image *image)
+static err *send_later(struct turn *t, const struct card *card)
 {
     const struct new_job job = {
         .lane = S("send"),
         .kind = S("gallery_send"),
         .user_id = t->user->id,
-        .subject = image->id,
+        .subject = card->image->id,
         .payload = json_make(t->arena, KV("chat_id", t->chat_id),
-                             KV("language", language_code(t->language))),
+                             KV("language", language_code(t->language)), KV("index", card->index),
+                             KV("total", card->total)),
     };
     TRY(job_add(t->db, &job, NULL));
     hint(t, T_gallery_loading);
@@ -78,13 +95,11 @@ static err *show(struct turn *t, const struct image *image, int64_t index, int64
     field_put_i64(t, "g.at_us", image->created_at_us);
     field_put_i64(t, "g.index", index);
     field_put_i64(t, "g.total", total);
+    const struct card card = {image, index, total};
     if (str_empty(image->file_id))
-        return send_later(t, image);
-    card_buttons(t, image, index, total);
-    return edit_photo(t, image->file_id, T_gallery_card, KV("favorite", favorite_mark(image)),
-                      KV("index", index), KV("total", total),
-                      KV("words", str_clip_points(t->arena, image->words, SHOWN_WORDS_MAX)),
-                      KV("ratio", image->aspect_ratio));
+        return send_later(t, &card);
+    card_buttons(&t->keyboard, t->bot->conf, &card);
+    return say_photo_here(t, image->file_id, T_gallery_card, card_values(t->arena, &card));
 }
 
 static err *show_empty(struct turn *t)
@@ -227,7 +242,8 @@ err *on_gallery_delete(struct turn *t)
     if (is_elsewhere(t))
         return show_again(t);
     if (str_empty(t->image->file_id))
-        return send_later(t, t->image);
+        return send_later(
+            t, &(struct card){t->image, field_get_i64(t, "g.index"), field_get_i64(t, "g.total")});
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_delete_yes,
                     tap_for(t->arena, "gallery:remove", t->image->id));
@@ -272,13 +288,11 @@ err *job_gallery_send(struct work *w)
     if (e)
         return e;
 
+    struct card card = {.image = &image, .index = 1, .total = 1};
+    json_i64(w->payload, "index", &card.index);
+    json_i64(w->payload, "total", &card.total);
     struct keyboard k = keyboard_new(w->arena, language);
-    keyboard_row(&k);
-    keyboard_button(&k, T_button_gallery, S("gallery:open:new"));
-    keyboard_button(&k, T_button_menu, S("menu:open:new"));
-    str caption = text_html(
-        w->arena, language, T_gallery_sent,
-        KVS(KV("words", str_clip_points(w->arena, image.words, SHOWN_WORDS_MAX)),
-            KV("ratio", image.aspect_ratio)));
+    card_buttons(&k, w->bot->conf, &card);
+    str caption = text_html(w->arena, language, T_gallery_card, card_values(w->arena, &card));
     return photo_send(w, chat_id, &image, caption, &k);
 }

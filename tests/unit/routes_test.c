@@ -459,8 +459,7 @@ static bool is_said_by(const char *function, const char *text)
 
 static bool is_caption(enum text text)
 {
-    static const enum text captions[] = {T_gallery_card, T_gallery_sent, T_gallery_delete_ask,
-                                         T_generation_done};
+    static const enum text captions[] = {T_gallery_card, T_gallery_delete_ask, T_generation_done};
     for (size_t i = 0; i < ARRAY_LEN(captions); i++)
         if (captions[i] == text)
             return true;
