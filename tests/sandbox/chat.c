@@ -31,9 +31,11 @@
  *   POST chat/tap     {"user":ID, "message":ID, "data":"…"}  → {"query":"…"}
  *   POST chat/block   {"user":ID, "is_blocked":bool}         → {}
  *   POST chat/user    {"id":ID, "name":"…", "username":"…", "language":"ru"}  → {}
- *   POST chat/upload  multipart: user, caption, duration, and files in parts named
- *                     photo, document, voice, audio or video → {"messages":[ID…]}
- *       several of one kind become an album, the caption stands under the first
+ *   POST chat/keep    a file as the body                     → {"sha256":"…"}
+ *   POST chat/files   {"user":ID, "caption":"…", "files":[{"sha256":"…", "kind":"photo",
+ *                     "name":"…", "type":"image/png", "duration":S}…]} → {"messages":[ID…]}
+ *       sends what was kept, as telegram_user_files() does; kinds: photo, document, voice,
+ *       audio, video
  *
  * Versions are rows of the table page_changes, which triggers on the other
  * tables fill: whoever changes a message need not know that somebody looks.
@@ -50,8 +52,9 @@ enum {
     MOST_USERS = 200,
     MOST_CHANGES = 500, /* in one answer; the rest comes with the next */
     WAIT_MS = 25000,
-    MOST_ALBUM_FILES = 10,
-    LEAST_ALBUM_FILES = 2,
+    MOST_FILES = 100,             /* sent at once */
+    MOST_FILES_BYTES = 240 << 20, /* of one request, which has to hold them all */
+    SHA256_HEX = 64,
 };
 
 /* -- what changed -- */
@@ -574,93 +577,74 @@ static void post_user(struct request *r)
     }
 }
 
-/* -- uploads -- */
+/* -- files that a person sends: first kept one by one, then sent together -- */
 
-struct delivery {
-    int64_t user_id, duration_seconds;
-    str caption;
-    const struct upload *parts;
-    size_t part_count;
-};
-
-static str part_text(const struct delivery *d, const char *name)
+static void post_keep(struct request *r)
 {
-    for (size_t i = 0; i < d->part_count; i++)
-        if (str_eq(d->parts[i].name, str_from(name)))
-            return d->parts[i].bytes;
-    return S("");
+    if (str_empty(r->body)) {
+        request_refuse(r, 400, "the file is empty");
+        return;
+    }
+    answer_json(r, json_make(r->arena, KV("sha256", blob_put(r->arena, r->body))));
 }
 
-static int64_t send_part(struct request *r, struct delivery *d, const char *kind,
-                         const struct upload *part, str album)
+static bool is_sha256(str s)
 {
-    str caption = d->caption;
-    d->caption = (str){0}; /* under the first only */
-    if (strcmp(kind, "photo") == 0)
-        return telegram_user_photo(r->arena, d->user_id, part->bytes, caption, album);
-    return telegram_user_file(r->arena, d->user_id, kind, part->bytes, part->file_name,
-                              part->content_type, caption, album, d->duration_seconds);
-}
-
-/* All files of one kind, in their order; false when one was no picture. */
-static bool send_kind(struct request *r, struct delivery *d, const char *kind, bool may_be_album,
-                      struct buf *ids)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < d->part_count; i++)
-        count += str_eq(d->parts[i].name, str_from(kind));
-    str album = (str){0};
-    if (may_be_album && count >= LEAST_ALBUM_FILES && count <= MOST_ALBUM_FILES)
-        album = str_printf(r->arena, "%" PRIu64, random_below(UINT64_C(1) << 53));
-    for (size_t i = 0; i < d->part_count; i++) {
-        if (!str_eq(d->parts[i].name, str_from(kind)))
-            continue;
-        int64_t message_id = send_part(r, d, kind, &d->parts[i], album);
-        if (!message_id)
+    for (size_t i = 0; i < s.len; i++)
+        if (!strchr("0123456789abcdef", s.ptr[i]) || !s.ptr[i])
             return false;
-        if (ids->len)
-            buf_add_char(ids, ',');
-        buf_add_i64(ids, message_id);
-    }
-    return true;
+    return s.len == SHA256_HEX;
 }
 
-static void post_upload(struct request *r)
+static bool read_kept(struct arena *a, struct json_object *file, struct sent_file *out)
 {
-    static const struct {
-        const char *kind;
-        bool may_be_album;
-    } kinds[] = {
-        {"photo",    true },
-        {"video",    true },
-        {"document", true },
-        {"audio",    true },
-        {"voice",    false}
-    };
-    struct delivery d = {0};
-    struct upload *parts = NULL;
-    if (!multipart_parse(r->arena, r->content_type, r->body, &parts, &d.part_count)) {
-        request_refuse(r, 400, "the body is no multipart form");
+    str sha256 = json_str(file, "sha256");
+    *out = (struct sent_file){.kind = cstr(a, json_str(file, "kind")),
+                              .file_name = json_str(file, "name"),
+                              .mime_type = json_str(file, "type")};
+    json_i64(file, "duration", &out->duration_seconds);
+    return is_sha256(sha256) && blob_get(a, sha256, &out->bytes);
+}
+
+static void post_files(struct request *r)
+{
+    struct json_object *body;
+    int64_t user_id;
+    if (!read_body(r, &body) || !read_user(r, body, &user_id))
+        return;
+    struct json_object *list = json_at(body, "files");
+    size_t count = json_length(list);
+    if (count == 0 || count > MOST_FILES) {
+        request_refuse(r, 400, "1 to 100 files are sent at once");
         return;
     }
-    d.parts = parts;
-    d.caption = str_trim(part_text(&d, "caption"));
-    str_to_i64(part_text(&d, "duration"), &d.duration_seconds);
-    if (!str_to_i64(part_text(&d, "user"), &d.user_id) || !telegram_person_exists(d.user_id)) {
-        request_refuse(r, 404, "no such user");
-        return;
-    }
-    struct buf ids = buf_new(r->arena);
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (!send_kind(r, &d, kinds[i].kind, kinds[i].may_be_album, &ids)) {
-            request_refuse(r, 400, "one of these files is no picture; send it as a file");
+    struct sent_file *files = NEW_ARRAY(r->arena, struct sent_file, count);
+    int64_t *ids = NEW_ARRAY(r->arena, int64_t, count);
+    size_t total_bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!read_kept(r->arena, json_item(list, i), &files[i])) {
+            request_refuse(r, 400, "one of the files has not been kept");
+            return;
+        }
+        total_bytes += files[i].bytes.len;
+        if (total_bytes > MOST_FILES_BYTES) {
+            request_refuse(r, 413, "these files are too large to be sent at once");
             return;
         }
     }
-    if (!ids.len)
-        request_refuse(r, 400, "no file in the form");
-    else
-        answer_json(r, str_printf(r->arena, "{\"messages\":[" STR_FMT "]}", (int)ids.len, ids.ptr));
+    if (!telegram_user_files(r->arena, user_id, files, count, str_trim(json_str(body, "caption")),
+                             ids)) {
+        request_refuse(r, 400, "one of the files is of an unknown kind");
+        return;
+    }
+    struct buf b = buf_new(r->arena);
+    buf_add(&b, S("{\"messages\":["));
+    for (size_t i = 0; i < count; i++) {
+        buf_add(&b, i ? S(",") : S(""));
+        buf_add_i64(&b, ids[i]);
+    }
+    buf_add(&b, S("]}"));
+    answer_json(r, buf_str(&b));
 }
 
 /* -- the page itself -- */
@@ -748,7 +732,8 @@ static const struct route {
     {"POST", "/chat/tap",      post_tap    },
     {"POST", "/chat/block",    post_block  },
     {"POST", "/chat/user",     post_user   },
-    {"POST", "/chat/upload",   post_upload },
+    {"POST", "/chat/keep",     post_keep   },
+    {"POST", "/chat/files",    post_files  },
 };
 
 /* A browser names the origin of every POST; programs name none. Without this

@@ -226,25 +226,53 @@ static bool decode_base64(struct arena *a, str text, str *out)
     return true;
 }
 
+static bool read_file(struct arena *a, struct json_object *file, str kind, struct sent_file *out)
+{
+    *out = (struct sent_file){.kind = cstr(a, kind),
+                              .file_name = json_str(file, "file_name"),
+                              .mime_type = json_str(file, "mime_type")};
+    json_i64(file, "duration", &out->duration_seconds);
+    return decode_base64(a, json_str(file, "bytes"), &out->bytes);
+}
+
 static bool act_file(struct request *r, struct json_object *act, str kind, int64_t user_id,
                      int64_t *message_id)
 {
-    str bytes, group = json_str(act, "media_group_id"), caption = json_str(act, "caption");
-    int64_t duration = 0;
-    json_i64(act, "duration", &duration);
-    if (!decode_base64(r->arena, json_str(act, "bytes"), &bytes))
+    struct sent_file file;
+    if (!read_file(r->arena, act, kind, &file))
         return false;
-    if (str_eq(kind, S("photo")))
-        *message_id = telegram_user_photo(r->arena, user_id, bytes, caption, group);
-    else
-        *message_id = telegram_user_file(r->arena, user_id, cstr(r->arena, kind), bytes,
-                                         json_str(act, "file_name"), json_str(act, "mime_type"),
-                                         caption, group, duration);
+    *message_id = telegram_user_file(r->arena, user_id, &file, json_str(act, "caption"),
+                                     json_str(act, "media_group_id"));
     return *message_id != 0;
 }
 
+static bool act_files(struct request *r, struct json_object *act, int64_t user_id, str *out)
+{
+    struct json_object *list = json_at(act, "files");
+    size_t count = json_length(list);
+    struct sent_file *files = NEW_ARRAY(r->arena, struct sent_file, count + 1);
+    int64_t *ids = NEW_ARRAY(r->arena, int64_t, count + 1);
+    struct buf b = buf_new(r->arena);
+    *out = S("{\"ok\":false}");
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *one = json_item(list, i);
+        if (!read_file(r->arena, one, json_str(one, "kind"), &files[i]))
+            return false;
+    }
+    if (!telegram_user_files(r->arena, user_id, files, count, json_str(act, "caption"), ids))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        buf_add(&b, i ? S(",") : S(""));
+        buf_add_i64(&b, ids[i]);
+    }
+    *out = str_printf(r->arena, "{\"ok\":true,\"message_ids\":[" STR_FMT "]}",
+                      STR_ARG(buf_str(&b)));
+    return true;
+}
+
 /* {"user":…,"kind":"text","text":…}, {"kind":"tap","message_id":…,"data":…,"forged":true},
- * {"kind":"photo","bytes":base64,…}, {"kind":"block"}, {"kind":"unblock"} */
+ * {"kind":"photo","bytes":base64,…}, {"kind":"files","files":[{"kind":"photo","bytes":…}…]},
+ * {"kind":"block"}, {"kind":"unblock"} */
 static bool act(struct request *r, struct json_object *body, str *out)
 {
     str kind = json_str(body, "kind"), callback_id = {0};
@@ -252,6 +280,8 @@ static bool act(struct request *r, struct json_object *body, str *out)
     bool is_done = false, is_forged = false;
     json_i64(body, "user", &user_id);
     json_boolean(body, "forged", &is_forged);
+    if (str_eq(kind, S("files")))
+        return act_files(r, body, user_id, out);
     if (str_eq(kind, S("text"))) {
         message_id = telegram_user_text(r->arena, user_id, json_str(body, "text"));
         is_done = message_id != 0;

@@ -6,21 +6,21 @@
 enum {
     MOST_FILE_BYTES = 50 << 20,
     MOST_PHOTO_BYTES = 10 << 20,
-    MOST_PHOTO_SIDES = 10000, /* width and height together */
-    MOST_PHOTO_RATIO = 20,
     FILE_ID_BYTES = 27, /* kind 3, bot 8, chance 16 */
 };
 
-/* The first three bytes give Telegram's look: AgAC for photos, BQAC for documents … */
+/* The first three bytes give Telegram's look: AgAC for photos, BQAC for documents,
+ * AAAC for thumbnails … */
 static const struct kind {
     const char *name, *shown, *extension;
     char first;
 } kinds[] = {
-    {"photo",    "Photo",     ".jpg", 2},
-    {"voice",    "VoiceNote", ".oga", 3},
-    {"video",    "Video",     ".mp4", 4},
-    {"document", "Document",  "",     5},
-    {"audio",    "Audio",     ".mp3", 9},
+    {"photo",     "Photo",     ".jpg", 2},
+    {"voice",     "VoiceNote", ".oga", 3},
+    {"video",     "Video",     ".mp4", 4},
+    {"document",  "Document",  "",     5},
+    {"audio",     "Audio",     ".mp3", 9},
+    {"thumbnail", "Thumbnail", ".jpg", 0},
 };
 
 static const struct kind *kind_find(str name)
@@ -96,11 +96,11 @@ static err *check_file_id(struct call *c, str file_id, const char *kind)
 static void file_insert(const struct media *m)
 {
     SQL("insert into files (file_id, unique_id, kind, sha256, size_bytes, width, height, duration,"
-        " mime_type, file_name, performer, title, sizes)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " mime_type, file_name, performer, title, sizes, thumbnail)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         V(m->file_id), V(m->unique_id), V(m->kind), V(m->sha256), V(m->size_bytes), V(m->width),
         V(m->height), V(m->duration), V(m->mime_type), V(m->file_name), V(m->performer),
-        V(m->title), V(m->sizes));
+        V(m->title), V(m->sizes), V(m->thumbnail));
 }
 
 bool media_find(struct arena *a, str file_id, struct media *out)
@@ -108,7 +108,7 @@ bool media_find(struct arena *a, str file_id, struct media *out)
     struct row row;
     if (!SQL_GET(&row,
                  "select file_id, unique_id, kind, sha256, size_bytes, width, height,"
-                 " duration, mime_type, file_name, performer, title, sizes"
+                 " duration, mime_type, file_name, performer, title, sizes, thumbnail"
                  " from files where file_id = ?",
                  V(file_id)))
         return false;
@@ -124,7 +124,8 @@ bool media_find(struct arena *a, str file_id, struct media *out)
                           .file_name = row_str(a, &row, 9),
                           .performer = row_str(a, &row, 10),
                           .title = row_str(a, &row, 11),
-                          .sizes = row_str(a, &row, 12)};
+                          .sizes = row_str(a, &row, 12),
+                          .thumbnail = row_str(a, &row, 13)};
     sql_close(&row);
     return true;
 }
@@ -138,8 +139,22 @@ static void put_size(struct buf *b, const struct media *m)
                            KV("height", m->height)));
 }
 
-/* Every size has ids of its own and leads to the one original: the sandbox
- * does not scale pictures. Smaller sizes are there when the picture is larger. */
+static void photo_insert(struct arena *a, struct media *sizes, size_t count)
+{
+    struct buf b = buf_new(a);
+    for (size_t i = 0; i < count; i++) {
+        buf_add_char(&b, i ? ',' : '[');
+        put_size(&b, &sizes[i]);
+    }
+    buf_add_char(&b, ']');
+    for (size_t i = 0; i < count; i++) {
+        sizes[i].sizes = buf_str(&b);
+        file_insert(&sizes[i]);
+    }
+}
+
+/* A bot's photo is kept as it came: every size has ids of its own and leads to the one
+ * original. Smaller sizes are there when the picture is larger. */
 static void photo_put(struct arena *a, struct media *m)
 {
     static const int64_t longest_sides[] = {90, 320, 800};
@@ -159,17 +174,51 @@ static void photo_put(struct arena *a, struct media *m)
         small->size_bytes = scaled_bytes ? scaled_bytes : 1;
     }
     sizes[count++] = *m;
+    photo_insert(a, sizes, count);
+    *m = sizes[count - 1];
+}
+
+static struct media jpeg_media(struct arena *a, const char *kind, const struct photo_size *size)
+{
+    const struct kind *k = kind_find(str_from(kind));
+    return (struct media){.kind = k->name,
+                          .file_id = make_file_id(a, k),
+                          .unique_id = make_unique_id(a),
+                          .sha256 = blob_put(a, size->bytes),
+                          .size_bytes = (int64_t)size->bytes.len,
+                          .width = size->width,
+                          .height = size->height,
+                          .mime_type = S("image/jpeg")};
+}
+
+bool media_put_photo(struct arena *a, str bytes, struct media *out)
+{
+    struct picture picture;
+    struct photo_size made[PHOTO_MOST_SIZES];
+    struct media sizes[PHOTO_MOST_SIZES];
+    if (!picture_read(bytes, &picture) || !picture_has_photo_shape(&picture))
+        return false;
+    size_t count = photo_sizes(a, bytes, made);
+    if (!count)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        sizes[i] = jpeg_media(a, "photo", &made[i]);
+    photo_insert(a, sizes, count);
+    *out = sizes[count - 1];
+    return true;
+}
+
+/* Of a document that is a picture; another one has none. */
+static str thumbnail_put(struct arena *a, str bytes)
+{
+    struct photo_size made;
+    if (!photo_thumbnail(a, bytes, &made))
+        return (str){0};
+    struct media m = jpeg_media(a, "thumbnail", &made);
     struct buf b = buf_new(a);
-    for (size_t i = 0; i < count; i++) {
-        buf_add_char(&b, i ? ',' : '[');
-        put_size(&b, &sizes[i]);
-    }
-    buf_add_char(&b, ']');
-    m->sizes = buf_str(&b);
-    for (size_t i = 0; i < count; i++) {
-        sizes[i].sizes = m->sizes;
-        file_insert(&sizes[i]);
-    }
+    file_insert(&m);
+    put_size(&b, &m);
+    return buf_str(&b);
 }
 
 void media_put(struct arena *a, const char *kind, str bytes, str file_name, str mime_type,
@@ -194,6 +243,8 @@ void media_put(struct arena *a, const char *kind, str bytes, str file_name, str 
     out->file_name = file_name;
     if (str_empty(out->mime_type))
         out->mime_type = S("application/octet-stream");
+    if (is_picture && strcmp(kind, "document") == 0)
+        out->thumbnail = thumbnail_put(a, bytes);
     file_insert(out);
 }
 
@@ -209,9 +260,7 @@ static err *check_photo(struct call *c, str bytes)
                            bytes.len, MOST_PHOTO_BYTES);
     if (!picture_read(bytes, &picture))
         return bad_request(c, "IMAGE_PROCESS_FAILED");
-    if (picture.width + picture.height > MOST_PHOTO_SIDES ||
-        picture.width > picture.height * MOST_PHOTO_RATIO ||
-        picture.height > picture.width * MOST_PHOTO_RATIO)
+    if (!picture_has_photo_shape(&picture))
         return bad_request(c, "PHOTO_INVALID_DIMENSIONS");
     return NULL;
 }
@@ -260,10 +309,14 @@ str media_json(struct arena *a, const struct media *m)
 {
     if (!m->kind)
         return (str){0};
+    struct json_object *thumbnail = NULL;
+    if (!str_empty(m->thumbnail) && json_parse(a, m->thumbnail, &thumbnail))
+        thumbnail = NULL;
     return json_make(a, KV("kind", m->kind), KV("file_id", m->file_id), KV("sha256", m->sha256),
                      KV("size_bytes", m->size_bytes), KV("width", m->width),
                      KV("height", m->height), KV("duration", m->duration),
-                     KV("mime_type", m->mime_type), KV("file_name", m->file_name));
+                     KV("mime_type", m->mime_type), KV("file_name", m->file_name),
+                     KV("thumbnail", json_str(thumbnail, "file_id")));
 }
 
 bool media_from_json(struct arena *a, str json, struct media *out)
@@ -284,6 +337,8 @@ void media_put_member(struct buf *b, const struct media *m)
     bool is_video = strcmp(m->kind, "video") == 0, is_document = strcmp(m->kind, "document") == 0;
     struct kv fields[12];
     size_t count = 0;
+    if (!str_empty(m->thumbnail))
+        fields[count++] = KV("thumbnail", JSON(m->thumbnail));
     fields[count++] = KV("file_id", m->file_id);
     fields[count++] = KV("file_unique_id", m->unique_id);
     fields[count++] = KV("file_size", m->size_bytes);
@@ -314,7 +369,7 @@ err *run_getFile(struct call *c, str *result)
         return bad_request(c, "invalid file_id");
     if (m.size_bytes > MOST_DOWNLOAD_BYTES)
         return bad_request(c, "file is too big");
-    /* A small size of a photo says its own size; what is loaded is the original. */
+    /* A small size of a bot's photo says its own size; what is loaded is the original. */
     str path = str_printf(c->arena, "%s%s/file_" STR_FMT "%s", m.kind,
                           strcmp(m.kind, "voice") == 0 || strcmp(m.kind, "audio") == 0 ? "" : "s",
                           STR_ARG(m.unique_id), kind_find(str_from(m.kind))->extension);

@@ -3,7 +3,7 @@
 
 #include "core/clock.h"
 
-enum { MESSAGE_LIVES_MS = 24 * 3600 * 1000, CALLBACK_LIVES_MS = 150000 };
+enum { MESSAGE_LIVES_MS = 24 * 3600 * 1000, CALLBACK_LIVES_MS = 150000, MOST_ALBUM = 10 };
 
 void telegram_person_put(const struct person *p)
 {
@@ -53,6 +53,46 @@ int64_t telegram_user_text(struct arena *a, int64_t user_id, str text)
     return say(a, user_id, &m);
 }
 
+/* -- files -- */
+
+/* In the order in which files of several kinds are sent. */
+static const struct sent_kind {
+    const char *name;
+    bool may_be_album;
+} sent_kinds[] = {
+    {"photo",    true },
+    {"video",    true },
+    {"document", true },
+    {"audio",    true },
+    {"voice",    false},
+};
+
+static bool is_sent_kind(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(sent_kinds); i++)
+        if (strcmp(name, sent_kinds[i].name) == 0)
+            return true;
+    return false;
+}
+
+/* A photo that is none may become a document instead. */
+static bool put_file(struct arena *a, const struct sent_file *f, bool or_document,
+                     struct media *out)
+{
+    const char *kind = f->kind;
+    if (!is_sent_kind(kind) || str_empty(f->bytes))
+        return false;
+    if (strcmp(kind, "photo") == 0) {
+        if (media_put_photo(a, f->bytes, out))
+            return true;
+        if (!or_document)
+            return false;
+        kind = "document";
+    }
+    media_put(a, kind, f->bytes, f->file_name, f->mime_type, f->duration_seconds, out);
+    return true;
+}
+
 static int64_t say_media(struct arena *a, int64_t user_id, const struct media *media, str caption,
                          str media_group_id)
 {
@@ -63,30 +103,54 @@ static int64_t say_media(struct arena *a, int64_t user_id, const struct media *m
     return say(a, user_id, &m);
 }
 
-int64_t telegram_user_photo(struct arena *a, int64_t user_id, str bytes, str caption,
-                            str media_group_id)
+int64_t telegram_user_file(struct arena *a, int64_t user_id, const struct sent_file *file,
+                           str caption, str media_group_id)
 {
-    struct picture picture = {0};
     struct media media = {0};
-    if (!telegram_person_exists(user_id) || !picture_read(bytes, &picture))
+    if (!telegram_person_exists(user_id) || !put_file(a, file, false, &media))
         return 0;
-    media_put(a, "photo", bytes, S(""), S(""), 0, &media);
     return say_media(a, user_id, &media, caption, media_group_id);
 }
 
-int64_t telegram_user_file(struct arena *a, int64_t user_id, const char *kind, str bytes,
-                           str file_name, str mime_type, str caption, str media_group_id,
-                           int64_t duration_seconds)
+/* All of one kind, album after album; how many they are. */
+static size_t say_kind(struct arena *a, int64_t user_id, const struct sent_kind *kind,
+                       const struct media *media, size_t count, str caption, int64_t *message_ids)
 {
-    static const char *const kinds[] = {"document", "voice", "audio", "video"};
-    struct media media = {0};
-    bool is_known = false;
-    for (size_t i = 0; i < ARRAY_LEN(kinds) && !is_known; i++)
-        is_known = strcmp(kind, kinds[i]) == 0;
-    if (!is_known || str_empty(bytes) || !telegram_person_exists(user_id))
-        return 0;
-    media_put(a, kind, bytes, file_name, mime_type, duration_seconds, &media);
-    return say_media(a, user_id, &media, caption, media_group_id);
+    size_t total = 0, said = 0;
+    str group = {0};
+    for (size_t i = 0; i < count; i++)
+        total += strcmp(media[i].kind, kind->name) == 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(media[i].kind, kind->name) != 0)
+            continue;
+        if (said % MOST_ALBUM == 0) /* a file that is left alone belongs to no album */
+            group = kind->may_be_album && total - said > 1
+                        ? str_printf(a, "%" PRIu64, random_below(UINT64_C(1) << 53))
+                        : (str){0};
+        message_ids[said++] = say_media(a, user_id, &media[i], caption, group);
+        caption = (str){0};
+    }
+    return said;
+}
+
+bool telegram_user_files(struct arena *a, int64_t user_id, const struct sent_file *files,
+                         size_t count, str caption, int64_t *message_ids)
+{
+    struct media *media = NEW_ARRAY(a, struct media, count + 1);
+    if (!telegram_person_exists(user_id) || !count)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!put_file(a, &files[i], true, &media[i]))
+            return false;
+    sql_script("savepoint say_files");
+    size_t said = 0;
+    for (size_t i = 0; i < ARRAY_LEN(sent_kinds); i++) {
+        if (said)
+            caption = S("");
+        said += say_kind(a, user_id, &sent_kinds[i], media, count, caption, message_ids + said);
+    }
+    sql_script("release say_files");
+    return true;
 }
 
 /* -- taps -- */

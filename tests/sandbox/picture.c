@@ -1,6 +1,11 @@
 /* Kind and size of a picture from its first bytes: PNG, JPEG and WebP. */
 #include "tests/sandbox/telegram_inside.h"
 
+enum {
+    MOST_PHOTO_SIDES = 10000, /* width and height together */
+    MOST_PHOTO_RATIO = 20,
+};
+
 static uint32_t byte_at(str s, size_t at)
 {
     return at < s.len ? (unsigned char)s.ptr[at] : 0;
@@ -73,4 +78,10 @@ bool picture_read(str bytes, struct picture *out)
     else if (str_starts(bytes, S("RIFF")) && str_eq(str_sub(bytes, 8, 4), S("WEBP")))
         is_known = read_webp(bytes, out);
     return is_known && out->width > 0 && out->height > 0;
+}
+
+bool picture_has_photo_shape(const struct picture *p)
+{
+    return p->width + p->height <= MOST_PHOTO_SIDES && p->width <= p->height * MOST_PHOTO_RATIO &&
+           p->height <= p->width * MOST_PHOTO_RATIO;
 }

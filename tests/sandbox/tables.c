@@ -56,4 +56,8 @@ static const char TABLES[] =
 void tables_make(void)
 {
     sql_script(TABLES);
+    /* Younger than sandboxes that are out there. */
+    if (!sql_number("select count(*) from pragma_table_info('files') where name = 'thumbnail'",
+                    NULL, 0))
+        sql_script("alter table files add column thumbnail text");
 }

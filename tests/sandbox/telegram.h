@@ -15,7 +15,8 @@
  *              markup (reply_markup as JSON, or null), media_group_id,
  *              reply_to (message id), is_deleted, extra (JSON, other fields)
  *   files      file_id, unique_id, kind, sha256, size_bytes, width, height,
- *              duration, mime_type, file_name
+ *              duration, mime_type, file_name, sizes (of a photo) and thumbnail (of a
+ *              document that is a picture) as JSON
  *   callbacks  id, user_id, message_id, data, at_ms, answered_ms,
  *              answer (JSON: {"text":…,"show_alert":…} or null)
  *   updates    update_id, queue_key, kind, body, expires_ms: not yet delivered
@@ -39,13 +40,21 @@ bool telegram_person_exists(int64_t user_id);
 /* What a person does. The answers are ids of messages, or 0 when there is no
  * such person. A text makes the chat exist; "/start …" is such a text. */
 int64_t telegram_user_text(struct arena *a, int64_t user_id, str text);
-/* A photo is seen by the bot in several sizes; 0 when the bytes are no picture. */
-int64_t telegram_user_photo(struct arena *a, int64_t user_id, str bytes, str caption,
-                            str media_group_id);
-/* kind: "document", "voice", "audio", "video". */
-int64_t telegram_user_file(struct arena *a, int64_t user_id, const char *kind, str bytes,
-                           str file_name, str mime_type, str caption, str media_group_id,
-                           int64_t duration_seconds);
+
+struct sent_file {
+    const char *kind; /* "photo", "document", "voice", "audio", "video" */
+    str bytes, file_name, mime_type;
+    int64_t duration_seconds;
+};
+/* A photo is seen by the bot in several sizes, encoded anew; 0 when the bytes are no picture
+ * that Telegram takes as a photo, or nothing at all. */
+int64_t telegram_user_file(struct arena *a, int64_t user_id, const struct sent_file *file,
+                           str caption, str media_group_id);
+/* Files picked together, as Telegram's apps send them: what can be no photo goes as a document,
+ * those of one kind in albums of up to ten, message after message, the caption under the first.
+ * Sets the ids of the messages; false, with nothing sent, when a file is empty. */
+bool telegram_user_files(struct arena *a, int64_t user_id, const struct sent_file *files,
+                         size_t count, str caption, int64_t *message_ids);
 /* The callback's id, empty when the message is not there or has no such button.
  * is_forged skips the look at the buttons, as a modified client would. */
 str telegram_user_tap(struct arena *a, int64_t user_id, int64_t message_id, str data,

@@ -7,7 +7,8 @@
  *   methods.c    the table: methods, fields, types, which are required, limits
  *   rules.c      holds a call against the table
  *   send.c edit.c bot.c   what the methods do
- *   media.c      file ids, pictures, uploads
+ *   media.c      file ids, uploads, what a message tells of a file
+ *   picture.c photo.c   pictures: their size by the header, their sizes as photos
  *   message.c    rows of messages and the JSON that Telegram makes of them
  *   format.c entities.c   text with tags or entities (format.h)
  *   person.c     what people do
@@ -102,7 +103,8 @@ str extra_of(struct call *c, struct json_object *holder);
 struct media {
     const char *kind; /* photo document voice audio video */
     str file_id, unique_id, sha256, mime_type, file_name, performer, title;
-    str sizes; /* of a photo: JSON array of PhotoSize */
+    str sizes;     /* of a photo: JSON array of PhotoSize */
+    str thumbnail; /* of a document that is a picture: JSON PhotoSize */
     int64_t size_bytes, width, height, duration;
 };
 
@@ -111,6 +113,18 @@ struct picture {
     const char *mime_type;
 };
 bool picture_read(str bytes, struct picture *out);
+/* Telegram takes nothing flatter than 20 to 1 as a photo, and no sides of over 10000 together. */
+bool picture_has_photo_shape(const struct picture *picture);
+
+/* JPEGs of one picture, the largest last. */
+enum { PHOTO_MOST_SIZES = 5 };
+struct photo_size {
+    str bytes;
+    int64_t width, height;
+};
+/* How many were made; 0 when the bytes are no picture that can be read. */
+size_t photo_sizes(struct arena *a, str bytes, struct photo_size sizes[PHOTO_MOST_SIZES]);
+bool photo_thumbnail(struct arena *a, str bytes, struct photo_size *out);
 
 /* Keeps bytes as a file of the kind. */
 err *media_keep(struct call *c, const char *kind, const struct upload *upload, struct media *out);
@@ -121,7 +135,9 @@ err *media_argument(struct call *c, struct json_object *holder, const char *fiel
 str media_json(struct arena *a, const struct media *m);
 bool media_from_json(struct arena *a, str json, struct media *out);
 bool media_find(struct arena *a, str file_id, struct media *out);
-/* Keeps bytes without a check; bytes of a photo are a picture. */
+/* A photo as a person's app sends it: encoded anew, in real sizes. False when it is no picture. */
+bool media_put_photo(struct arena *a, str bytes, struct media *out);
+/* Keeps bytes as they are and without a check; bytes of a photo are a picture. */
 void media_put(struct arena *a, const char *kind, str bytes, str file_name, str mime_type,
                int64_t duration, struct media *out);
 /* The member of a message: "photo":[…] or "document":{…}. */

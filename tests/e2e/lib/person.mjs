@@ -29,6 +29,28 @@ export class Person {
         return this.act("text", { text });
     }
 
+    // Sends files ({name, type, bytes}, as photos.mjs makes them) the way Telegram's apps do: as
+    // photos in albums of up to ten, what can be no photo as a file; asFiles sends all as files.
+    // The ids of the messages, photos first.
+    async sendPhotos(files, { asFiles = false, caption = "" } = {}) {
+        const sent = files.map(({ name, type, bytes }) => ({
+            kind: asFiles || !type.startsWith("image/") ? "document" : "photo",
+            file_name: name, mime_type: type, bytes: bytes.toString("base64"),
+        }));
+        return (await this.act("files", { files: sent, caption })).message_ids;
+    }
+
+    // One album, 2 to 10 files.
+    sendAlbum(files, options) {
+        assert.ok(files.length >= 2 && files.length <= 10, `an album of ${files.length}`);
+        return this.sendPhotos(files, options);
+    }
+
+    // A single photo, or a single file.
+    async sendPhoto(file, options) {
+        return (await this.sendPhotos([file], options))[0];
+    }
+
     // What the bot has written to this person and not deleted, oldest first.
     async messages() {
         const { messages } = await this.ground.control(`messages?user=${this.id}&limit=1000`);

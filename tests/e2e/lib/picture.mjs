@@ -31,13 +31,18 @@ export function picture(width, height, [red, green, blue]) {
             rows[at++] = blue * light;
         }
     }
+    return png(width, height, rows);
+}
+
+// Rows of RGB, before each the number of its filter.
+export function png(width, height, rows) {
     const header = Buffer.alloc(13);
     header.writeUInt32BE(width, 0);
     header.writeUInt32BE(height, 4);
     header.set([8, 2, 0, 0, 0], 8);
     return Buffer.concat([
         Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-        chunk("IHDR", header), chunk("IDAT", zlib.deflateSync(rows)), chunk("IEND", Buffer.alloc(0)),
+        chunk("IHDR", header), chunk("IDAT", zlib.deflateSync(rows, { level: 3 })), chunk("IEND", Buffer.alloc(0)),
     ]);
 }
 

@@ -171,7 +171,7 @@ export class Column {
             if (groupDay !== day) wanted.push(this.keep(shown, `day ${groupDay}`, "", () => make("li", { class: "day" }, make("span", {}, groupDay))));
             day = groupDay;
             const taps = this.taps.filter((tap) => tap.message === group[0].id).map((tap) => tap.data);
-            const made = JSON.stringify([group, taps, this.language]);
+            const made = JSON.stringify([group, taps, this.language, this.messages.get(group[0].reply_to)?.text]);
             wanted.push(this.keep(shown, group[0].id, made, () => bubble(group, this)));
         }
         for (const [key, { element }] of this.shown) if (!shown.has(key)) element.remove();
@@ -323,6 +323,15 @@ export class Column {
 
     setBlocked(isBlocked) {
         return this.attempt(() => tell("chat/block", { user: this.user.id, is_blocked: isBlocked }));
+    }
+
+    // A message that another one answers, where it is loaded.
+    show(id) {
+        const element = this.list.querySelector(`[data-messages~="${id}"]`);
+        if (!element) return;
+        element.scrollIntoView({ block: "center" });
+        element.classList.remove("shown-now");
+        requestAnimationFrame(() => element.classList.add("shown-now"));
     }
 
     enlarge(address, words) {

@@ -1,13 +1,34 @@
 // composer.js - writing, attaching, dropping, and the popup of commands.
-import { ask, icon, iconButton, make } from "./dom.js";
+import { icon, iconButton, keep, make, tell } from "./dom.js";
 import { sizeWords, word } from "./words.js";
 
 const mostInAlbum = 10;
+const mostFiles = 100;
+const mostBytes = 50 << 20;
+const mostPhotoSides = 10000; // px, width and height together
+const mostPhotoRatio = 20;
+
+// Whether Telegram's apps would send it as a photo; the sandbox looks again.
+async function canBePhoto(file) {
+    if (!file.type.startsWith("image/")) return false;
+    const picture = await createImageBitmap(file).catch(() => null);
+    if (!picture) return false;
+    const { width, height } = picture;
+    picture.close();
+    return width + height <= mostPhotoSides && width <= height * mostPhotoRatio && height <= width * mostPhotoRatio;
+}
+
+function inPieces(list, size) {
+    const pieces = [];
+    for (let at = 0; at < list.length; at += size) pieces.push(list.slice(at, at + size));
+    return pieces;
+}
 
 export class Composer {
     constructor(chat) {
         this.chat = chat;
-        this.picked = []; // {file, kind, address}
+        this.picked = []; // {file, wanted, kind, isPicture, address, looked, progress, sha256}
+        this.sending = null; // ends an upload that is under way
         this.choice = 0;
         this.build();
     }
@@ -27,7 +48,10 @@ export class Composer {
         this.input.addEventListener("paste", (event) => this.onPaste(event));
         this.input.addEventListener("blur", () => setTimeout(() => this.showCommands([]), 150));
         this.popup = make("ul", { class: "popup", id, role: "listbox", hidden: true });
-        this.tray = make("ul", { class: "tray", hidden: true });
+        this.tray = make("ul", { class: "tray" });
+        this.modes = ["photo", "document"].map((kind) => make("button", { type: "button", "data-mode": kind, onclick: () => this.sendAs(kind) }));
+        this.mode = make("div", { class: "mode", role: "group" }, ...this.modes);
+        this.files = make("div", { class: "files", hidden: true }, this.mode, this.tray);
         this.photoInput = this.fileInput("photo", "image/*");
         this.anyInput = this.fileInput("document");
         this.menu = make("div", { class: "attach-menu", hidden: true },
@@ -39,7 +63,7 @@ export class Composer {
         this.row = make("div", { class: "row" }, this.clip, this.input, this.slash, this.sendButton);
         this.unblock = make("button", { type: "button", class: "unblock", onclick: () => this.chat.setBlocked(false) });
         this.element = make("footer", { class: "composer" },
-            this.popup, this.menu, this.tray, this.row, this.unblock, this.photoInput, this.anyInput);
+            this.popup, this.menu, this.files, this.row, this.unblock, this.photoInput, this.anyInput);
         this.menu.addEventListener("keydown", (event) => {
             if (event.key === "Escape") this.toggleMenu(false);
         });
@@ -54,8 +78,6 @@ export class Composer {
             element.title = word(key, this.language);
         };
         const { user } = this.chat;
-        this.input.placeholder = word("placeholder", this.language);
-        this.input.setAttribute("aria-label", `${word("placeholder", this.language)}: ${user.name}`);
         label(this.clip, "attach");
         label(this.slash, "commands");
         label(this.sendButton, "send");
@@ -191,13 +213,32 @@ export class Composer {
 
     pick(files, kind) {
         for (const file of files) {
-            if (this.picked.length === mostInAlbum) break;
-            const isPicture = file.type.startsWith("image/");
-            this.picked.push({ file, kind: kind === "photo" && !isPicture ? "document" : kind,
-                address: isPicture ? URL.createObjectURL(file) : null });
+            const wrong = file.size > mostBytes ? "file_too_large" : file.size === 0 ? "file_empty"
+                : this.picked.length >= mostFiles ? "too_many_files" : null;
+            if (wrong) this.chat.toast(`${file.name}: ${word(wrong, this.language)}`);
+            else this.picked.push(this.look({ file, wanted: kind }));
         }
         this.describeTray();
         this.input.focus();
+    }
+
+    // A picture by its name, until its bytes have been looked at.
+    look(picked) {
+        picked.isPicture = picked.file.type.startsWith("image/");
+        picked.kind = picked.isPicture ? picked.wanted : "document";
+        picked.address = picked.isPicture ? URL.createObjectURL(picked.file) : null;
+        picked.looked = canBePhoto(picked.file).then((canBe) => {
+            if (canBe || !picked.isPicture) return;
+            Object.assign(picked, { isPicture: false, kind: "document" });
+            this.describeTray();
+        });
+        return picked;
+    }
+
+    // All pictures that wait become photos, or files.
+    sendAs(kind) {
+        for (const picked of this.picked) if (picked.isPicture) picked.kind = kind;
+        this.describeTray();
     }
 
     drop(picked) {
@@ -207,11 +248,32 @@ export class Composer {
     }
 
     describeTray() {
-        this.tray.hidden = this.picked.length === 0 || this.chat.user.is_blocked;
-        this.tray.replaceChildren(...this.picked.map((picked) => make("li", { class: picked.kind },
-            picked.kind === "photo" ? make("img", { src: picked.address, alt: picked.file.name })
-                : make("span", { class: "tray-file" }, icon("file"), make("b", {}, picked.file.name), make("span", {}, sizeWords(picked.file.size, this.language))),
-            iconButton("close", `${word("remove", this.language)}: ${picked.file.name}`, () => this.drop(picked)))));
+        const { picked, language } = this;
+        const pictures = picked.filter((one) => one.isPicture);
+        const caption = word(picked.length ? "caption" : "placeholder", language);
+        this.input.placeholder = caption;
+        this.input.setAttribute("aria-label", `${caption}: ${this.chat.user.name}`);
+        this.files.hidden = picked.length === 0 || this.chat.user.is_blocked;
+        this.mode.hidden = pictures.length === 0;
+        this.mode.setAttribute("aria-label", word("send_as", language));
+        for (const button of this.modes) {
+            button.textContent = word(button.dataset.mode === "photo" ? "as_photos" : "as_files", language);
+            button.setAttribute("aria-pressed", String(pictures.every((one) => one.kind === button.dataset.mode)));
+            button.disabled = Boolean(this.sending);
+        }
+        this.tray.replaceChildren(...picked.map((one) => this.trayItem(one)));
+    }
+
+    trayItem(picked) {
+        const { file, kind, wanted, isPicture, address } = picked;
+        picked.bar = make("progress", { max: "1", value: picked.progress ?? 0, hidden: !this.sending, "aria-label": `${word("uploading", this.language)}: ${file.name}` });
+        const about = wanted === "photo" && !isPicture ? `${sizeWords(file.size, this.language)}, ${word("goes_as_file", this.language)}` : sizeWords(file.size, this.language);
+        const content = kind === "photo" ? make("img", { src: address, alt: file.name, title: file.name })
+            : make("span", { class: "tray-file" },
+                address ? make("img", { src: address, alt: "" }) : icon("file"),
+                make("span", { class: "tray-words" }, make("b", { title: file.name }, file.name), make("span", {}, about)));
+        return make("li", { class: kind }, content, picked.bar,
+            iconButton("close", `${word("remove", this.language)}: ${file.name}`, () => this.sending ? this.sending.abort() : this.drop(picked)));
     }
 
     onPaste(event) {
@@ -221,19 +283,50 @@ export class Composer {
         this.pick(files, "photo");
     }
 
-    // Files of one kind picked together travel as one album.
+    // First every file goes up, then they are sent, album by album: a message that
+    // another file of the album is still missing from has never existed.
     async upload() {
-        const form = new FormData();
-        form.append("user", this.chat.user.id);
-        form.append("caption", this.input.value.trim());
-        for (const picked of this.picked) form.append(picked.kind, picked.file, picked.file.name);
+        if (this.sending) return;
+        this.sending = new AbortController();
         this.sendButton.disabled = true;
-        const made = await this.chat.attempt(() => ask("chat/upload", { method: "POST", body: form }));
+        this.describeTray();
+        const isSent = await this.chat.attempt(() => this.keepAndSend([...this.picked], this.input.value.trim()));
+        this.sending = null;
         this.sendButton.disabled = false;
-        if (!made) return;
-        for (const picked of [...this.picked]) this.drop(picked);
-        this.setText("");
-        this.chat.toEnd();
+        if (isSent) {
+            for (const picked of [...this.picked]) this.drop(picked);
+            this.setText("");
+            this.chat.toEnd();
+        }
+        this.describeTray();
+    }
+
+    async keepAndSend(picked, caption) {
+        await Promise.all(picked.map((one) => one.looked));
+        for (const one of picked) {
+            one.sha256 ??= await keep(one.file, (progress) => this.showProgress(one, progress), this.sending.signal)
+                .catch((error) => {
+                    if (error.name === "AbortError") return null;
+                    throw error;
+                });
+            if (!one.sha256) return false; // the person thought better of it
+            this.showProgress(one, 1);
+        }
+        let words = caption;
+        for (const kind of ["photo", "document"]) {
+            for (const album of inPieces(picked.filter((one) => one.kind === kind), mostInAlbum)) {
+                const files = album.map((one) => ({ kind, sha256: one.sha256, name: one.file.name, type: one.file.type }));
+                await tell("chat/files", { user: this.chat.user.id, caption: words, files });
+                words = "";
+                for (const one of album) this.drop(one);
+            }
+        }
+        return true;
+    }
+
+    showProgress(picked, progress) {
+        picked.progress = progress;
+        if (picked.bar) picked.bar.value = progress;
     }
 
     // -- drag and drop: the upper half of the chat sends photos, the lower files --
@@ -245,7 +338,7 @@ export class Composer {
         const cover = make("div", { class: "zones", hidden: true }, ...zones);
         area.append(cover);
         let depth = 0;
-        const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+        const carriesFiles = (event) => event.dataTransfer?.types.includes("Files") && !this.chat.user.is_blocked;
         area.addEventListener("dragenter", (event) => {
             if (!carriesFiles(event)) return;
             depth++;

@@ -49,3 +49,25 @@ export function tell(address, body) {
         body: JSON.stringify(body),
     });
 }
+
+// Gives a file to the server, tells how far it is (0 to 1), and answers its SHA-256.
+// fetch() would not tell; the signal ends it.
+export function keep(file, tellProgress, signal) {
+    return new Promise((done, fail) => {
+        const request = new XMLHttpRequest();
+        const end = () => request.abort();
+        signal.addEventListener("abort", end, { once: true });
+        request.upload.addEventListener("progress", (event) => event.lengthComputable && tellProgress(event.loaded / event.total));
+        request.addEventListener("abort", () => fail(new DOMException("aborted", "AbortError")));
+        request.addEventListener("error", () => fail(new Error("the sandbox cannot be reached")));
+        request.addEventListener("load", () => {
+            signal.removeEventListener("abort", end);
+            if (request.status === 200) done(request.response.sha256);
+            else fail(new Error(request.response?.error ?? `HTTP ${request.status}`));
+        });
+        request.open("POST", "chat/keep");
+        request.responseType = "json";
+        request.setRequestHeader("Content-Type", "application/octet-stream");
+        request.send(file);
+    });
+}

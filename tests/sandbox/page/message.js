@@ -108,7 +108,8 @@ function documentCard(message, chat) {
     const { media } = message;
     const name = media.file_name || word("file", chat.language);
     return make("a", { class: "document", href: fileAddress(media.file_id), download: name },
-        make("span", { class: "document-icon" }, icon("file")),
+        media.thumbnail ? make("span", { class: "document-picture", "data-file": media.thumbnail }, make("img", { src: fileAddress(media.thumbnail), alt: "" }))
+            : make("span", { class: "document-icon" }, icon("file")),
         make("span", { class: "document-words" },
             make("span", { class: "document-name" }, name),
             make("span", { class: "document-size" }, sizeWords(media.size_bytes ?? 0, chat.language))));
@@ -175,6 +176,22 @@ function keyboard(message, chat) {
         make("div", { class: "keys" }, ...row.map((button) => key(message, button, chat)))));
 }
 
+// -- what a message answers --
+
+function quote(message, chat) {
+    if (!message.reply_to) return null;
+    const replied = chat.messages.get(message.reply_to);
+    const kind = replied && replied.kind !== "text" ? word(replied.kind === "photo" ? "photo" : "file", chat.language) : "";
+    const words = replied ? replied.text.slice(0, 120) || replied.media?.file_name || kind : chat.hasEarlier ? "…" : word("replied_gone", chat.language);
+    const picture = replied?.kind === "photo" ? replied.media?.file_id : replied?.media?.thumbnail;
+    return make("button", {
+        type: "button", class: "quote", "aria-label": `${word("replied", chat.language)}: ${words}`,
+        onclick: () => chat.show(message.reply_to),
+    }, picture ? make("span", { class: "quote-picture", "data-file": picture }, make("img", { src: fileAddress(picture), alt: "" })) : null,
+    make("span", { class: "quote-words" },
+        make("b", {}, replied?.is_bot ? word("bot", chat.language) : chat.user.name), make("span", {}, words)));
+}
+
 // -- a bubble: one message, or all of an album --
 
 function stamp(message, chat) {
@@ -192,7 +209,7 @@ export function bubble(messages, chat) {
     const isPicture = media.length > 0 && ["photo", "video"].includes(first.kind);
     const holder = media.length
         ? make("div", { class: isGrid ? `grid grid-${Math.min(media.length, 10)}` : "media" }, ...media) : null;
-    const body = make("div", { class: `bubble${isPicture ? " pictured" : ""}${captioned.text ? "" : " wordless"}` }, holder);
+    const body = make("div", { class: `bubble${isPicture ? " pictured" : ""}${captioned.text ? "" : " wordless"}` }, quote(first, chat), holder);
     if (captioned.text)
         body.append(make("div", { class: "text" }, richText(captioned.text, captioned.entities, chat), stamp(captioned, chat)));
     else
