@@ -42,7 +42,7 @@ int media_hash_distance(uint64_t one, uint64_t other)
 
 static err *silent(const struct call *c)
 {
-    return fail(c->arena, ERR_UPSTREAM, "media: silent for %d ms", MEDIA_DEADLINE_MS);
+    return fail(c->arena, ERR_UPSTREAM, "media: silent until the deadline");
 }
 
 /* A unix socket is connected at once or not at all: while its queue is full there is nothing to
@@ -265,7 +265,8 @@ err *media_photo(struct arena *a, const struct media *m, str bytes,
                            KV("short_side_pixels", limits->short_side_pixels),
                            KV("most_pixels", limits->most_pixels));
     header = str_printf(a, STR_FMT "\n", STR_ARG(header));
-    struct call c = {a, -1, clock_steady_ms() + MEDIA_DEADLINE_MS};
+    int64_t patience_ms = m->deadline_ms ? m->deadline_ms : MEDIA_DEADLINE_MS;
+    struct call c = {a, -1, clock_steady_ms() + patience_ms};
     err *e = talk(&c, m, header, bytes, out);
     if (c.fd >= 0)
         close(c.fd);

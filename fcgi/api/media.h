@@ -12,7 +12,7 @@
  *     if (!str_empty(photo.refused)) ...
  *     TRY(s3_put(a, s3, bucket, key, S("image/jpeg"), photo.jpeg));
  *
- * Called inside a task of the loop. A call lasts at most MEDIA_DEADLINE_MS, the
+ * Called inside a task of the loop. A call lasts at most its deadline, the
  * wait for a free process included. Nothing is repeated in here, and everything
  * may be: the same bytes give the same answer.
  *   ERR_INPUT        more bytes than MEDIA_MOST_BYTES
@@ -26,11 +26,12 @@
 enum {
     MEDIA_MOST_BYTES = 20 << 20, /* what Telegram hands out */
     MEDIA_MOST_PIXELS = 40000000,
-    MEDIA_DEADLINE_MS = 40000,
+    MEDIA_DEADLINE_MS = 60000,
 };
 
 struct media {
-    str socket; /* path of the socket */
+    str socket;          /* its path */
+    int64_t deadline_ms; /* of a call; 0: MEDIA_DEADLINE_MS */
 };
 
 struct media_limits {
