@@ -34,10 +34,14 @@ static err *read_one(struct arena *a, const struct rows *rows, struct avatar *ou
     return NULL;
 }
 
-err *avatar_add(struct db *db, str id, int64_t user_id, str name, str gender, str training_type)
+err *avatar_add(struct db *db, str id, int64_t user_id, str name, str gender, str training_type,
+                int64_t most, bool *added)
 {
-    return db_query(db, &Q_avatar_add, NULL, V(id), V(user_id), V(name), V(gender),
-                    V(training_type));
+    struct rows rows;
+    TRY(db_query(db, &Q_avatar_add, &rows, V(id), V(user_id), V(name), V(gender), V(training_type),
+                 V(most)));
+    *added = rows.count > 0;
+    return NULL;
 }
 
 err *avatar_find(struct db *db, struct arena *a, int64_t user_id, str id, struct avatar *out)
@@ -70,4 +74,35 @@ err *avatar_find_main(struct db *db, struct arena *a, int64_t user_id, struct av
     struct rows rows;
     TRY(db_query(db, &Q_avatar_find_main, &rows, V(user_id)));
     return read_one(a, &rows, out);
+}
+
+err *avatar_list(struct db *db, struct arena *a, int64_t user_id, struct avatar **out,
+                 size_t *count)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_avatar_list, &rows, V(user_id)));
+    *out = NEW_ARRAY(a, struct avatar, (size_t)rows.count + 1);
+    *count = (size_t)rows.count;
+    for (int i = 0; i < rows.count; i++)
+        read_avatar(&rows, i, &(*out)[i]);
+    return NULL;
+}
+
+err *avatar_set_name(struct db *db, struct arena *a, int64_t user_id, str id, str name)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_avatar_set_name, &rows, V(user_id), V(id), V(name)));
+    return rows.count ? NULL : fail(a, ERR_NOT_FOUND, "no such avatar");
+}
+
+err *avatar_set_main(struct db *db, int64_t user_id, str id)
+{
+    TRY(db_query(db, &Q_avatar_clear_main, NULL, V(user_id)));
+    return db_query(db, &Q_avatar_set_main, NULL, V(user_id), V(id));
+}
+
+err *avatar_delete(struct db *db, int64_t user_id, str id)
+{
+    TRY(db_query(db, &Q_avatar_delete, NULL, V(user_id), V(id)));
+    return db_query(db, &Q_avatar_follow_main, NULL, V(user_id));
 }

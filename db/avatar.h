@@ -27,7 +27,9 @@ struct avatar {
     int64_t created_at_us; /* with the id its place among the others */
 };
 
-err *avatar_add(struct db *db, str id, int64_t user_id, str name, str gender, str training_type);
+/* added: false when the user has a draft already, or `most` avatars. gender may be empty. */
+err *avatar_add(struct db *db, str id, int64_t user_id, str name, str gender, str training_type,
+                int64_t most, bool *added);
 /* ERR_NOT_FOUND unless it is this user's. */
 err *avatar_find(struct db *db, struct arena *a, int64_t user_id, str id, struct avatar *out);
 /* The same, and holds the row until the transaction ends; opens one. user_id 0: anybody's, for jobs. */
@@ -35,3 +37,14 @@ err *avatar_lock(struct db *db, struct arena *a, int64_t user_id, str id, struct
 /* ERR_NOT_FOUND when the user has none. */
 err *avatar_find_draft(struct db *db, struct arena *a, int64_t user_id, struct avatar *out);
 err *avatar_find_main(struct db *db, struct arena *a, int64_t user_id, struct avatar *out);
+/* The main one first, then the newest; drafts too. */
+err *avatar_list(struct db *db, struct arena *a, int64_t user_id, struct avatar **out,
+                 size_t *count);
+
+/* ERR_NOT_FOUND unless it is this user's. */
+err *avatar_set_name(struct db *db, struct arena *a, int64_t user_id, str id, str name);
+/* Of the user's finished ones; any other that was main is so no more. */
+err *avatar_set_main(struct db *db, int64_t user_id, str id);
+/* With its photos, trainings and files; images made with it stay. When it was the main one, the
+ * newest finished one follows. */
+err *avatar_delete(struct db *db, int64_t user_id, str id);

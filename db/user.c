@@ -38,6 +38,7 @@ static struct user user_of(const struct rows *rows)
         .created_at_ms = rows_i64(rows, 0, "created_at_ms"),
         .balance = rows_i64(rows, 0, "balance"),
         .held = rows_i64(rows, 0, "held"),
+        .avatars = (int)rows_i64(rows, 0, "avatars"),
         .settings = settings_of(rows),
     };
 }

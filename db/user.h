@@ -32,6 +32,7 @@ struct user {
     bool is_unreachable; /* Telegram said 403 and nothing came since */
     int64_t created_at_ms;
     int64_t balance, held; /* coins */
+    int avatars;           /* drafts too */
     struct user_settings settings;
 };
 

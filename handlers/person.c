@@ -18,6 +18,7 @@ enum { CACHED_FOR_MS = 10 * 60 * 1000 };
     X(id)                                                                                          \
     X(balance)                                                                                     \
     X(held)                                                                                        \
+    X(avatars)                                                                                     \
     X(utc_offset_hours)                                                                            \
     X(is_premium)                                                                                  \
     X(is_blocked)                                                                                  \

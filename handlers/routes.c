@@ -1,6 +1,7 @@
 #include "handlers/routes.h"
 
 #include "handlers/admin.h"
+#include "handlers/avatar.h"
 #include "handlers/delivery.h"
 #include "handlers/gallery.h"
 #include "handlers/generation.h"
@@ -14,12 +15,17 @@ const struct state_row state_rows[STATE_COUNT] = {
     [ST_idle]           = {"idle",           on_menu},
     [ST_imagen_words]   = {"imagen_words",   draw_imagen_words},
     [ST_imagen_options] = {"imagen_options", draw_imagen_options},
+    [ST_avatar_type]    = {"avatar_type",    draw_avatar_type},
+    [ST_avatar_gender]  = {"avatar_gender",  draw_avatar_gender},
+    [ST_avatar_name]    = {"avatar_name",    draw_avatar_name},
+    [ST_avatar_rename]  = {"avatar_rename",  draw_avatar_rename},
 };
 
 const struct route commands[] = {
     {"/start",    on_start,        NEED_NOTHING, ST_idle},
     {"/menu",     on_menu,         NEED_NOTHING, ST_idle},
     {"/create",   on_imagen_open,  NEED_NOTHING, ST_imagen_words},
+    {"/avatars",  on_avatar_open,  NEED_NOTHING, ST_idle},
     {"/gallery",  on_gallery_open, NEED_NOTHING, ST_idle},
     {"/balance",  on_balance,      NEED_NOTHING, ST_idle},
     {"/language", on_language,     NEED_NOTHING, ST_idle},
@@ -32,6 +38,7 @@ const struct route commands[] = {
 const struct menu_command menu_commands[] = {
     {"menu",     T_command_menu},
     {"create",   T_command_create},
+    {"avatars",  T_command_avatars},
     {"gallery",  T_command_gallery},
     {"balance",  T_command_balance},
     {"language", T_command_language},
@@ -50,6 +57,15 @@ const struct route taps[] = {
     {"imagen:make",       on_imagen_made,        NEED_NOTHING,    ST_stay},
     {"imagen:again",      on_imagen_again,       NEED_GENERATION, ST_idle},
     {"generation:cancel", on_generation_cancel,  NEED_GENERATION, ST_stay},
+    {"avatar:open",       on_avatar_open,        NEED_NOTHING,    ST_idle},
+    {"avatar:show",       on_avatar_show,        NEED_AVATAR,     ST_idle},
+    {"avatar:place",      on_avatar_place,       NEED_AVATAR,     ST_stay},
+    {"avatar:new",        on_avatar_new,         NEED_NOTHING,    ST_idle},
+    {"avatar:agree",      on_avatar_agree,       NEED_NOTHING,    ST_avatar_type},
+    {"avatar:main",       on_avatar_main,        NEED_AVATAR,     ST_idle},
+    {"avatar:rename",     on_avatar_rename,      NEED_AVATAR,     ST_avatar_rename},
+    {"avatar:delete",     on_avatar_delete,      NEED_AVATAR,     ST_idle},
+    {"avatar:remove",     on_avatar_remove,      NEED_AVATAR,     ST_idle},
     {"gallery:open",      on_gallery_open,       NEED_NOTHING,    ST_idle},
     {"gallery:older",     on_gallery_older,      NEED_NOTHING,    ST_idle},
     {"gallery:newer",     on_gallery_newer,      NEED_NOTHING,    ST_idle},
@@ -72,6 +88,11 @@ const struct step steps[] = {
     {ST_imagen_options, IN_TAP,  "imagen:count", on_imagen_count, ST_stay,           "a choice is marked"},
     {ST_imagen_options, IN_TAP,  "imagen:speed", on_imagen_speed, ST_stay,           "a choice is marked"},
     {ST_imagen_options, IN_TAP,  "imagen:make",  on_imagen_make,  ST_idle,           "the order is paid and under way"},
+    {ST_avatar_type,    IN_TAP,  "avatar:portrait", on_avatar_portrait, ST_avatar_gender, "a portrait is asked for its gender"},
+    {ST_avatar_type,    IN_TAP,  "avatar:type",  on_avatar_type,     ST_avatar_name, "a style or a thing has none"},
+    {ST_avatar_gender,  IN_TAP,  "avatar:gender", on_avatar_gender,  ST_avatar_name, "then it is named"},
+    {ST_avatar_name,    IN_TEXT, NULL,           on_avatar_name,     ST_idle,        "a name makes a draft"},
+    {ST_avatar_rename,  IN_TEXT, NULL,           on_avatar_new_name, ST_idle,        "the card shows the new name"},
     {ST_stay, IN_TEXT, NULL, NULL, ST_stay, NULL},
 };
 

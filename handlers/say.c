@@ -1,5 +1,7 @@
 #include "handlers/say.h"
 
+#include <time.h>
+
 #include "handlers/turn.h"
 
 enum {
@@ -201,6 +203,29 @@ str answer_call(struct arena *a, str query_id, str words, bool is_alert)
     if (is_alert)
         put_member(&b, "show_alert", V(is_alert));
     return end_call(&b, NULL);
+}
+
+/* ---------------------------------------------------------------- dates */
+
+static struct tm wall_clock(int64_t at_ms, int utc_offset_hours)
+{
+    enum { HOUR_S = 3600 };
+    time_t seconds = (time_t)(at_ms / 1000 + utc_offset_hours * HOUR_S);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    return tm;
+}
+
+str date_shown(struct arena *a, int64_t at_ms, int utc_offset_hours)
+{
+    struct tm tm = wall_clock(at_ms, utc_offset_hours);
+    return str_printf(a, "%02d.%02d.%04d", tm.tm_mday, tm.tm_mon + 1, tm.tm_year + 1900);
+}
+
+str moment_shown(struct arena *a, int64_t at_ms, int utc_offset_hours)
+{
+    struct tm tm = wall_clock(at_ms, utc_offset_hours);
+    return str_printf(a, "%02d.%02d %02d:%02d", tm.tm_mday, tm.tm_mon + 1, tm.tm_hour, tm.tm_min);
 }
 
 /* ---------------------------------------------------------------- turns */

@@ -45,6 +45,10 @@ str text_html(struct arena *a, enum language language, enum text text, const str
 /* As it stands, for buttons and toasts; values are not escaped. */
 str text_plain(struct arena *a, enum language language, enum text text, const struct kv *values);
 
+/* In the user's zone: "21.11.2026", and "21.11 09:30". */
+str date_shown(struct arena *a, int64_t at_ms, int utc_offset_hours);
+str moment_shown(struct arena *a, int64_t at_ms, int utc_offset_hours);
+
 /* An edit whose message the sender knows by its slot; see outbox.h. */
 enum { MESSAGE_OF_SLOT = -1 };
 

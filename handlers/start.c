@@ -1,7 +1,5 @@
 #include "handlers/start.h"
 
-#include <time.h>
-
 #include "core/log.h"
 
 #include "db/ledger.h"
@@ -14,9 +12,10 @@ static void menu_buttons(struct turn *t)
     keyboard_row(k);
     keyboard_button(k, T_button_imagen, S("imagen:open"));
     keyboard_row(k);
+    keyboard_button(k, T_button_avatars, S("avatar:open"), KV("n", t->user->avatars));
     keyboard_button(k, T_button_gallery, S("gallery:open"));
-    keyboard_button(k, T_button_balance, S("balance:open"), KV("balance", t->user->balance));
     keyboard_row(k);
+    keyboard_button(k, T_button_balance, S("balance:open"), KV("balance", t->user->balance));
     keyboard_button(k, T_button_language, S("language:open"));
     keyboard_button(k, T_button_help, S("help:open"));
 }
@@ -89,14 +88,6 @@ static enum text line_text(const struct ledger_line *line)
     return str_eq(line->kind, S("credit")) ? T_line_credit : T_line_debit;
 }
 
-static str date_of(struct arena *a, int64_t at_ms, int utc_offset_hours)
-{
-    time_t seconds = (time_t)(at_ms / 1000 + utc_offset_hours * 3600);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    return str_printf(a, "%02d.%02d %02d:%02d", tm.tm_mday, tm.tm_mon + 1, tm.tm_hour, tm.tm_min);
-}
-
 static str statement(struct turn *t, const struct ledger_line *lines, size_t count)
 {
     struct buf b = buf_new(t->arena);
@@ -106,8 +97,8 @@ static str statement(struct turn *t, const struct ledger_line *lines, size_t cou
         if (b.len)
             buf_add_char(&b, '\n');
         buf_add(&b, text_plain(t->arena, t->language, line_text(&lines[i]),
-                               KVS(KV("date", date_of(t->arena, lines[i].created_at_ms,
-                                                      t->user->utc_offset_hours)),
+                               KVS(KV("date", moment_shown(t->arena, lines[i].created_at_ms,
+                                                           t->user->utc_offset_hours)),
                                    KV("coins", lines[i].coins),
                                    KV("sign", lines[i].coins > 0 ? S("+") : S("")),
                                    KV("after", lines[i].balance_after))));

@@ -7,7 +7,11 @@
 #define STATES(X)                                                                                  \
     X(idle)                                                                                        \
     X(imagen_words)                                                                                \
-    X(imagen_options)
+    X(imagen_options)                                                                              \
+    X(avatar_type)                                                                                 \
+    X(avatar_gender)                                                                               \
+    X(avatar_name)                                                                                 \
+    X(avatar_rename)
 
 /* ST_stay, in a row of routes.c: the state is not changed. */
 #define STATE_ENUM(name) ST_##name,

@@ -1,9 +1,13 @@
 -- Avatars. Queries about a user's avatars take the owner first.
 
+-- One draft a user is a rule of the table; how many avatars, of the settings.
 -- :avatar_add writes
 insert into avatars (id, user_id, name, gender, training_type, avatar_type)
-values ($1, $2, $3, nullif($4, '')::avatargender, $5::avatartrainingtype,
-        case $5 when 'style' then 'style' when 'object' then 'custom' else 'character' end::avatartype)
+select $1, $2, $3, nullif($4, '')::avatargender, $5::avatartrainingtype,
+       case $5 when 'style' then 'style' when 'object' then 'custom' else 'character' end::avatartype
+where (select count(*) from avatars where user_id = $2) < $6
+on conflict do nothing
+returning id
 
 -- :avatar_find
 select * from avatar_cards where user_id = $1 and id = $2
@@ -20,3 +24,28 @@ select * from avatar_cards where user_id = $1 and is_draft
 
 -- :avatar_find_main
 select * from avatar_cards where user_id = $1 and is_main
+
+-- :avatar_list
+select * from avatar_cards where user_id = $1 order by is_main desc, created_at desc, id desc
+
+-- :avatar_set_name writes
+update avatars set name = $3, updated_at = now() where user_id = $1 and id = $2 returning id
+
+-- Two statements, because there must never be two main ones, not even for a row's time.
+-- :avatar_clear_main writes
+update avatars set is_main = false, updated_at = now() where user_id = $1 and is_main
+
+-- :avatar_set_main writes
+update avatars set is_main = true, updated_at = now()
+where user_id = $1 and id = $2 and status = 'completed'
+
+-- :avatar_delete writes
+delete from avatars where user_id = $1 and id = $2
+
+-- :avatar_follow_main writes
+update avatars set is_main = true, updated_at = now()
+where id = (select id from avatars
+            where user_id = $1 and status = 'completed'
+            order by created_at desc, id desc
+            limit 1)
+  and not exists (select from avatars where user_id = $1 and is_main)

@@ -6,7 +6,7 @@ select u.id, u.telegram_id, u.first_name, u.last_name, u.username, u.language_co
        substr(u.timezone, 4)::int as utc_offset_hours, u.is_premium, u.is_blocked,
        u.unreachable_at is not null as is_unreachable,
        (extract(epoch from u.created_at) * 1000)::bigint as created_at_ms,
-       l.balance, l.held,
+       l.balance, l.held, (select count(*) from avatars a where a.user_id = u.id) as avatars,
        s.default_aspect_ratio, s.default_image_count, s.default_quality
 from users u
 join user_settings s on s.user_id = u.id
