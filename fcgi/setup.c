@@ -14,6 +14,17 @@ _Noreturn void setup_fail(const char *event, const err *e)
     exit(EXIT_FAILURE);
 }
 
+/*
+ * libpq brings libldap, and that GnuTLS, which would get ready for work before main(): half a
+ * megabyte of each process for what nobody here asks for. This is how it wants to be told; whoever
+ * does need it, as a lookup of a database service in LDAP, gets it ready then.
+ */
+int _gnutls_global_init_skip(void);
+int _gnutls_global_init_skip(void)
+{
+    return 1;
+}
+
 /* -- settings -- */
 
 /* One line of the log for each mistake. */
