@@ -16,7 +16,7 @@
 enum {
     SOCKET_TIMEOUT_S = 5,  /* nginx sends a request whole; silence in its middle is a fault */
     ACCEPT_PAUSE_MS = 100, /* after accept() failed for want of descriptors or memory */
-    POOLED_CONNECTIONS_MAX = 64,
+    POOLED_ARENAS_MAX = 16,
     DISCARD_MAX_BYTES = 64 << 20, /* of a body that is too large */
     CHUNK_BYTES = 16 * 1024,
 };
@@ -28,8 +28,7 @@ struct connection {
     enum connection_state state;
     FCGX_Request fcgi;
     struct watch watch;
-    struct arena *arena;
-    struct connection *next_pooled;
+    struct arena *arena; /* while a request is being received or is in flight */
 };
 
 static struct {
@@ -38,38 +37,37 @@ static struct {
     struct timer accept_again;
     bool is_draining;
     size_t connection_count, in_flight_count;
-    struct connection *pooled;
-    size_t pooled_count;
+    struct arena *pooled_arenas[POOLED_ARENAS_MAX];
+    size_t pooled_arena_count;
 } server;
 
 /* -- connections -- */
 
-static struct connection *connection_take(void)
+/* nginx keeps far more connections than have a request at a time, and an arena's pages stay its own
+ * once they were touched: the one used last is the next, and few wait. */
+static struct arena *take_arena(void)
 {
-    struct connection *c = server.pooled;
-    if (c) {
-        server.pooled = c->next_pooled;
-        server.pooled_count--;
-        return c;
+    if (server.pooled_arena_count > 0)
+        return server.pooled_arenas[--server.pooled_arena_count];
+    return arena_new(server.options.arena_bytes);
+}
+
+static void give_arena_back(struct connection *c)
+{
+    struct arena *a = c->arena;
+    c->arena = NULL;
+    if (server.pooled_arena_count == POOLED_ARENAS_MAX) {
+        arena_free(a);
+        return;
     }
-    c = calloc(1, sizeof *c);
-    if (!c)
-        abort();
-    c->arena = arena_new(server.options.arena_bytes);
-    return c;
+    arena_reset(a);
+    server.pooled_arenas[server.pooled_arena_count++] = a;
 }
 
 static void connection_release(struct connection *c)
 {
     loop_watch(&c->watch, 0);
-    if (server.pooled_count < POOLED_CONNECTIONS_MAX) {
-        c->next_pooled = server.pooled;
-        server.pooled = c;
-        server.pooled_count++;
-    } else {
-        arena_free(c->arena);
-        free(c);
-    }
+    free(c);
     server.connection_count--;
     if (server.is_draining && server.connection_count == 0)
         loop_stop();
@@ -81,7 +79,8 @@ static void connection_drop(struct connection *c)
     loop_watch(&c->watch, 0);
     FCGX_Detach(&c->fcgi);
     FCGX_Free(&c->fcgi, 1);
-    arena_reset(c->arena);
+    if (c->arena)
+        give_arena_back(c);
     connection_release(c);
 }
 
@@ -142,7 +141,7 @@ static void finish_request(struct connection *c)
         finish_and_part(c);
     else
         FCGX_Finish_r(&c->fcgi);
-    arena_reset(c->arena);
+    give_arena_back(c);
     c->request = (struct request){0};
 
     if (c->fcgi.ipcFd < 0)
@@ -336,6 +335,7 @@ static void receive_request(struct connection *c)
         connection_release(c);
         return;
     }
+    c->arena = take_arena();
     fill_request(c);
     switch (read_body(c, &c->request.body)) {
     case BODY_CUT_OFF:
@@ -396,7 +396,9 @@ static void connection_open(int fd)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 
-    struct connection *c = connection_take();
+    struct connection *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
     server.connection_count++;
     FCGX_InitRequest(&c->fcgi, -1, FCGI_FAIL_ACCEPT_ON_INTR);
     c->fcgi.ipcFd = fd;
