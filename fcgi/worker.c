@@ -5,6 +5,7 @@
  * go back, and then it exits. What is cut off by the end of its patience is
  * done again by another, whose lease runs out first.
  */
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ static err *say_seen(struct arena *a)
                            V((int)getpid()), V(AISHA_VERSION), V(lanes));
 }
 
+/* A burst leaves its pages between what lives on, and malloc keeps them until it is asked. */
 static void run_seen(void *unused)
 {
     (void)unused;
@@ -48,6 +50,7 @@ static void run_seen(void *unused)
         if (e)
             log_err("worker.not_seen", e, KVS());
         arena_reset(a);
+        malloc_trim(0);
     } while (worker_sleep(&worker, SEEN_EVERY_MS, SLEEP_PLAIN));
     arena_free(a);
     worker_task_over(&worker);

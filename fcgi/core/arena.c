@@ -1,5 +1,6 @@
 #include "core/arena.h"
 
+#include <malloc.h>
 #include <sanitizer/asan_interface.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@ enum {
     ALIGNMENT = 16,
     FIRST_CHUNK_BYTES = 16 * 1024,
     LARGEST_CHUNK_BYTES = 1024 * 1024,
+    MAPPED_FROM_BYTES = 128 * 1024,
     EXIT_EXHAUSTED = 70, /* EX_SOFTWARE; the supervisor starts another process */
 };
 
@@ -71,12 +73,23 @@ static void chunk_free(struct chunk *chunk)
     free(chunk);
 }
 
+/* malloc begins like this, but once it has seen a larger block go it keeps up to 32 MiB of such
+ * blocks among the small ones, where a picture's pages would stay ours for good. */
+static void map_large_chunks(void)
+{
+    static bool is_told;
+    if (!is_told)
+        mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES);
+    is_told = true;
+}
+
 /* A ceiling that no machine has memory for is brought down to where sizes can
  * be added up without a look at each sum. */
 struct arena *arena_new(size_t ceiling_bytes)
 {
     if (ceiling_bytes > SIZE_MAX / 4)
         ceiling_bytes = SIZE_MAX / 4;
+    map_large_chunks();
     struct arena *a = malloc(sizeof *a);
     if (!a)
         give_up(0, sizeof *a, ceiling_bytes);

@@ -7,7 +7,8 @@
  * they are closed at reset in reverse order. Nothing here ever returns NULL:
  * an arena that would grow past its ceiling logs `arena.exhausted` and ends
  * the process, because the supervisor and the update's attempt counter know
- * what to do about a poisonous update, and no caller does.
+ * what to do about a poisonous update, and no caller does. A reset keeps the
+ * first 16 KiB; the pages of large chunks go back to the system there and then.
  *
  *     struct arena *a = arena_new(1 << 20);
  *     struct avatar *avatar = NEW(a, struct avatar);

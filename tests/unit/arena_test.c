@@ -147,6 +147,44 @@ static void the_ceiling_ends_the_process(void **state)
                          rows[i].want);
 }
 
+/* In bytes, as the kernel counts them. */
+static long resident(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    char line[200], *resident_pages;
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    strtol(line, &resident_pages, 10); /* the first number is the size of the address space */
+    return strtol(resident_pages, NULL, 10) * sysconf(_SC_PAGESIZE);
+}
+
+/* Pictures of one job after another, and between them small things that live on. */
+static void large_pieces_go_back_to_the_system(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__)
+    skip(); /* it keeps for a while what was freed */
+#endif
+    enum { ROUNDS = 20, MIB = 1 << 20 };
+    struct arena *jobs = arena_new(512 * MIB), *lasting = arena_new(MIB);
+    long before = resident(), largest = 0;
+    for (int round = 1; round <= ROUNDS; round++) {
+        for (int picture = 0; picture < 4; picture++)
+            memset(arena_alloc(jobs, 300 * 1024 * (size_t)round, 1), 1, 300 * 1024 * (size_t)round);
+        for (int i = 0; i < 1000; i++)
+            arena_alloc(jobs, 1000, 1);
+        arena_alloc(lasting, 10 * 1024, 1);
+        if (resident() > largest)
+            largest = resident();
+        arena_reset(jobs);
+    }
+    assert_true(largest - before > 20 * MIB);
+    assert_true(resident() - before < MIB);
+    arena_free(lasting);
+    arena_free(jobs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +194,7 @@ int main(void)
         cmocka_unit_test(things_are_closed_in_reverse_and_once),
         cmocka_unit_test(a_closer_may_defer),
         cmocka_unit_test(the_ceiling_ends_the_process),
+        cmocka_unit_test(large_pieces_go_back_to_the_system),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
