@@ -2,52 +2,36 @@
 
 #include "db/queries.h"
 
-str generation_hold(struct arena *a, str generation_id)
-{
-    return str_printf(a, "generation:" STR_FMT, STR_ARG(generation_id));
-}
-
-str generation_slot(struct arena *a, str generation_id)
-{
-    return generation_hold(a, generation_id);
-}
+const struct errand_statements generation_statements = {
+    .submitting = &Q_generation_submitting,
+    .not_submitted = &Q_generation_not_submitted,
+    .submitted = &Q_generation_submitted,
+    .seen = &Q_generation_seen,
+    .keep_result = &Q_generation_keep_result,
+    .reopen = &Q_generation_reopen,
+    .end = &Q_generation_end,
+};
 
 static void read_generation(const struct rows *rows, struct generation *out)
 {
     *out = (struct generation){
-        .id = rows_str(rows, 0, "id"),
-        .user_id = rows_i64(rows, 0, "user_id"),
-        .chat_id = rows_i64(rows, 0, "chat_id"),
         .generation_type = rows_str(rows, 0, "generation_type"),
-        .model = rows_str(rows, 0, "source_model"),
         .words = rows_str(rows, 0, "original_prompt"),
         .quality = rows_str(rows, 0, "quality_preset"),
         .aspect_ratio = rows_str(rows, 0, "aspect_ratio"),
         .num_images = (int)rows_i64(rows, 0, "num_images"),
-        .price_coins = rows_i64(rows, 0, "price"),
-        .language = rows_str(rows, 0, "language"),
-        .status = rows_str(rows, 0, "status"),
-        .is_open = rows_bool(rows, 0, "is_open"),
-        .attempt = (int)rows_i64(rows, 0, "attempt"),
-        .status_url = rows_str(rows, 0, "fal_status_url"),
-        .response_url = rows_str(rows, 0, "fal_response_url"),
-        .cancel_url = rows_str(rows, 0, "fal_cancel_url"),
-        .submitting_ms = rows_i64(rows, 0, "submitting_ms"),
-        .silent_ms = rows_i64(rows, 0, "silent_ms"),
-        .age_ms = rows_i64(rows, 0, "age_ms"),
-        .has_result = rows_bool(rows, 0, "has_result"),
-        .result = rows_str(rows, 0, "fal_response_data"),
-        .failure = rows_str(rows, 0, "failure"),
         .seconds = rows_double(rows, 0, "generation_seconds"),
     };
+    errand_read(rows, &out->errand);
 }
 
 err *generation_add(struct db *db, const struct generation *g, bool *added)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_generation_add, &rows, V(g->id), V(g->user_id), V(g->chat_id),
-                 V(g->generation_type), V(g->model), V(g->words), V(g->quality), V(g->aspect_ratio),
-                 V(g->num_images), V(g->price_coins), V(g->language)));
+    TRY(db_query(db, &Q_generation_add, &rows, V(g->errand.id), V(g->errand.user_id),
+                 V(g->errand.chat_id), V(g->generation_type), V(g->errand.model), V(g->words),
+                 V(g->quality), V(g->aspect_ratio), V(g->num_images), V(g->errand.price_coins),
+                 V(g->errand.language)));
     *added = rows.count > 0;
     return NULL;
 }
@@ -86,49 +70,9 @@ err *generation_lock(struct db *db, struct arena *a, str id, struct generation *
     return NULL;
 }
 
-err *generation_submitting(struct db *db, str id, int *attempt)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_generation_submitting, &rows, V(id)));
-    *attempt = (int)rows_i64(&rows, 0, "attempt");
-    return NULL;
-}
-
-err *generation_not_submitted(struct db *db, str id)
-{
-    return db_query(db, &Q_generation_not_submitted, NULL, V(id));
-}
-
-err *generation_submitted(struct db *db, str id, str request_id, str status_url, str response_url,
-                          str cancel_url)
-{
-    return db_query(db, &Q_generation_submitted, NULL, V(id), V(request_id), V(status_url),
-                    V(response_url), V(cancel_url));
-}
-
-err *generation_seen(struct db *db, str id)
-{
-    return db_query(db, &Q_generation_seen, NULL, V(id));
-}
-
-err *generation_keep_result(struct db *db, str id, str result_json)
-{
-    return db_query(db, &Q_generation_keep_result, NULL, V(id), V(JSON(result_json)));
-}
-
 err *generation_complete(struct db *db, str id)
 {
     return db_query(db, &Q_generation_complete, NULL, V(id));
-}
-
-err *generation_reopen(struct db *db, str id)
-{
-    return db_query(db, &Q_generation_reopen, NULL, V(id));
-}
-
-err *generation_end(struct db *db, str id, const char *status, str failure, str message)
-{
-    return db_query(db, &Q_generation_end, NULL, V(id), V(status), V(failure), V(message));
 }
 
 err *generation_median_seconds(struct db *db, str model, double *seconds)

@@ -1,34 +1,18 @@
 /*
  * generation.h - orders for images and the images that came of them.
  *
- * An order is open (pending: not known to FAL; processing: FAL has it, or its
- * result is being stored) until it is completed, failed or cancelled; whoever
- * ends it does so once. The coins of an order are held under generation_hold().
+ * The coins of an order are held under the name of its errand.
  */
 #pragma once
-#include "db/db.h"
+#include "db/errand.h"
 
 struct generation {
-    str id;
-    int64_t user_id, chat_id;
+    struct errand errand;
     str generation_type; /* "imagen4", "avatar" */
-    str model;           /* what FAL is asked for */
     str words;           /* as the user typed them */
     str quality;
     str aspect_ratio;
     int num_images;
-    int64_t price_coins; /* of all its images */
-    str language;
-    str status;
-    bool is_open;
-    int attempt;                              /* submissions so far */
-    str status_url, response_url, cancel_url; /* empty until FAL has answered */
-    int64_t submitting_ms; /* since the last submission was begun; -1: none is in doubt */
-    int64_t silent_ms;     /* since FAL's last sign of life, or since the order */
-    int64_t age_ms;
-    bool has_result; /* FAL's answer is in, good or bad */
-    str result;      /* FAL's answer, JSON */
-    str failure;
     double seconds; /* from order to last stored image */
 };
 
@@ -44,9 +28,7 @@ struct image {
     double seconds;
 };
 
-/* The key of its hold in the ledger, and the name of the message that shows its progress. */
-str generation_hold(struct arena *a, str generation_id);
-str generation_slot(struct arena *a, str generation_id);
+extern const struct errand_statements generation_statements;
 
 /* added: false when there was an order of that id already. */
 err *generation_add(struct db *db, const struct generation *g, bool *added);
@@ -59,17 +41,7 @@ err *generation_repeat_id(struct db *db, int64_t user_id, str button, str *id, b
 /* For jobs and callbacks: opens the transaction and holds the row until its end. */
 err *generation_lock(struct db *db, struct arena *a, str id, struct generation *out);
 
-err *generation_submitting(struct db *db, str id, int *attempt);
-err *generation_not_submitted(struct db *db, str id); /* it is certain that FAL has not got it */
-err *generation_submitted(struct db *db, str id, str request_id, str status_url, str response_url,
-                          str cancel_url);
-err *generation_seen(struct db *db, str id); /* FAL gave a sign of life */
-err *generation_keep_result(struct db *db, str id, str result_json);
 err *generation_complete(struct db *db, str id);
-/* A result came after the coins had gone back: the order is open again, at no price. */
-err *generation_reopen(struct db *db, str id);
-/* status: "failed" or "cancelled". */
-err *generation_end(struct db *db, str id, const char *status, str failure, str message);
 
 /* Seconds that half of the last orders of this model took less than; 0 when there were too few. */
 err *generation_median_seconds(struct db *db, str model, double *seconds);

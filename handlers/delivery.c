@@ -8,7 +8,7 @@ enum { ALBUM_LEAST = 2 };
 static void result_buttons(struct work *w, struct keyboard *k, const struct generation *g)
 {
     keyboard_row(k);
-    again_button(k, w->bot->conf, g->generation_type, g->id, g->num_images);
+    again_button(k, w->bot->conf, g->generation_type, g->errand.id, g->num_images);
     keyboard_row(k);
     keyboard_button(k, T_button_gallery, S("gallery:open:new"));
     keyboard_button(k, T_button_menu, S("menu:open:new"));
@@ -16,42 +16,43 @@ static void result_buttons(struct work *w, struct keyboard *k, const struct gene
 
 static str result_caption(struct work *w, const struct generation *g, size_t images)
 {
-    return text_html(w->arena, language_of(g->language), T_generation_done,
+    return text_html(w->arena, language_of(g->errand.language), T_generation_done,
                      KVS(KV("words", generation_shown_words(w->arena, g)),
                          KV("ratio", g->aspect_ratio), KV("seconds", (int64_t)(g->seconds + 0.5)),
-                         KV("price", g->price_coins / g->num_images * (int64_t)images)));
+                         KV("price", g->errand.price_coins / g->num_images * (int64_t)images)));
 }
 
 static err *deliver_one(struct work *w, const struct generation *g, const struct image *image)
 {
-    struct keyboard k = keyboard_new(w->arena, language_of(g->language));
+    struct keyboard k = keyboard_new(w->arena, language_of(g->errand.language));
     result_buttons(w, &k, g);
-    return photo_send(w, g->chat_id, image, result_caption(w, g, 1), &k);
+    return photo_send(w, g->errand.chat_id, image, result_caption(w, g, 1), &k);
 }
 
 /* An album carries no buttons; they follow with the words in a message of their own. */
 static err *deliver_album(struct work *w, const struct generation *g, const struct image *images,
                           size_t count)
 {
-    TRY(photo_send_album(w, g->chat_id, images, count));
-    struct keyboard k = keyboard_new(w->arena, language_of(g->language));
+    TRY(photo_send_album(w, g->errand.chat_id, images, count));
+    struct keyboard k = keyboard_new(w->arena, language_of(g->errand.language));
     result_buttons(w, &k, g);
-    work_tell(w, g->chat_id,
-              &(struct outgoing){
-                  .way = CALL_QUEUED,
-                  .call = message_call(w->arena, g->chat_id, 0, result_caption(w, g, count), &k),
-              });
+    work_tell(
+        w, g->errand.chat_id,
+        &(struct outgoing){
+            .way = CALL_QUEUED,
+            .call = message_call(w->arena, g->errand.chat_id, 0, result_caption(w, g, count), &k),
+        });
     return NULL;
 }
 
 /* The progress message has served: it goes, the result stands. */
 static void close_progress(struct work *w, const struct generation *g)
 {
-    work_tell(w, g->chat_id,
+    work_tell(w, g->errand.chat_id,
               &(struct outgoing){
                   .way = CALL_QUEUED,
-                  .call = delete_call(w->arena, g->chat_id, MESSAGE_OF_SLOT),
-                  .slot = generation_slot(w->arena, g->id),
+                  .call = delete_call(w->arena, g->errand.chat_id, MESSAGE_OF_SLOT),
+                  .slot = errand_key(w->arena, &generation_errands, g->errand.id),
                   .closes = true,
               });
 }
@@ -63,7 +64,7 @@ err *job_generation_deliver(struct work *w)
     TRY(db_commit(w->db));
     struct image *images;
     size_t count;
-    TRY(images_of(w->db, w->arena, g.id, &images, &count));
+    TRY(images_of(w->db, w->arena, g.errand.id, &images, &count));
     if (count >= ALBUM_LEAST)
         TRY(deliver_album(w, &g, images, count));
     else if (count)
@@ -96,19 +97,19 @@ err *job_generation_explain(struct work *w)
     struct generation g;
     TRY(generation_lock(w->db, w->arena, w->job->subject, &g));
     TRY(db_commit(w->db));
-    enum language language = language_of(g.language);
+    enum language language = language_of(g.errand.language);
     struct keyboard k = keyboard_new(w->arena, language);
     keyboard_row(&k);
     keyboard_button(&k, T_button_imagen, S("imagen:open"));
     keyboard_button(&k, T_button_menu, S("menu:open"));
-    str html = text_html(w->arena, language, failure_text(g.failure),
+    str html = text_html(w->arena, language, failure_text(g.errand.failure),
                          KVS(KV("words", generation_shown_words(w->arena, &g))));
     struct outbox_call call = {
-        .chat_id = g.chat_id,
-        .call = message_call(w->arena, g.chat_id, MESSAGE_OF_SLOT, html, &k),
-        .slot = generation_slot(w->arena, g.id),
+        .chat_id = g.errand.chat_id,
+        .call = message_call(w->arena, g.errand.chat_id, MESSAGE_OF_SLOT, html, &k),
+        .slot = errand_key(w->arena, &generation_errands, g.errand.id),
         .closes = true,
     };
-    w->forget_user_chat_id = g.chat_id;
+    w->forget_user_chat_id = g.errand.chat_id;
     return work_call(w, &call, NULL);
 }

@@ -2,12 +2,7 @@
  * generation.h - the life of an order for images, whatever model makes them.
  *
  *     generation_order()          a turn: holds the coins, makes the row, queues the first job
- *     job_generation_submit       gives it to FAL
- *     job_generation_check        asks FAL while its callback is awaited, and shows progress
- *     job_generation_result       fetches the result of one that completed without a callback
- *     generation_callback()       FAL's callback: the result as well
- *     job_generation_cancel       asks FAL to stop it, which may be too late
- *     job_generation_drop         calls off a request that was made twice
+ *     job_generation_submit …     the steps of any errand, see errand.h
  *     job_generation_store        copies one image to the object store; the last one settles
  *
  * How it ends for the user is in delivery.h.
@@ -17,8 +12,9 @@
  */
 #pragma once
 #include "db/generation.h"
-#include "handlers/turn.h"
-#include "handlers/work.h"
+#include "handlers/errand.h"
+
+extern const struct errand_kind generation_errands;
 
 /* Spends: the price stood on the button. order: all but its owner and chat. */
 err *generation_order(struct turn *t, struct generation *order);
@@ -28,7 +24,6 @@ err *job_generation_submit(struct work *w);
 err *job_generation_check(struct work *w);
 err *job_generation_result(struct work *w);
 err *job_generation_cancel(struct work *w);
-err *job_generation_drop(struct work *w);
 err *job_generation_store(struct work *w);
 err *job_object_delete(struct work *w);
 
@@ -39,13 +34,3 @@ str generation_shown_words(struct arena *a, const struct generation *g);
 err *give_up_generation(struct work *w);
 /* When one image could not be stored: the order ends with the others. */
 err *give_up_store(struct work *w);
-
-/* The part of a callback's address behind /webhook/fal/image, and whether one is ours. */
-str generation_callback_query(const struct bot *bot, struct arena *a, str generation_id,
-                              int attempt);
-bool generation_callback_is_ours(const struct bot *bot, struct arena *a, str generation_id,
-                                 str attempt, str signature);
-/* Records what FAL says of an order, in one transaction. A repeat changes nothing; an unknown
- * order is counted. */
-err *generation_callback(const struct bot *bot, struct arena *a, str generation_id,
-                         const struct fal_outcome *outcome, str raw_body);

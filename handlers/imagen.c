@@ -96,7 +96,7 @@ err *on_imagen_make(struct turn *t)
     struct generation order;
     if (!order_read(t, &form, &order))
         return order_made(t);
-    order.model = model_of(t->bot->conf, order.quality);
+    order.errand.model = model_of(t->bot->conf, order.quality);
     return generation_order(t, &order);
 }
 

@@ -171,13 +171,13 @@ bool order_read(struct turn *t, const struct order_form *form, struct generation
         shown_price != order_form_price(t, form, count))
         return false;
     *order = (struct generation){
-        .id = field_get(t, "d.order"),
+        .errand.id = field_get(t, "d.order"),
         .generation_type = str_from(form->generation_type),
         .words = field_get(t, "d.words"),
         .quality = field_get(t, form->quality_field),
         .aspect_ratio = field_get(t, "d.ratio"),
         .num_images = (int)count,
-        .price_coins = shown_price,
+        .errand.price_coins = shown_price,
     };
     return true;
 }
@@ -194,7 +194,7 @@ err *order_made(struct turn *t)
     if (e)
         return e;
     dialog_stay(t);
-    hint(t, made.is_open ? T_order_is_running : T_order_is_over);
+    hint(t, made.errand.is_open ? T_order_is_running : T_order_is_over);
     return NULL;
 }
 
@@ -215,7 +215,8 @@ static err *offer_again(struct turn *t, const struct generation *order)
 {
     int64_t price = order_price(t->bot->conf, order->generation_type, order->num_images);
     keyboard_row(&t->keyboard);
-    again_button(&t->keyboard, t->bot->conf, order->generation_type, order->id, order->num_images);
+    again_button(&t->keyboard, t->bot->conf, order->generation_type, order->errand.id,
+                 order->num_images);
     return say(t, T_price_changed, KV("price", price));
 }
 
@@ -223,7 +224,7 @@ static err *offer_again(struct turn *t, const struct generation *order)
  * while the first order is open finds it there. Once it is over, the next tap is a new order. */
 static err *name_repeat(struct turn *t, str *id)
 {
-    str button = str_printf(t->arena, STR_FMT " %" PRId64, STR_ARG(t->generation->id),
+    str button = str_printf(t->arena, STR_FMT " %" PRId64, STR_ARG(t->generation->errand.id),
                             t->update->message_id);
     bool is_open;
     TRY(generation_repeat_id(t->db, t->user->id, button, id, &is_open));
@@ -244,7 +245,7 @@ err *order_repeat(struct turn *t, struct generation *order, bool *is_offered)
                   price != order_price(t->bot->conf, order->generation_type, order->num_images);
     if (*is_offered)
         return offer_again(t, order);
-    order->price_coins = price;
+    order->errand.price_coins = price;
     t->keeps_message = true;
-    return name_repeat(t, &order->id);
+    return name_repeat(t, &order->errand.id);
 }

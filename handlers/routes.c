@@ -101,13 +101,18 @@ const struct job_route job_routes[] = {
     {"generation_check",   "fal",   job_generation_check,   give_up_generation},
     {"generation_result",  "fal",   job_generation_result,  give_up_generation},
     {"generation_cancel",  "fal",   job_generation_cancel,  give_up_generation},
-    {"generation_drop",    "fal",   job_generation_drop,    NULL},
+    {"generation_drop",    "fal",   errand_run_drop,        NULL},
     {"generation_store",   "media", job_generation_store,   give_up_store},
     {"generation_deliver", "send",  job_generation_deliver, NULL},
     {"generation_explain", "send",  job_generation_explain, NULL},
     {"gallery_send",       "send",  job_gallery_send,       NULL},
     {"object_delete",      "media", job_object_delete,      NULL},
     {NULL, NULL, NULL, NULL},
+};
+
+const struct callback_route callback_routes[] = {
+    {"image", &generation_errands},
+    {NULL, NULL},
 };
 
 /* clang-format on */

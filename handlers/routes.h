@@ -3,8 +3,7 @@
  * one short loop in dispatch.c or in the worker; a test walks them all.
  */
 #pragma once
-#include "handlers/turn.h"
-#include "handlers/work.h"
+#include "handlers/errand.h"
 
 /* What must hold before a handler runs. Owner checks are needs. */
 enum need {
@@ -52,11 +51,18 @@ struct job_route {
     job_handler *give_up; /* when it is dead: refunds and says so; may be NULL */
 };
 
+/* Who calls back at /webhook/fal/<entrance>. */
+struct callback_route {
+    const char *entrance;
+    const struct errand_kind *kind;
+};
+
 extern const struct route commands[];
 extern const struct route taps[];
 extern const struct step steps[];
 extern const struct state_row state_rows[STATE_COUNT];
-extern const struct job_route job_routes[]; /* each table ends with an empty name */
+extern const struct job_route job_routes[];
+extern const struct callback_route callback_routes[]; /* each table ends with an empty name */
 
 /* What is published with setMyCommands, in this order. */
 struct menu_command {

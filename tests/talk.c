@@ -648,7 +648,7 @@ static err *take_callback(str text)
     struct fal_outcome outcome;
     TRY(json_parse(step_arena, raw, &body));
     TRY(fal_callback_parse(step_arena, body, &outcome));
-    return generation_callback(&ground.turn, step_arena, id, &outcome, raw);
+    return errand_callback(&ground.turn, step_arena, &generation_errands, id, &outcome, raw);
 }
 
 static void callback_step(str rest)

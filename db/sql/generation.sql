@@ -89,6 +89,7 @@ where id = $1
 update image_generations
 set status = 'processing', completed_at = null, failure = null, error_message = null, price = 0
 where id = $1
+returning id
 
 -- :generation_end writes
 update image_generations
