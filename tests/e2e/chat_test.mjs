@@ -1,16 +1,21 @@
 // chat_test.mjs - the chat page in Chromium, against a sandbox of its own. The
 // test is the bot: what it says must show, what the person does must reach it.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Chat, openBrowser, openChat } from "./lib/browser.mjs";
+import { broken, notPicture, portrait, portraits, tooWide } from "./lib/photos.mjs";
 import { picture, upload } from "./lib/picture.mjs";
 import { keyboard, PlayedBot, startSandbox } from "./lib/sandbox.mjs";
 
 const asya = 1001;
 const bob = 1002;
-let sandbox, browser, bot;
+let sandbox, browser, bot, desk; // desk: a folder of files to send
 
 before(async () => {
+    desk = mkdtempSync(join(tmpdir(), "aisha-desk-"));
     sandbox = await startSandbox();
     bot = new PlayedBot(sandbox);
     browser = await openBrowser();
@@ -19,7 +24,28 @@ before(async () => {
 after(async () => {
     await browser?.close();
     await sandbox?.stop();
+    rmSync(desk, { recursive: true, force: true });
 });
+
+// On the desk: the paths.
+const lay = (files) => files.map(({ name, bytes }) => {
+    writeFileSync(join(desk, name), bytes);
+    return join(desk, name);
+});
+
+// What the bot loads by a file id.
+async function load(fileId) {
+    const { file_path: path, file_size: size } = await bot.call("getFile", { file_id: fileId });
+    const bytes = Buffer.from(await (await fetch(`${sandbox.url}/telegram/file/bot${sandbox.token}/${path}`)).arrayBuffer());
+    assert.equal(bytes.length, size);
+    return bytes;
+}
+
+async function messages(user, count) {
+    const all = [];
+    while (all.length < count) all.push(await bot.message(user));
+    return all;
+}
 
 // Opens the page, runs the work, and closes it; no complaint of the browser passes.
 async function withPage(options, work) {
@@ -192,6 +218,135 @@ test("a file dropped on the chat waits with a preview until it is sent", () => w
     await chat.column.getByRole("button", { name: "Send" }).click();
     assert.equal((await bot.message(user)).document.file_name, "drop.png");
     await chat.column.locator(".tray").waitFor({ state: "hidden" });
+}));
+
+test("twelve photos dropped from the desk travel as albums of ten and two", () => withPage({}, async (page) => {
+    const user = await newUser("Альбомы");
+    const chat = await visit(page, user);
+    await chat.drop(lay(portraits(12, { width: 300, height: 400 })));
+    const tray = chat.column.locator(".tray li");
+    await page.waitForFunction((id) => document.querySelectorAll(`.column[data-user="${id}"] .tray li.photo`).length === 12, user);
+    assert.equal(await chat.input.getAttribute("placeholder"), "Подпись");
+    await chat.type("лето");
+    const sent = await messages(user, 12);
+    const groups = sent.map((message) => message.media_group_id);
+    assert.deepEqual([...new Set(groups)].map((group) => groups.filter((other) => other === group).length), [10, 2]);
+    assert.ok(groups[0] === groups[9] && groups[10] === groups[11]);
+    assert.deepEqual(sent.map((message) => message.caption), ["лето", ...Array(11).fill(undefined)]);
+    assert.deepEqual(sent.map((message) => message.message_id), sent.map((message) => message.message_id).toSorted((a, b) => a - b));
+    await shows(chat.message(sent[0].message_id).locator(".grid-10"));
+    await shows(chat.message(sent[11].message_id).locator(".grid-2"));
+    await tray.first().waitFor({ state: "detached" });
+    assert.equal(await chat.input.inputValue(), "");
+}));
+
+test("a photo is encoded anew in Telegram's sizes", () => withPage({}, async (page) => {
+    const user = await newUser("Размеры");
+    const chat = await visit(page, user);
+    const small = { name: "small.png", bytes: picture(200, 80, [9, 90, 160]) }, large = { name: "large.png", bytes: picture(1500, 3000, [160, 90, 9]) };
+    await chat.choose(lay([large, small]));
+    await chat.column.getByRole("button", { name: "Отправить" }).click();
+    const [first, second] = await messages(user, 2);
+    assert.deepEqual(first.photo.map((size) => [size.width, size.height]), [[45, 90], [160, 320], [400, 800], [640, 1280], [1280, 2560]]);
+    assert.deepEqual(second.photo.map((size) => [size.width, size.height]), [[90, 36], [200, 80]]);
+    assert.equal(new Set([...first.photo, ...second.photo].map((size) => size.file_id)).size, 7);
+    for (const size of first.photo) {
+        const bytes = await load(size.file_id);
+        assert.equal(bytes.length, size.file_size);
+        assert.deepEqual([...bytes.subarray(0, 3)], [0xff, 0xd8, 0xff]);
+    }
+}));
+
+test("a file chosen by the clip comes as it was, with a thumbnail", () => withPage({}, async (page) => {
+    const user = await newUser("Файлы");
+    const chat = await visit(page, user);
+    const file = portrait(5);
+    await chat.choose(lay([file]), "document");
+    await chat.type("как есть");
+    const { document, caption, photo } = await bot.message(user);
+    assert.equal(photo, undefined);
+    assert.equal(caption, "как есть");
+    assert.deepEqual([document.file_name, document.mime_type, document.file_size], [file.name, "image/png", file.bytes.length]);
+    assert.deepEqual([document.thumbnail.width, document.thumbnail.height], [240, 320]);
+    assert.ok((await load(document.file_id)).equals(file.bytes));
+    assert.deepEqual([...(await load(document.thumbnail.file_id)).subarray(0, 3)], [0xff, 0xd8, 0xff]);
+    await chat.bubble("как есть").locator(".document img").evaluate((image) => image.decode());
+}));
+
+test("pictures become files and photos again while they wait, and what can be no photo stays a file", () => withPage({}, async (page) => {
+    const user = await newUser("Выбор");
+    const chat = await visit(page, user);
+    await chat.drop(lay([portrait(6), tooWide(7), broken(8), notPicture, portrait(9)]));
+    const photos = chat.column.locator(".tray li.photo");
+    await page.waitForFunction((id) => document.querySelectorAll(`.column[data-user="${id}"] .tray li.photo`).length === 2, user);
+    assert.equal(await chat.column.locator(".tray", { hasText: "уйдёт файлом" }).count(), 1);
+    await chat.column.getByRole("button", { name: "Как файлы" }).click();
+    assert.equal(await photos.count(), 0);
+    await chat.column.getByRole("button", { name: "Как фото" }).click();
+    assert.equal(await photos.count(), 2);
+    await chat.column.getByRole("button", { name: "Отправить" }).click();
+    const sent = await messages(user, 5);
+    assert.deepEqual(sent.map((message) => message.document?.file_name ?? "photo"), ["photo", "photo", "portrait-7.png", "broken-8.png", "letter.jpg"]);
+    assert.equal(new Set(sent.map((message) => message.media_group_id)).size, 2);
+    await shows(chat.message(sent[2].message_id).locator(".document", { hasText: "letter.jpg" }));
+}));
+
+test("a pasted picture waits as a photo", () => withPage({}, async (page) => {
+    const user = await newUser("Вставка");
+    const chat = await visit(page, user);
+    await chat.input.evaluate((input, bytes) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "image.png", { type: "image/png" }));
+        input.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+    }, [...picture(120, 160, [90, 20, 120])]);
+    await shows(chat.column.locator(".tray li.photo"));
+    await chat.column.getByRole("button", { name: "Отправить" }).click();
+    assert.deepEqual((await bot.message(user)).photo.map((size) => size.width), [68, 120]);
+}));
+
+test("an upload shows how far it is, and can be given up", () => withPage({}, async (page) => {
+    const user = await newUser("Долго");
+    const chat = await visit(page, user);
+    const session = await page.context().newCDPSession(page);
+    const slowly = (bytesPerSecond) => session.send("Network.emulateNetworkConditions",
+        { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond });
+    await chat.drop(lay([{ name: "long.bin", bytes: Buffer.alloc(1 << 20, 7) }]), "document");
+    await shows(chat.column.locator(".tray", { hasText: "long.bin" }));
+    await slowly(100 << 10);
+    await chat.column.getByRole("button", { name: "Отправить" }).click();
+    const bar = chat.column.getByRole("progressbar");
+    await shows(bar);
+    await page.waitForFunction((id) => {
+        const { value } = document.querySelector(`.column[data-user="${id}"] progress`);
+        return value > 0 && value < 1;
+    }, user);
+    await chat.column.getByRole("button", { name: "Убрать: long.bin" }).click();
+    await bar.waitFor({ state: "hidden" });
+    await slowly(-1);
+    await chat.column.getByRole("button", { name: "Отправить" }).click();
+    assert.equal((await bot.message(user)).document.file_size, 1 << 20);
+}));
+
+test("an answer shows what it answers, and leads there", () => withPage({}, async (page) => {
+    const user = await newUser("Ответы");
+    const chat = await visit(page, user);
+    await chat.choose(lay([portrait(10)]));
+    await chat.type("это я");
+    const { message_id: photo } = await bot.message(user);
+    for (let at = 0; at < 25; at++) await bot.send(user, `строка ${at}`);
+    await bot.send(user, "слишком темно", { reply_parameters: { message_id: photo } });
+    const quote = chat.bubble("слишком темно").locator(".quote");
+    await shows(quote);
+    assert.match(await quote.textContent(), /Ответы.*это я/);
+    assert.equal(await quote.locator("img").count(), 1);
+    await quote.click();
+    await page.waitForFunction(([id, message]) => {
+        const box = document.querySelector(`.column[data-user="${id}"] [data-messages~="${message}"]`).getBoundingClientRect();
+        return box.top >= 0 && box.bottom <= innerHeight;
+    }, [user, photo]);
+    await bot.call("deleteMessage", { chat_id: user, message_id: photo });
+    await leaves(chat.message(photo));
+    await shows(chat.bubble("слишком темно").locator(".quote", { hasText: "Сообщение удалено" }));
 }));
 
 test("what the bot sends by upload and as an album shows", () => withPage({}, async (page) => {

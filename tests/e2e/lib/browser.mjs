@@ -44,6 +44,28 @@ export class Chat {
         await this.input.press("Enter");
     }
 
+    // Drags files of this machine over the chat and lets them go: as photos, or as files.
+    async drop(paths, kind = "photo") {
+        const session = await this.page.context().newCDPSession(this.page);
+        const data = { items: [], files: paths, dragOperationsMask: 1 };
+        const drag = (type, { x, y, width, height }) =>
+            session.send("Input.dispatchDragEvent", { type, x: x + width / 2, y: y + height / 2, data });
+        await drag("dragEnter", await this.column.boundingBox());
+        const zone = this.column.locator(`.zone[data-kind=${kind}]`);
+        await zone.waitFor({ state: "visible" });
+        await drag("dragOver", await zone.boundingBox());
+        await drag("drop", await zone.boundingBox());
+        await session.detach();
+    }
+
+    // Picks files by the paper clip: "photo" or "document".
+    async choose(files, kind = "photo") {
+        await this.column.locator(".row [aria-haspopup]").click();
+        const [chooser] = await Promise.all([this.page.waitForEvent("filechooser"),
+            this.column.locator(".attach-menu button").nth(kind === "photo" ? 0 : 1).click()]);
+        await chooser.setFiles(files);
+    }
+
     bubble(text) {
         return this.column.locator(".message", { hasText: text }).last();
     }

@@ -57,11 +57,12 @@ function colourAt(face, x, y, isBlurred) {
 
 const made = new Map();
 
-// One picture as {name, type, bytes}.
-//   near     1, 2 …: the same once more, with a dot in the corner that nobody notices
-//   drift    0 … 1: how far its light goes over to that of another picture
+// One picture as {name, type, bytes}, a PNG of 600 by 800.
+//   near     1, 2 …: the same once more, with a dot in the corner that nobody notices (a dHash
+//            of 64 bits stays as it was; that of two seeds differs in 16 bits and more)
+//   drift    0 … 1: how far its light goes over to that of another picture (0.2: 3 to 8 bits)
 //   dark     hardly anything to be seen      blurred   nothing sharp in it
-export function portrait(seed, { width = 768, height = 1024, near = 0, drift = 0, dark = false, blurred = false } = {}) {
+export function portrait(seed, { width = 600, height = 800, near = 0, drift = 0, dark = false, blurred = false } = {}) {
     const key = JSON.stringify([seed, width, height, near, drift, dark, blurred]);
     if (made.has(key)) return made.get(key);
     const face = faceOf(seed), own = lightOf(seed), other = lightOf(seed + 500009);

@@ -27,7 +27,7 @@ function inPieces(list, size) {
 export class Composer {
     constructor(chat) {
         this.chat = chat;
-        this.picked = []; // {file, wanted, kind, isPicture, address, looked, progress, sha256}
+        this.picked = []; // {file, wanted, kind, isPicture, address, image, looked, progress, sha256}
         this.sending = null; // ends an upload that is under way
         this.choice = 0;
         this.build();
@@ -227,9 +227,10 @@ export class Composer {
         picked.isPicture = picked.file.type.startsWith("image/");
         picked.kind = picked.isPicture ? picked.wanted : "document";
         picked.address = picked.isPicture ? URL.createObjectURL(picked.file) : null;
+        picked.image = picked.isPicture ? make("img", { src: picked.address, alt: "" }) : null; // one, or it would load anew each time
         picked.looked = canBePhoto(picked.file).then((canBe) => {
             if (canBe || !picked.isPicture) return;
-            Object.assign(picked, { isPicture: false, kind: "document" });
+            Object.assign(picked, { isPicture: false, kind: "document", image: null });
             this.describeTray();
         });
         return picked;
@@ -241,10 +242,10 @@ export class Composer {
         this.describeTray();
     }
 
-    drop(picked) {
-        if (picked.address) URL.revokeObjectURL(picked.address);
-        this.picked = this.picked.filter((other) => other !== picked);
+    drop(...gone) {
+        this.picked = this.picked.filter((picked) => !gone.includes(picked));
         this.describeTray();
+        for (const picked of gone) if (picked.address) URL.revokeObjectURL(picked.address);
     }
 
     describeTray() {
@@ -265,12 +266,12 @@ export class Composer {
     }
 
     trayItem(picked) {
-        const { file, kind, wanted, isPicture, address } = picked;
+        const { file, kind, wanted, isPicture, image } = picked;
         picked.bar = make("progress", { max: "1", value: picked.progress ?? 0, hidden: !this.sending, "aria-label": `${word("uploading", this.language)}: ${file.name}` });
         const about = wanted === "photo" && !isPicture ? `${sizeWords(file.size, this.language)}, ${word("goes_as_file", this.language)}` : sizeWords(file.size, this.language);
-        const content = kind === "photo" ? make("img", { src: address, alt: file.name, title: file.name })
+        const content = kind === "photo" ? make("span", { class: "tray-photo", role: "img", "aria-label": file.name, title: file.name }, image)
             : make("span", { class: "tray-file" },
-                address ? make("img", { src: address, alt: "" }) : icon("file"),
+                image ?? icon("file"),
                 make("span", { class: "tray-words" }, make("b", { title: file.name }, file.name), make("span", {}, about)));
         return make("li", { class: kind }, content, picked.bar,
             iconButton("close", `${word("remove", this.language)}: ${file.name}`, () => this.sending ? this.sending.abort() : this.drop(picked)));
@@ -294,7 +295,6 @@ export class Composer {
         this.sending = null;
         this.sendButton.disabled = false;
         if (isSent) {
-            for (const picked of [...this.picked]) this.drop(picked);
             this.setText("");
             this.chat.toEnd();
         }
@@ -318,7 +318,7 @@ export class Composer {
                 const files = album.map((one) => ({ kind, sha256: one.sha256, name: one.file.name, type: one.file.type }));
                 await tell("chat/files", { user: this.chat.user.id, caption: words, files });
                 words = "";
-                for (const one of album) this.drop(one);
+                this.drop(...album);
             }
         }
         return true;
