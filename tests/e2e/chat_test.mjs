@@ -333,6 +333,11 @@ test("an answer shows what it answers, and leads there", () => withPage({}, asyn
     await chat.choose(lay([portrait(10)]));
     await chat.type("это я");
     const { message_id: photo } = await bot.message(user);
+    await chat.choose(lay([portrait(11)]));
+    await chat.column.getByRole("button", { name: "Отправить" }).click();
+    const { message_id: wordless } = await bot.message(user);
+    await bot.send(user, "и это вы", { reply_parameters: { message_id: wordless } });
+    await shows(chat.bubble("и это вы").locator(".quote", { hasText: "Фотография" }));
     for (let at = 0; at < 25; at++) await bot.send(user, `строка ${at}`);
     await bot.send(user, "слишком темно", { reply_parameters: { message_id: photo } });
     const quote = chat.bubble("слишком темно").locator(".quote");

@@ -182,7 +182,7 @@ function quote(message, chat) {
     if (!message.reply_to) return null;
     const replied = chat.messages.get(message.reply_to);
     const kind = replied && replied.kind !== "text" ? word(replied.kind === "photo" ? "photo" : "file", chat.language) : "";
-    const words = replied ? replied.text.slice(0, 120) || replied.media?.file_name || kind : chat.hasEarlier ? "…" : word("replied_gone", chat.language);
+    const words = replied ? (replied.text ?? "").slice(0, 120) || replied.media?.file_name || kind : chat.hasEarlier ? "…" : word("replied_gone", chat.language);
     const picture = replied?.kind === "photo" ? replied.media?.file_id : replied?.media?.thumbnail;
     return make("button", {
         type: "button", class: "quote", "aria-label": `${word("replied", chat.language)}: ${words}`,
