@@ -95,7 +95,9 @@ export class Mix {
     message(user, fits, what = String(fits)) {
         let arrived;
         this.waiting.push({ fits: (message) => message.chat_id === user && fits(message), found: (message) => (arrived = message) });
-        return until(() => arrived, `a message to ${user}: ${what}`, 1800);
+        const waited = this.until(() => arrived, `a message to ${user}: ${what}`, 1800);
+        waited.catch(() => {}); // whoever asked may have failed before it awaits this
+        return waited;
     }
 
     // -- before anything breaks --
@@ -127,9 +129,6 @@ export class Mix {
         const photo = this.message(user, (message) => message.kind === "photo");
         await this.order(user, `fan-${user}`, 1);
         await photo;
-        // The picture is seen a moment before its file id is kept; until then the gallery sends it anew, without a card.
-        await until(async () => (await this.ground.sql(`select 1 from images i join users u on u.id = i.user_id
-            where u.telegram_id = ${user} and i.telegram_file_id is not null`)).length === 1, `the picture of ${user} is known`);
         await until(() => this.isKnown(user), "Telegram's name for the picture is kept", 120);
         const card = this.message(user, (message) => buttonOf(message, "gallery:favorite"));
         await this.post([{ user, kind: "text", text: "/gallery" }]);
@@ -193,6 +192,7 @@ export class Mix {
 
     startOrders() {
         this.ordering = this.buyers.map((user) => this.buy(user));
+        for (const buying of this.ordering) buying.catch((error) => (this.failure ??= error));
     }
 
     // As long as the test lasts.
@@ -226,8 +226,11 @@ export class Mix {
     async over(seconds) {
         let placed = false;
         this.allowed = this.orderCount;
-        Promise.all(this.ordering).then(() => (placed = true));
-        await until(() => placed, "all orders are placed", seconds);
+        Promise.all(this.ordering).then(() => (placed = true), () => {});
+        await until(() => {
+            if (this.failure) throw this.failure;
+            return placed;
+        }, "all orders are placed", seconds);
         this.isOver = true;
         await this.watching;
     }
