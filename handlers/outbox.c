@@ -8,6 +8,7 @@
 
 enum {
     SLOT_LIFE_S = 48 * 3600, /* as long as Telegram lets a message be edited or deleted */
+    MADE_LIFE_S = 3600,      /* a job whose process died is taken up again within minutes */
     DIGEST_BYTES = 8,
 };
 
@@ -132,6 +133,39 @@ static bool says_nothing_new(const struct making *m)
     return is_same_message && !m->call->closes && str_eq(m->digest, m->last_digest);
 }
 
+/* -- a job's call is made once -- */
+
+static str made_key(const struct making *m)
+{
+    return str_printf(m->arena, "made:{b%02d}:%" PRId64 ":" STR_FMT,
+                      session_bucket(m->call->chat_id), m->call->job_id, STR_ARG(m->digest));
+}
+
+static err *read_made(const struct making *m, bool *is_made, struct json_object **result)
+{
+    *is_made = false;
+    if (!m->call->job_id)
+        return NULL;
+    redisReply *reply;
+    TRY(cache_call(m->bot->cache, m->arena, &reply, S("GET"), made_key(m)));
+    *is_made = reply->type == REDIS_REPLY_STRING;
+    if (!*is_made)
+        return NULL;
+    log_info("outbox.made_before", KV("job", m->call->job_id), KV("method", m->method));
+    return result ? json_parse(m->arena, reply_str(reply), result) : NULL;
+}
+
+static void keep_made(const struct making *m, struct json_object *message)
+{
+    if (!m->call->job_id)
+        return;
+    err *e = cache_call(m->bot->cache, m->arena, NULL, S("SET"), made_key(m),
+                        message ? json_text(m->arena, message) : S("{}"), S("EX"),
+                        str_printf(m->arena, "%d", (int)MADE_LIFE_S));
+    if (e)
+        log_err("outbox.made_not_kept", e, KVS(KV("job", m->call->job_id)));
+}
+
 /* -- what came of it -- */
 
 /* The message is out, whatever Redis says: a slot that could not be kept costs a new message
@@ -200,10 +234,14 @@ err *outbox_make(const struct bot *bot, struct db *db, struct arena *a,
 {
     struct making m = {.bot = bot, .arena = a, .call = call};
     struct json_object *message = NULL;
-    TRY(take_apart(&m));
-    TRY(read_slot(&m));
+    bool is_made;
     if (result)
         *result = NULL;
+    TRY(take_apart(&m));
+    TRY(read_made(&m, &is_made, result));
+    if (is_made)
+        return NULL;
+    TRY(read_slot(&m));
     if (m.is_closed || says_nothing_new(&m))
         return NULL;
     TRY(aim_at_slot(&m));
@@ -216,6 +254,7 @@ err *outbox_make(const struct bot *bot, struct db *db, struct arena *a,
         if (e)
             return e;
     }
+    keep_made(&m, message);
     keep_slot(&m, message);
     if (result)
         *result = message;

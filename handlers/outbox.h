@@ -8,6 +8,11 @@
  * slot, later ones are swallowed. Slots live in Redis; a wiped one costs a new
  * message instead of an edit.
  *
+ * A call of a job leaves what came of it in Redis, because the job's own note
+ * of it comes later and in another store: when PostgreSQL or the process dies
+ * in between, the repeated job is given the result and the chat no second
+ * message. So a job cannot make the same call twice within that hour.
+ *
  * Used by the send lane for queued calls and by deliver jobs, which run at
  * their place in the chat's stream.
  */
@@ -20,6 +25,7 @@ struct outbox_call {
     str call; /* {"method":…}, see db/session.h */
     str slot; /* empty: none */
     bool closes;
+    int64_t job_id;                    /* that makes this call; 0: none */
     const struct telegram_file *files; /* see api/telegram.h; may be NULL */
 };
 

@@ -12,7 +12,9 @@ void work_tell(struct work *w, int64_t chat_id, const struct outgoing *call)
 
 err *work_call(struct work *w, const struct outbox_call *call, struct json_object **result)
 {
-    err *e = outbox_make(w->bot, w->db, w->arena, call, result);
+    struct outbox_call of_job = *call;
+    of_job.job_id = w->job->id;
+    err *e = outbox_make(w->bot, w->db, w->arena, &of_job, result);
     if (!e || e->kind != ERR_NOT_FOUND)
         return e;
     if (result)

@@ -22,7 +22,6 @@ enum {
     UNKNOWN_KIND_MS = 60 * 1000,
     RECORD_PATIENCE_MS = 55 * 1000, /* by then the lease is as good as gone */
     RECORD_RETRY_MS = 1000,
-    TOO_MANY_REQUESTS = 429,
     JOB_ARENA_BYTES = 512 << 20, /* four images as they are, and their upload */
     LANE_ARENA_BYTES = 8 << 20,
     JOB_STACK_KIB = 256,
@@ -196,7 +195,7 @@ static void give_up(struct work *w, const struct job_route *route, const err *wh
 }
 
 /* What happened to a step that did not end. */
-static void judge_job(struct worker *worker, struct work *w, const struct job_route *route, err *e)
+static void judge_job(struct work *w, const struct job_route *route, err *e)
 {
     db_rollback(w->db);
     w->after_count = 0;
@@ -204,9 +203,8 @@ static void judge_job(struct worker *worker, struct work *w, const struct job_ro
         log_warn("job.lost", KV("message", e->message));
         return;
     }
-    bool is_asked_by_telegram = str_eq(w->job->lane, S("send")) && e->code == TOO_MANY_REQUESTS;
-    if (is_asked_by_telegram && e->retry_ms > 0)
-        send_pause(worker, w->arena, e->retry_ms);
+    if (str_eq(w->job->lane, S("send")))
+        send_met(w->arena, e);
     if (err_is_waiting(e)) {
         int64_t delay_ms = wait_after(w->job, e);
         log_info("job.postponed", KV("message", e->message), KV("detail", e->detail),
@@ -269,7 +267,7 @@ static void run_step(struct worker *worker, struct work *w, const struct job_rou
         e = run_and_record(w, route);
     parties_met(worker, w->job, e);
     if (e)
-        judge_job(worker, w, route, e);
+        judge_job(w, route, e);
     else
         log_info("job.done", KV("again_ms", w->again_ms));
 }

@@ -10,6 +10,7 @@ enum {
     LEASE_MARGIN_MS = 1500,
     PARTY_EVERY_MS = 15 * 1000,
     PARTY_ARENA_BYTES = 1 << 20,
+    PARTY_WORDS_MAX = 200,
     BACKOFF_DOUBLINGS_MAX = 20,
 };
 
@@ -92,13 +93,37 @@ static struct party *party_named(const char *name)
     return &parties[i];
 }
 
-static err *note_party(const struct worker *w, struct arena *a, const char *name, const err *met)
+/* What a task of its own takes to PostgreSQL. */
+struct note {
+    struct worker *w;
+    struct arena *arena;
+    const char *name;
+    bool is_ok;
+    str words;
+};
+
+static err *write_note(const struct note *note)
 {
-    struct db *db = db_new(w->bot->pool, a);
-    if (!met)
-        return db_query_commit(db, &Q_party_ok, NULL, V(name));
-    str words = str_empty(met->detail) ? met->message : met->detail;
-    return db_query_commit(db, &Q_party_failed, NULL, V(name), V(str_clip_points(a, words, 200)));
+    struct db *db = db_new(note->w->bot->pool, note->arena);
+    if (note->is_ok)
+        return db_query_commit(db, &Q_party_ok, NULL, V(note->name));
+    return db_query_commit(db, &Q_party_failed, NULL, V(note->name), V(note->words));
+}
+
+static void run_note(void *argument)
+{
+    const struct note *note = argument;
+    struct worker *w = note->w;
+    err *e = write_note(note);
+    if (e)
+        log_err("party.not_noted", e, KVS(KV("party", note->name)));
+    arena_free(note->arena);
+    worker_task_over(w);
+}
+
+static str words_of(const err *e)
+{
+    return str_empty(e->detail) ? e->message : e->detail;
 }
 
 void worker_met(struct worker *w, const char *name, const err *met)
@@ -110,10 +135,11 @@ void worker_met(struct worker *w, const char *name, const err *met)
         return;
     *party = (struct party){party->name, is_ok, now};
     struct arena *a = arena_new(PARTY_ARENA_BYTES);
-    err *e = note_party(w, a, name, met);
-    if (e)
-        log_err("party.not_noted", e, KVS(KV("party", name)));
-    arena_free(a);
+    struct note *note = NEW(a, struct note);
+    *note = (struct note){.w = w, .arena = a, .name = party->name, .is_ok = is_ok};
+    if (met)
+        note->words = str_dup(a, str_clip_points(a, words_of(met), PARTY_WORDS_MAX));
+    worker_start(w, run_note, note, 0);
 }
 
 /* -- leases -- */

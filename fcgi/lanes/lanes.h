@@ -32,8 +32,9 @@ void worker_task_over(struct worker *w);
 /* What may end a sleep early, besides draining. */
 enum sleep {
     SLEEP_PLAIN,
-    SLEEP_FOR_JOBS, /* worker_hint(): there may be new jobs */
-    SLEEP_AWAY,     /* worker_is_back(): Telegram answers again */
+    SLEEP_FOR_JOBS,  /* worker_hint(): there may be new jobs */
+    SLEEP_AWAY,      /* Telegram answers again */
+    SLEEP_FOR_PLACE, /* in the lane send: another call is over */
 };
 /* False when the worker drains. */
 bool worker_sleep(struct worker *w, int64_t ms, enum sleep sleep);
@@ -44,7 +45,8 @@ void worker_drain(struct worker *w);
 int64_t backoff_ms(int tries, int64_t base_ms, int64_t most_ms);
 
 /* For the status page: when an outside party last answered, and what it said when it did not.
- * Written at once when that changes, else every 15 s. met NULL: it answered. */
+ * Written at once when that changes, else every 15 s, and nobody waits for it: between a call and
+ * its acknowledgement there is no time for that. met NULL: it answered. */
 void worker_met(struct worker *w, const char *name, const err *met);
 
 /* -- leases in Redis: one holder at a time -- */
@@ -71,8 +73,8 @@ void lane_sweep_start(struct worker *w);
 /* Does nothing where a webhook is set. */
 void lane_poll_start(struct worker *w);
 
-/* Telegram asked all of us to wait. */
-void send_pause(struct worker *w, struct arena *a, int64_t ms);
+/* A job has called Telegram, and this came of it: when Telegram asks all of us to wait, we do. */
+void send_met(struct arena *a, const err *e);
 
 /* Runs one job that was taken, to whatever end. */
 void job_run(struct worker *w, const struct job *job);

@@ -14,12 +14,15 @@ enum {
     BEAT_EVERY_MS = 1000,
     COUNTS_KEPT = 3,
     END_LOOK_EVERY_MS = 20,
+    AFTER_REDIS_MS = 2000, /* every worker has found Redis again and acknowledged what it made */
 };
 
 struct send_lane send_lane;
 
 static int64_t worker_counts[COUNTS_KEPT]; /* at the last beats */
 static size_t beats;
+static bool was_without_redis;
+static int64_t may_balance_at_ms;
 
 str send_digits(struct arena *a, int64_t number)
 {
@@ -51,13 +54,23 @@ static err *count_workers(struct arena *a)
     return NULL;
 }
 
+/* Whoever takes a bucket makes the calls that are pending in it. Those whose holder was without
+ * Redis for so long that its lease ran out may have been made: it is given the time to say so. */
+static bool may_balance(const err *not_counted)
+{
+    if (!not_counted && was_without_redis)
+        may_balance_at_ms = clock_steady_ms() + AFTER_REDIS_MS;
+    was_without_redis = not_counted != NULL;
+    return !not_counted && clock_steady_ms() >= may_balance_at_ms;
+}
+
 static void beat(struct arena *a)
 {
     err *e = count_workers(a);
     if (e)
         log_debug("worker.not_counted", KV("message", e->message));
     buckets_keep(a);
-    if (!e)
+    if (may_balance(e))
         buckets_balance(a);
     gates_keep(a);
     queue_tidy(&send_lane.queue, clock_steady_ms());

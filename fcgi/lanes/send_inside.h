@@ -1,8 +1,9 @@
 /*
  * send_inside.h - what the files of the lane send share: send.c starts and
  * ends it, send_buckets.c holds its part of the chats, send_streams.c reads
- * what they have to be told, send_lines.c tells it, and send_gates.c gives
- * results their places. docs/redis.md tells what lies in Redis.
+ * what they have to be told, send_lines.c tells it, send_places.c keeps the
+ * calls few that could be shown twice, and send_gates.c gives results their
+ * turn. docs/redis.md tells what lies in Redis.
  *
  * Whoever holds a bucket's lease reads its two streams: first what the holder
  * before left unacknowledged, then what is new. Each chat has a line here, and
@@ -81,7 +82,16 @@ err *send_acknowledge(int64_t chat_id, const struct entry *entry, struct arena *
 /* Gives lines with work a task each, as many as may be at work at once. */
 void lines_start(void);
 
-/* -- gates: places for the results that are due -- */
+/* -- places: what a killed worker had under way is done again by the next one, and of a new
+ * message the person sees both. So only as many of these are under way as the pace needs; and of
+ * results, which upload pictures and take longer, a few of their own. -- */
+
+/* Waits for one. False when the worker drains. */
+bool place_take(struct line *line);
+/* After the acknowledgement, or when nothing was made. Does nothing for who has none. */
+void place_leave(struct line *line);
+
+/* -- gates: the turns of the results that are due -- */
 
 str gate_key(struct arena *a, int64_t chat_id, int64_t job_id);
 /* A gate that waits in memory says that it is there, so that its job gets no second one. */

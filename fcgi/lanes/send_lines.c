@@ -11,6 +11,7 @@ enum {
     LINE_STACK_KIB = 256, /* a gate runs a whole job */
     RETRY_FIRST_MS = 500,
     RETRY_MOST_MS = 30 * 1000,
+    ACKNOWLEDGE_AGAIN_MS = 250,
     ANSWER_LIFE_MS = 150 * 1000, /* Telegram takes no later answer to a tap */
     CALL_LIFE_MS = 24 * 3600 * 1000,
     CHAT_BURST = 3,
@@ -53,15 +54,19 @@ static bool await_pace(struct line *line)
 {
     double per_second = (double)send_lane.w->bot->conf->send_chat_messages_per_second;
     int64_t at_ms = pace_reserve(&line->pace, clock_steady_ms(), per_second, CHAT_BURST);
-    return sleep_until(at_ms) && sleep_until(reserve_place());
+    if (!sleep_until(at_ms))
+        return false;
+    if (!entry_is_repeatable(line->first) && !place_take(line))
+        return false;
+    return sleep_until(reserve_place());
 }
 
-void send_pause(struct worker *w, struct arena *a, int64_t ms)
+static void pause_all(struct arena *a, int64_t ms)
 {
     paused_until_ms = clock_steady_ms() + ms;
     log_warn("send.paused", KV("ms", ms));
-    err *e = cache_call(w->bot->cache, a, NULL, S("SET"), str_from(pause_key), w->name, S("PX"),
-                        send_digits(a, ms));
+    err *e = cache_call(send_lane.w->bot->cache, a, NULL, S("SET"), str_from(pause_key),
+                        send_lane.w->name, S("PX"), send_digits(a, ms));
     if (e)
         log_err("send.pause_not_shared", e, KVS());
 }
@@ -83,21 +88,23 @@ static err *await_pause_end(struct arena *a)
 
 /* -- acknowledging -- */
 
-/* What was made must not be made again, so this is tried for as long as the bucket is ours. */
+/* What was made must not be made again, whoever has the bucket by now. When Redis is back this has
+ * to come before the next holder reads what is pending: see AFTER_REDIS_MS in send.c. */
 static void finish_first(struct line *line, struct arena *a)
 {
-    for (int tries = 0;; tries++) {
-        err *e = send_acknowledge(line->chat_id, line->first, a);
-        if (!e)
-            break;
-        log_err("send.not_acknowledged", e, KVS(KV("entry", line->first->id)));
-        if (!err_is_waiting(e) || !lease_is_held(&bucket_of(line)->lease))
-            break;
-        if (!worker_sleep(send_lane.w, backoff_ms(tries, RETRY_FIRST_MS, RETRY_MOST_MS),
-                          SLEEP_PLAIN))
-            break;
+    bool goes_on = true;
+    err *e = send_acknowledge(line->chat_id, line->first, a);
+    if (e)
+        log_info("send.acknowledged_later", KV("entry", line->first->id),
+                 KV("message", e->message));
+    while (e && err_is_waiting(e) && goes_on) {
         arena_reset(a);
+        goes_on = worker_sleep(send_lane.w, ACKNOWLEDGE_AGAIN_MS, SLEEP_PLAIN);
+        e = send_acknowledge(line->chat_id, line->first, a);
     }
+    if (e)
+        log_err("send.not_acknowledged", e, KVS(KV("entry", line->first->id)));
+    place_leave(line);
     line_drop_first(&send_lane.queue, line);
 }
 
@@ -134,7 +141,7 @@ static int64_t retry_ms(const err *e, int tries)
     return e->retry_ms > 0 ? e->retry_ms : backoff_ms(tries, RETRY_FIRST_MS, RETRY_MOST_MS);
 }
 
-static void telegram_met(struct arena *a, const err *e)
+void send_met(struct arena *a, const err *e)
 {
     bool is_telegram = !e || str_starts(e->message, S("telegram:")) ||
                        str_starts(e->message, S("http:"));
@@ -144,9 +151,20 @@ static void telegram_met(struct arena *a, const err *e)
     is_away = e && err_is_waiting(e) && e->retry_ms == 0;
     worker_met(send_lane.w, "telegram", is_away ? e : NULL);
     if (e && e->retry_ms > 0)
-        send_pause(send_lane.w, a, e->retry_ms);
+        pause_all(a, e->retry_ms);
     if (was_away && !is_away)
         worker_wake(send_lane.w, SLEEP_AWAY);
+}
+
+/* Of a Telegram that was away nobody knows what it does with a call that it does not answer: it may
+ * come through later, and every try with it. So what would be shown is not what is tried with. */
+static err *await_answering(struct arena *a)
+{
+    if (!is_away)
+        return NULL;
+    err *e = telegram_call(a, &send_lane.w->bot->telegram, S("getMe"), S("{}"), NULL, NULL);
+    send_met(a, e);
+    return e;
 }
 
 static err *make_call(struct line *line, struct arena *a)
@@ -160,7 +178,7 @@ static err *make_call(struct line *line, struct arena *a)
     };
     struct db *db = db_new(send_lane.w->bot->pool, a);
     err *e = outbox_make(send_lane.w->bot, db, a, &call, NULL);
-    telegram_met(a, e);
+    send_met(a, e);
     err *not_kept = db_commit(db); /* what a refusal tells of the user or of a file */
     return not_kept ? not_kept : e;
 }
@@ -190,6 +208,8 @@ static enum tried try_call(struct line *line, struct arena *a, int tries, int64_
     if (!line->is_answer && !await_pace(line))
         return TRIED_NOT;
     err *e = await_pause_end(a);
+    if (!e && !entry_is_repeatable(line->first))
+        e = await_answering(a);
     if (!e && !may_send(line))
         return TRIED_NOT;
     if (!e)
@@ -227,6 +247,8 @@ static enum tried try_gate(struct line *line, struct arena *a, int tries, int64_
     if (!await_pace(line))
         return TRIED_NOT;
     e = await_pause_end(a);
+    if (!e)
+        e = await_answering(a);
     if (!e && !may_send(line))
         return TRIED_NOT;
     struct job job;
@@ -255,6 +277,7 @@ static enum tried try_first(struct line *line, struct arena *a)
                                                       : try_call(line, a, tries, &wait_ms);
         if (tried != TRIED_AGAIN)
             return tried;
+        place_leave(line);
         if (wait_ms > 0 && !worker_sleep(send_lane.w, wait_ms, SLEEP_AWAY))
             return TRIED_NOT;
     }
@@ -279,8 +302,10 @@ static void work_line(struct line *line, struct arena *a)
             continue;
         }
         enum tried tried = try_first(line, a);
-        if (tried == TRIED_NOT)
+        if (tried == TRIED_NOT) {
+            place_leave(line);
             return;
+        }
         finish_first(line, a);
         if (tried == TRIED_GONE)
             drop_calls(line, a);

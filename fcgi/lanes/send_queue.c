@@ -46,6 +46,12 @@ bool entry_is_gate(const struct entry *entry)
     return entry->job_id != 0 && str_empty(entry->call);
 }
 
+bool entry_is_repeatable(const struct entry *entry)
+{
+    return str_starts(entry->method, S("edit")) || str_starts(entry->method, S("delete")) ||
+           str_starts(entry->method, S("answer"));
+}
+
 int64_t entry_queued_ms(const struct entry *entry)
 {
     str ms, sequence;

@@ -31,6 +31,8 @@ struct entry {
  * job. */
 struct entry *entry_new(struct arena *a, const struct entry *from);
 bool entry_is_gate(const struct entry *entry);
+/* Made twice it shows the same as made once: an edit, a deletion, an answer to a tap. */
+bool entry_is_repeatable(const struct entry *entry);
 /* When it was queued: Redis puts its clock into the id. */
 int64_t entry_queued_ms(const struct entry *entry);
 /* True when making `next` straight after `entry` leaves nothing of what `entry` shows. */
@@ -55,6 +57,7 @@ struct line {
     bool is_answer;  /* of one answer alone; not in the table */
     bool is_running; /* a task is at it */
     bool is_ready;   /* waits for one */
+    bool has_place;  /* see send_inside.h */
     struct line *next, *next_ready;
 };
 

@@ -366,37 +366,16 @@ static void bad_addresses_are_refused(void **state)
     }
 }
 
-/* Where the relay leads: the server of TEST_REDIS_URL. */
-static bool find_server(const char *url)
-{
-    if (!url)
-        return false;
-    server_url = str_from(url);
-    struct arena *a = arena_new(1 << 16);
-    relay.own_len = relay_tcp_address(&relay.own, "127.0.0.1", "0");
-    str rest, base;
-    if (str_starts(server_url, S("unix://"))) {
-        str_cut(str_sub(server_url, 7, server_url.len), '?', &rest, &base);
-        relay.server_len = relay_unix_address(&relay.server, cstr(a, rest));
-    } else {
-        str host, port;
-        str_cut(str_sub(server_url, 8, server_url.len), '/', &rest, &base);
-        str_cut(rest, ':', &host, &port);
-        relay.server_len = relay_tcp_address(&relay.server, cstr(a, host),
-                                             str_empty(port) ? "6379" : cstr(a, port));
-    }
-    arena_free(a);
-    return true;
-}
-
 int main(void)
 {
     loop_init();
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    if (!find_server(getenv("TEST_REDIS_URL"))) {
+    if (!getenv("TEST_REDIS_URL")) {
         printf("Bail out! TEST_REDIS_URL is not set: unix:///path or redis://host:port\n");
         return 1;
     }
+    server_url = str_from(getenv("TEST_REDIS_URL"));
+    relay_to_redis(&relay, server_url);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_back_unchanged),
         cmocka_unit_test(each_of_many_tasks_gets_its_own_reply),

@@ -187,3 +187,22 @@ static inline void relay_end(struct relay *r)
     if (r->own.ss_family == AF_UNIX)
         unlink(((struct sockaddr_un *)&r->own)->sun_path);
 }
+
+/* Where it leads: unix:///path?db=N or redis://host:port/N. It listens on a port of its own. */
+static inline void relay_to_redis(struct relay *r, str url)
+{
+    struct arena *a = arena_new(1 << 16);
+    r->own_len = relay_tcp_address(&r->own, "127.0.0.1", "0");
+    str where, rest;
+    if (str_starts(url, S("unix://"))) {
+        str_cut(str_sub(url, 7, url.len), '?', &where, &rest);
+        r->server_len = relay_unix_address(&r->server, cstr(a, where));
+    } else {
+        str host, port;
+        str_cut(str_sub(url, 8, url.len), '/', &where, &rest);
+        str_cut(where, ':', &host, &port);
+        r->server_len = relay_tcp_address(&r->server, cstr(a, host),
+                                          str_empty(port) ? "6379" : cstr(a, port));
+    }
+    arena_free(a);
+}

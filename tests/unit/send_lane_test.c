@@ -2,12 +2,8 @@
  * told to. Needs TEST_REDIS_URL and TEST_DATABASE_URL. */
 #include "lanes/send_inside.h"
 
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #undef fail
@@ -15,14 +11,17 @@
 #include "core/clock.h"
 #include "core/http.h"
 #include "core/loop.h"
+#include "handlers/outbox.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/relay.h"
 
-enum { CHAT = 4242, OTHER_CHAT = CHAT + SESSION_BUCKETS, PATIENCE_MS = 3500, LOOK_MS = 10 };
+enum { CHAT = 4242, PATIENCE_MS = 3500, LOOK_MS = 10, MESSAGES_PER_SECOND = 40 };
 
 static struct arena *arena;
 static struct conf conf;
 static struct bot bot;
 static struct worker worker;
+static struct relay redis;
 
 /* -- Telegram -- */
 
@@ -31,6 +30,7 @@ enum { CALLS_NOTED = 64 };
 static struct {
     struct watch listener;
     bool is_holding; /* answers wait */
+    bool is_broken;  /* answers are 502 */
     str calls[CALLS_NOTED];
     int count, under_way;
 } far_side;
@@ -74,6 +74,12 @@ static void serve_connection(void *argument)
         while (far_side.is_holding)
             task_sleep_ms(LOOK_MS);
         far_side.under_way--;
+        if (far_side.is_broken) {
+            static const char broken[] = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
+            if (send(fd, broken, sizeof broken - 1, MSG_NOSIGNAL) < 0)
+                break;
+            continue;
+        }
         str body = str_printf(arena, "{\"ok\":true,\"result\":{\"message_id\":%d}}",
                               far_side.count);
         str answer = str_printf(arena, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n" STR_FMT,
@@ -198,14 +204,13 @@ static void stop_lane(void)
 static void run_steps(void *steps)
 {
     REDIS(S("DEL"), stream(), answers_key(arena, session_bucket(CHAT)), S("workers"),
-          S("send:pause"), session_key(arena, "session", CHAT),
-          session_key(arena, "session", OTHER_CHAT));
+          S("send:pause"));
     for (int i = 0; i < SESSION_BUCKETS; i++)
         REDIS(S("DEL"), str_printf(arena, "lease:{b%02d}", i));
     lane_send_start(&worker);
     await_reader();
     ((void (*)(void))steps)();
-    far_side.is_holding = false;
+    far_side.is_holding = far_side.is_broken = false;
     stop_lane();
     REDIS(S("DEL"), stream());
     loop_stop();
@@ -216,9 +221,11 @@ static void in_loop(void (*steps)(void))
     far_side.count = 0;
     is_failed = false;
     arena = arena_new(64 << 20);
+    relay_listen(&redis);
+    struct sockaddr_in *near = (struct sockaddr_in *)&redis.own;
     conf = (struct conf){
-        .redis_url = str_from(getenv("TEST_REDIS_URL")),
-        .send_messages_per_second = 1000,
+        .redis_url = str_printf(arena, "redis://127.0.0.1:%d/1", ntohs(near->sin_port)),
+        .send_messages_per_second = MESSAGES_PER_SECOND,
         .send_chat_messages_per_second = 100,
     };
     bot = (struct bot){
@@ -234,6 +241,7 @@ static void in_loop(void (*steps)(void))
     loop_watch(&far_side.listener, 0);
     close(far_side.listener.fd);
     cache_close(bot.cache);
+    relay_end(&redis);
     db_pool_free(bot.pool);
     arena_free(arena);
     assert_false(is_failed);
@@ -258,6 +266,131 @@ TEST(a_look_finds_what_is_older_than_what_arrives_meanwhile)
     AWAIT(said("stranded") == 1 && said("newer") == 1 && is_all_acknowledged());
 }
 
+/* Whoever holds the bucket by then made it and said so, after we had read that it is pending. */
+TEST(what_another_has_acknowledged_meanwhile_is_not_made)
+{
+    far_side.is_holding = true;
+    queue_words(CHAT, "slow");
+    AWAIT(far_side.under_way == 1);
+    str id = strand_words(CHAT, "made by another");
+    strand_words(CHAT, "left by another");
+    streams_read_again(bucket());
+    AWAIT(send_lane.queue.entry_count == 3);
+    struct entry made = {.id = id, .bucket = session_bucket(CHAT), .chat_id = CHAT};
+    EXPECT(is_well(send_acknowledge(CHAT, &made, arena)));
+    far_side.is_holding = false;
+    AWAIT(said("left by another") == 1 && is_all_acknowledged());
+    EXPECT(said("slow") == 1);
+    EXPECT(said("made by another") == 0);
+}
+
+static bool is_found(const char *words)
+{
+    for (int64_t until_ms = clock_steady_ms() + 500; clock_steady_ms() < until_ms;)
+        if (said(words))
+            return true;
+        else
+            task_sleep_ms(LOOK_MS);
+    return false;
+}
+
+static void look_now(void)
+{
+    bucket()->look_again_at_ms = clock_steady_ms();
+    buckets_keep(arena);
+}
+
+/* The one before may have read on without its lease: twice it is looked for what it took then. */
+TEST(a_new_holder_looks_twice_for_what_the_one_before_took)
+{
+    bucket()->looks_left = 2;
+    bucket()->look_again_at_ms = clock_steady_ms() + 60 * 1000;
+    strand_words(CHAT, "first");
+    buckets_keep(arena);
+    EXPECT(!is_found("first"));
+    look_now();
+    AWAIT(said("first") == 1);
+    EXPECT(bucket()->looks_left == 1 && bucket()->look_again_at_ms > clock_steady_ms());
+    strand_words(CHAT, "second");
+    look_now();
+    AWAIT(said("second") == 1);
+    EXPECT(bucket()->looks_left == 0);
+    strand_words(CHAT, "third");
+    look_now();
+    EXPECT(!is_found("third"));
+}
+
+/* Redis goes away under a call and comes back when the lease has run out. */
+TEST(what_was_made_is_acknowledged_whenever_redis_is_back)
+{
+    far_side.is_holding = true;
+    queue_words(CHAT, "once");
+    AWAIT(far_side.under_way == 1);
+    relay_refuse(&redis);
+    relay_cut(&redis);
+    far_side.is_holding = false;
+    AWAIT(far_side.under_way == 0);
+    bucket()->lease.until_ms = 0;
+    AWAIT(!bucket()->is_ours);
+    relay_listen(&redis);
+    AWAIT(cache_is_up(bot.cache));
+    AWAIT(is_all_acknowledged());
+    REDIS(S("DEL"), bucket()->lease.key);
+    AWAIT(bucket()->is_ours && bucket()->streams[CALLS].is_caught_up);
+    EXPECT(said("once") == 1);
+}
+
+/* A worker that is killed now leaves so many messages behind of which nobody knows whether they were
+ * sent. What may be sent twice goes on. */
+TEST(few_new_messages_are_under_way_at_once)
+{
+    enum { MOST = 6, CHATS = 15 }; /* in 150 ms go 6 of 40 a second */
+    far_side.is_holding = true;
+    for (int i = 1; i <= CHATS; i++)
+        queue_words(CHAT + i * SESSION_BUCKETS, "hello");
+    AWAIT(far_side.under_way == MOST);
+    EXPECT(is_well(outbox_add(bot.cache, arena, CHAT,
+                              &(struct outgoing){
+                                  .way = CALL_QUEUED,
+                                  .call = S("{\"method\":\"deleteMessage\",\"chat_id\":4242,"
+                                            "\"message_id\":1}"),
+                              })));
+    AWAIT(said("deleteMessage") == 1);
+    EXPECT(said("hello") == MOST);
+    far_side.is_holding = false;
+    AWAIT(said("hello") == CHATS && is_all_acknowledged());
+}
+
+/* What Telegram takes without an answer may come through later, and with it each further try. */
+TEST(a_silent_telegram_is_not_tried_with_messages)
+{
+    far_side.is_broken = true;
+    queue_words(CHAT, "patience");
+    AWAIT(said("getMe") >= 2);
+    EXPECT(said("patience") == 1);
+    far_side.is_broken = false;
+    AWAIT(is_all_acknowledged());
+    EXPECT(said("patience") == 2);
+}
+
+/* The job's own note of it was lost. */
+TEST(a_call_of_a_job_is_made_once)
+{
+    const struct outbox_call call = {
+        .chat_id = CHAT,
+        .call = message(CHAT, "your picture"),
+        .job_id = clock_ms(),
+    };
+    struct json_object *first, *second;
+    int64_t first_id = 0, second_id = 0;
+    struct db *db = db_new(bot.pool, arena);
+    EXPECT(is_well(outbox_make(&bot, db, arena, &call, &first)));
+    EXPECT(is_well(outbox_make(&bot, db, arena, &call, &second)));
+    EXPECT(said("your picture") == 1);
+    EXPECT(json_i64(first, "message_id", &first_id) && json_i64(second, "message_id", &second_id));
+    EXPECT(first_id == second_id);
+}
+
 int main(void)
 {
     loop_init();
@@ -267,8 +400,15 @@ int main(void)
         printf("Bail out! TEST_REDIS_URL or TEST_DATABASE_URL is not set\n");
         return 1;
     }
+    relay_to_redis(&redis, str_from(getenv("TEST_REDIS_URL")));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_look_finds_what_is_older_than_what_arrives_meanwhile),
+        cmocka_unit_test(what_another_has_acknowledged_meanwhile_is_not_made),
+        cmocka_unit_test(a_new_holder_looks_twice_for_what_the_one_before_took),
+        cmocka_unit_test(what_was_made_is_acknowledged_whenever_redis_is_back),
+        cmocka_unit_test(few_new_messages_are_under_way_at_once),
+        cmocka_unit_test(a_silent_telegram_is_not_tried_with_messages),
+        cmocka_unit_test(a_call_of_a_job_is_made_once),
     };
     return cmocka_run_group_tests_name("send_lane", tests, NULL, NULL);
 }
