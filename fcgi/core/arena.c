@@ -2,13 +2,14 @@
 
 #include <malloc.h>
 #include <sanitizer/asan_interface.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/log.h"
 
 enum {
     ALIGNMENT = 16,
-    FIRST_CHUNK_BYTES = 16 * 1024,
+    FIRST_CHUNK_BYTES = 16 * 1024, /* whole pages */
     LARGEST_CHUNK_BYTES = 1024 * 1024,
     MAPPED_FROM_BYTES = 128 * 1024,
     EXIT_EXHAUSTED = 70, /* EX_SOFTWARE; the supervisor starts another process */
@@ -55,11 +56,9 @@ static _Noreturn void give_up(size_t used, size_t wanted, size_t ceiling)
     _exit(EXIT_EXHAUSTED);
 }
 
-static struct chunk *chunk_new(const struct arena *a, size_t capacity)
+static struct chunk *chunk_prepare(void *memory, size_t capacity)
 {
-    struct chunk *chunk = malloc(sizeof *chunk + capacity);
-    if (!chunk)
-        give_up(a->used, capacity, a->ceiling);
+    struct chunk *chunk = memory;
     chunk->older = NULL;
     chunk->capacity = capacity;
     chunk->taken = 0;
@@ -67,10 +66,39 @@ static struct chunk *chunk_new(const struct arena *a, size_t capacity)
     return chunk;
 }
 
+static struct chunk *chunk_new(const struct arena *a, size_t capacity)
+{
+    void *memory = malloc(sizeof(struct chunk) + capacity);
+    if (!memory)
+        give_up(a->used, capacity, a->ceiling);
+    return chunk_prepare(memory, capacity);
+}
+
 static void chunk_free(struct chunk *chunk)
 {
     ASAN_UNPOISON_MEMORY_REGION(chunk->bytes, chunk->capacity);
     free(chunk);
+}
+
+/* The first chunk has pages of its own, so that those which no turn needs are never touched: in the
+ * heap they would serve others before. The leak detector looks for pointers in the heap alone. */
+static struct chunk *first_chunk_new(const struct arena *a)
+{
+    if (GAP_BYTES > 0)
+        return chunk_new(a, FIRST_CHUNK_BYTES);
+    void *memory = mmap(NULL, FIRST_CHUNK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        give_up(a->used, FIRST_CHUNK_BYTES, a->ceiling);
+    return chunk_prepare(memory, FIRST_CHUNK_BYTES - sizeof(struct chunk));
+}
+
+static void first_chunk_free(struct chunk *chunk)
+{
+    if (GAP_BYTES > 0)
+        chunk_free(chunk);
+    else
+        munmap(chunk, FIRST_CHUNK_BYTES);
 }
 
 /* malloc begins like this, but once it has seen a larger block go it keeps up to 32 MiB of such
@@ -94,7 +122,7 @@ struct arena *arena_new(size_t ceiling_bytes)
     if (!a)
         give_up(0, sizeof *a, ceiling_bytes);
     *a = (struct arena){.ceiling = ceiling_bytes};
-    a->first = a->current = chunk_new(a, FIRST_CHUNK_BYTES);
+    a->first = a->current = first_chunk_new(a);
     return a;
 }
 
@@ -127,7 +155,7 @@ void arena_free(struct arena *a)
     if (!a)
         return;
     arena_reset(a);
-    chunk_free(a->first);
+    first_chunk_free(a->first);
     free(a);
 }
 

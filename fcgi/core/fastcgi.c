@@ -16,7 +16,7 @@
 enum {
     SOCKET_TIMEOUT_S = 5,  /* nginx sends a request whole; silence in its middle is a fault */
     ACCEPT_PAUSE_MS = 100, /* after accept() failed for want of descriptors or memory */
-    POOLED_ARENAS_MAX = 16,
+    POOLED_ARENAS_MAX = 32,
     DISCARD_MAX_BYTES = 64 << 20, /* of a body that is too large */
     CHUNK_BYTES = 16 * 1024,
 };
