@@ -11,6 +11,7 @@
  *     POST update                    one act of a person, or an array of them
  *     POST token                     {"token":…}: the bot's token from now on
  *     POST forget                    empties the log of calls and its counts
+ *     POST forget_file               {"url":…}: FAL has lost the file at that address
  */
 #include "tests/sandbox/telegram_inside.h"
 
@@ -348,6 +349,15 @@ static bool post_forget(struct request *r, struct json_object *body, str *out)
     return true;
 }
 
+static bool post_forget_file(struct request *r, struct json_object *body, str *out)
+{
+    *out = S("{\"ok\":true}");
+    if (fal_file_forget(r->arena, json_str(body, "url")))
+        return true;
+    *out = S("{\"error\":\"no file of that address\"}");
+    return false;
+}
+
 static const struct {
     const char *name;
     void (*answer)(struct request *r);
@@ -364,11 +374,12 @@ static const struct {
     const char *name;
     bool (*run)(struct request *r, struct json_object *body, str *out);
 } orders[] = {
-    {"fault",  post_fault },
-    {"person", post_person},
-    {"update", post_update},
-    {"token",  post_token },
-    {"forget", post_forget},
+    {"fault",       post_fault      },
+    {"person",      post_person     },
+    {"update",      post_update     },
+    {"token",       post_token      },
+    {"forget",      post_forget     },
+    {"forget_file", post_forget_file},
 };
 
 void control_handle(struct request *r, str path)

@@ -95,6 +95,76 @@ static void draw_shapes(cairo_t *cairo, const struct drawing *d, struct dice *di
     }
 }
 
+/* -- faces -- */
+
+static cairo_surface_t *surface_of(const struct draw_face *face)
+{
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, face->side,
+                                                          face->side);
+    unsigned char *rows = cairo_image_surface_get_data(surface);
+    int stride = cairo_image_surface_get_stride(surface);
+    cairo_surface_flush(surface);
+    for (int y = 0; y < face->side; y++)
+        for (int x = 0; x < face->side; x++) {
+            const unsigned char *from = face->pixels + 3 * ((ptrdiff_t)y * face->side + x);
+            uint32_t pixel = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
+            memcpy(rows + (ptrdiff_t)y * stride + 4 * (ptrdiff_t)x, &pixel, sizeof pixel);
+        }
+    cairo_surface_mark_dirty(surface);
+    return surface;
+}
+
+/* Head and shoulders of nobody. The circle around them is the clip. */
+static void draw_stranger(cairo_t *cairo, double x, double y, double radius)
+{
+    cairo_set_source_rgb(cairo, 0.75, 0.75, 0.78);
+    cairo_paint(cairo);
+    cairo_set_source_rgb(cairo, 0.35, 0.35, 0.4);
+    cairo_arc(cairo, x, y - radius * 0.15, radius * 0.35, 0, 2 * M_PI);
+    cairo_fill(cairo);
+    cairo_arc(cairo, x, y + radius, radius * 0.7, 0, 2 * M_PI);
+    cairo_fill(cairo);
+}
+
+static void draw_face(cairo_t *cairo, const struct draw_face *face, double x, double y,
+                      double radius)
+{
+    cairo_save(cairo);
+    cairo_arc(cairo, x, y, radius, 0, 2 * M_PI);
+    cairo_clip(cairo);
+    if (face->pixels) {
+        cairo_surface_t *surface = surface_of(face);
+        cairo_translate(cairo, x - radius, y - radius);
+        cairo_scale(cairo, 2 * radius / face->side, 2 * radius / face->side);
+        cairo_set_source_surface(cairo, surface, 0, 0);
+        cairo_paint(cairo);
+        cairo_surface_destroy(surface);
+    } else {
+        draw_stranger(cairo, x, y, radius);
+    }
+    cairo_restore(cairo);
+
+    cairo_arc(cairo, x, y, radius, 0, 2 * M_PI);
+    cairo_set_source_rgb(cairo, 1, 1, 1);
+    cairo_set_line_width(cairo, fmax(radius / 20, 1));
+    cairo_stroke(cairo);
+}
+
+/* Side by side, as large as the middle half of the picture lets them be. */
+static void draw_faces(cairo_t *cairo, const struct drawing *d)
+{
+    if (!d->face_count)
+        return;
+    double place = d->width * 0.9 / (double)d->face_count;
+    double radius = fmin(place, d->height * 0.5) / 2;
+    for (size_t i = 0; i < d->face_count; i++) {
+        double x = d->width * 0.05 + place * ((double)i + 0.5);
+        draw_face(cairo, &d->faces[i], x, d->height * 0.52, radius);
+    }
+}
+
+/* -- words -- */
+
 static PangoLayout *layout_of(struct arena *a, cairo_t *cairo, str text, double width,
                               double pixels)
 {
@@ -129,7 +199,8 @@ static void draw_words(struct arena *a, cairo_t *cairo, const struct drawing *d)
     str words = str_clip_points(a, d->words, WORDS_SHOWN);
 
     PangoLayout *layout = layout_of(a, cairo, words, d->width - 2 * margin, pixels);
-    pango_layout_set_height(layout, (int)(d->height * 0.7 * PANGO_SCALE));
+    double most_height = d->height * (d->face_count ? 0.2 : 0.7); /* faces stay free of words */
+    pango_layout_set_height(layout, (int)(most_height * PANGO_SCALE));
     draw_text(cairo, layout, margin, margin);
     g_object_unref(layout);
 
@@ -139,6 +210,16 @@ static void draw_words(struct arena *a, cairo_t *cairo, const struct drawing *d)
     pango_layout_set_height(layout, -2);
     draw_text(cairo, layout, margin, d->height - margin - pixels * 2);
     g_object_unref(layout);
+}
+
+static void draw_all(struct arena *a, cairo_t *cairo, const struct drawing *d)
+{
+    struct dice dice = dice_of(a, d);
+    double hue = dice_roll(&dice);
+    draw_background(cairo, d, &dice, hue);
+    draw_shapes(cairo, d, &dice, hue);
+    draw_faces(cairo, d);
+    draw_words(a, cairo, d);
 }
 
 /* -- writing it down -- */
@@ -204,11 +285,10 @@ str draw_picture(struct arena *a, const struct drawing *d, enum draw_format form
 {
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, d->width, d->height);
     cairo_t *cairo = cairo_create(surface);
-    struct dice dice = dice_of(a, d);
-    double hue = dice_roll(&dice);
-    draw_background(cairo, d, &dice, hue);
-    draw_shapes(cairo, d, &dice, hue);
-    draw_words(a, cairo, d);
+    if (d->is_black)
+        cairo_paint(cairo);
+    else
+        draw_all(a, cairo, d);
     cairo_destroy(cairo);
     cairo_surface_flush(surface);
 

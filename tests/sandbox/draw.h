@@ -13,12 +13,21 @@
 
 enum draw_format { DRAW_PNG, DRAW_JPEG };
 
+/* Somebody to be seen in the middle: a square of pixels, three bytes each. */
+struct draw_face {
+    int side;
+    const unsigned char *pixels; /* NULL: a stranger's silhouette */
+};
+
 struct drawing {
     int width, height;
     str words;
     int64_t seed;
     int number;  /* which of several, from 1 */
     str caption; /* a small line below: the model */
+    const struct draw_face *faces;
+    size_t face_count;
+    bool is_black; /* nothing else: as the safety checker leaves it */
 };
 
 enum { DRAW_STACK_KIB = 1024 };

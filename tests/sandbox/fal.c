@@ -17,7 +17,8 @@
  * SANDBOX_FAL_SECONDS is how long a request runs (6), SANDBOX_FAL_RUNNING how
  * many run at a time (8). The faults fal.seconds and fal.running go before. All
  * faults stand in docs/sandbox.md; fal.callback and fal.fail are looked at when a
- * request is submitted and stay with it.
+ * request is submitted and stay with it. Trainings have a time of their own, see
+ * fal_trainers.c.
  */
 #include "tests/sandbox/fal_inside.h"
 
@@ -53,6 +54,12 @@ bool fal_fault(struct arena *a, const char *name, struct json_object **value)
     if (json_at(*value, "value"))
         *value = json_at(*value, "value");
     return true;
+}
+
+bool fal_fault_of(struct arena *a, const char *name, str model, struct json_object **value)
+{
+    str own = str_printf(a, "%s:" STR_FMT, name, STR_ARG(model));
+    return fal_fault(a, cstr(a, own), value) || fal_fault(a, name, value);
 }
 
 double fal_fault_number(struct arena *a, const char *name, double otherwise)
@@ -127,22 +134,50 @@ str fal_file_keep(struct arena *a, str name, str content_type, str bytes)
                       STR_ARG(token), STR_ARG(str_percent(a, name, false)));
 }
 
-static void files_get(struct request *r, str path)
+/* What lies at <token>/<name>. */
+static bool file_find(struct arena *a, str path, str *content_type, str *bytes)
 {
-    str token, name, bytes;
     struct row row;
-    if (answered_by_fault(r, "fal.file"))
-        return;
+    str token, name;
     str_cut(path, '/', &token, &name);
     if (!SQL_GET(&row, "select content_type, sha256, name from fal_files where token = ?",
-                 V(token))) {
-        refuse_detail(r, 404, "Not Found");
-        return;
-    }
-    str type = row_str(r->arena, &row, 0), sha256 = row_str(r->arena, &row, 1);
-    str real_name = str_percent(r->arena, row_str(r->arena, &row, 2), false);
+                 V(token)))
+        return false;
+    str sha256 = row_str(a, &row, 1), real_name = str_percent(a, row_str(a, &row, 2), false);
+    *content_type = row_str(a, &row, 0);
     sql_close(&row);
-    if (!str_eq(real_name, name) || !sha256.len || !blob_get(r->arena, sha256, &bytes)) {
+    return str_eq(real_name, name) && sha256.len && blob_get(a, sha256, bytes);
+}
+
+/* <token>/<name> of an address of ours. */
+static bool file_path(struct arena *a, str url, str *out)
+{
+    str base = str_printf(a, STR_FMT "/fal/files/", STR_ARG(sandbox.public_url));
+    *out = str_sub(url, base.len, url.len);
+    return str_starts(url, base);
+}
+
+bool fal_file_get(struct arena *a, str url, str *bytes)
+{
+    str path, content_type;
+    return file_path(a, url, &path) && file_find(a, path, &content_type, bytes);
+}
+
+bool fal_file_forget(struct arena *a, str url)
+{
+    str path, token, name;
+    if (!file_path(a, url, &path))
+        return false;
+    str_cut(path, '/', &token, &name);
+    return SQL("delete from fal_files where token = ?", V(token)) > 0;
+}
+
+static void files_get(struct request *r, str path)
+{
+    str type, bytes;
+    if (answered_by_fault(r, "fal.file"))
+        return;
+    if (!file_find(r->arena, path, &type, &bytes)) {
         refuse_detail(r, 404, "Not Found");
         return;
     }
@@ -223,24 +258,41 @@ static double run_seconds(struct arena *a)
     return fal_fault_number(a, "fal.seconds", default_seconds);
 }
 
+/* A training waits behind strangers until it is ready; whoever came later passes it. */
+#define IS_READY                                                                                   \
+    " state = 'queued' and not exists (select 1 from fal_trainings where request_id = id"          \
+    " and ready_ms > ?)"
+
+static void begin_training(struct arena *a, int64_t seq);
+
+/* A training's own time is set when it begins. */
+static int64_t length_ms_of(struct arena *a, int64_t seq)
+{
+    bool is_training = SQL_NUMBER("select count(*) from fal_trainings join fal_requests"
+                                  " on id = request_id where seq = ?",
+                                  V(seq));
+    return is_training ? 0 : (int64_t)(run_seconds(a) * 1000);
+}
+
 static void start_queued(struct arena *a)
 {
     int64_t most = (int64_t)fal_fault_number(a, "fal.running", default_running);
     int64_t running = sql_number("select count(*) from fal_requests where state = 'running'", NULL,
                                  0);
     while (running < most) {
-        int64_t seq = sql_number(
-            "select seq from fal_requests where state = 'queued' order by seq limit 1", NULL, 0);
+        int64_t now = clock_ms();
+        int64_t seq = SQL_NUMBER(
+            "select seq from fal_requests where" IS_READY " order by seq limit 1", V(now));
         if (!seq)
             return;
-        int64_t now = clock_ms();
         SQL("update fal_requests set state = 'running', start_ms = ?, finish_ms = ? where seq = ?",
-            V(now), V(now + (int64_t)(run_seconds(a) * 1000)), V(seq));
+            V(now), V(now + length_ms_of(a, seq)), V(seq));
+        begin_training(a, seq);
         running++;
     }
 }
 
-static void make_failure(struct arena *a, str wish, struct fal_made *made)
+static void make_failure(struct arena *a, str wish, str model, struct fal_made *made)
 {
     struct json_object *value = NULL;
     int64_t status = 500;
@@ -251,19 +303,47 @@ static void make_failure(struct arena *a, str wish, struct fal_made *made)
     if (!type.len)
         type = status >= 500 ? S("internal_server_error") : S("value_error");
     made->status = (int)status;
-    made->body = fal_detail(a, "prompt", cstr(a, type), "This failure was asked for.", NULL);
+    bool is_training = fal_model_is_trainer(fal_model_find(model));
+    made->body = fal_detail(a, is_training ? "images_data_url" : "prompt", cstr(a, type),
+                            "This failure was asked for.", NULL);
 }
 
-static void run_model(struct arena *a, str id, str model_id, str input, struct fal_made *made)
+static bool job_of(struct arena *a, str id, str model, str input, struct fal_job *out)
 {
-    const struct fal_model *model = fal_model_find(model_id);
-    struct fal_job job = {.id = id};
-    err *e = json_parse(a, input, &job.input);
-    if (e || !model) {
-        *made = (struct fal_made){.status = 500, .body = S("{\"detail\":\"Internal error\"}")};
+    *out = (struct fal_job){.id = id, .model = model};
+    return !json_parse(a, input, &out->input) && fal_model_find(model);
+}
+
+static void run_model(struct arena *a, str id, str model, str input, struct fal_made *made)
+{
+    struct fal_job job;
+    if (fal_training_made(a, id, made))
         return;
-    }
-    fal_model_run(a, model, &job, made);
+    if (job_of(a, id, model, input, &job))
+        fal_model_run(a, fal_model_find(model), &job, made);
+    else
+        *made = (struct fal_made){.status = 500, .body = S("{\"detail\":\"Internal error\"}")};
+}
+
+/* Its time counts from here: what it does is done at once. */
+static void begin_training(struct arena *a, int64_t seq)
+{
+    struct row row;
+    struct fal_job job;
+    if (!SQL_GET(&row,
+                 "select id, model, input, fails from fal_requests"
+                 " join fal_trainings on request_id = id where seq = ?",
+                 V(seq)))
+        return;
+    str id = row_str(a, &row, 0), model = row_str(a, &row, 1), input = row_str(a, &row, 2);
+    str fails = row_str(a, &row, 3);
+    sql_close(&row);
+    if (!job_of(a, id, model, input, &job))
+        return;
+    int64_t length_ms = fal_training_begin(a, fal_model_find(model), &job, fails);
+    SQL("update fal_requests set finish_ms = case when is_cancel_asked then finish_ms"
+        " else start_ms + ? end where seq = ?",
+        V(length_ms), V(seq));
 }
 
 /* Makes the outcome of one request and writes it down together with its callback,
@@ -288,19 +368,29 @@ static void finish(struct arena *a, int64_t seq)
                                    "\"error_type\":\"client_cancelled\"}"),
                                  S("client_cancelled")};
     else if (fails.len)
-        make_failure(a, fails, &made);
+        make_failure(a, fails, model, &made);
     else
         run_model(a, id, model, input, &made);
 
     sql_script("savepoint fal_finish");
-    if (SQL("update fal_requests set state = 'done', finish_ms = ?, status = ?, output = ?,"
-            " error_type = ? where seq = ? and state = 'running'",
-            V(clock_ms()), V(made.status), V(made.body), V(made.error_type), V(seq)) &&
+    if (SQL("update fal_requests set state = 'done', status = ?, output = ?, error_type = ?"
+            " where seq = ? and state = 'running'",
+            V(made.status), V(made.body), V(made.error_type), V(seq)) &&
         webhook.len)
         fal_callback_add(a, id, webhook, mode, &made);
     sql_script("release fal_finish");
     log_info("fal.finished", KV("request", id), KV("model", model), KV("status", made.status));
     sandbox_changed();
+}
+
+/* When a request ends, or a training becomes ready and there is room for it. */
+static int64_t next_event_ms(void)
+{
+    return SQL_NUMBER("select min(at) from (select finish_ms as at from fal_requests"
+                      " where state = 'running' union all select ready_ms from fal_trainings"
+                      " join fal_requests on id = request_id where state = 'queued'"
+                      " and ready_ms > ?)",
+                      V(clock_ms()));
 }
 
 static void runner_task(void *unused)
@@ -318,8 +408,7 @@ static void runner_task(void *unused)
             task_yield();
             continue;
         }
-        int64_t next_ms = sql_number(
-            "select min(finish_ms) from fal_requests where state = 'running'", NULL, 0);
+        int64_t next_ms = next_event_ms();
         int64_t wait_ms = next_ms - clock_ms();
         task_wait(next_ms ? clock_steady_ms() + (wait_ms > 0 ? wait_ms : 0) : 0);
     }
@@ -344,7 +433,8 @@ static str request_url(struct arena *a, str model, str id, const char *last)
 
 static int64_t queue_position(str id)
 {
-    return SQL_NUMBER("select count(*) from fal_requests where state = 'queued' and seq <"
+    return fal_training_strangers(id) +
+           SQL_NUMBER("select count(*) from fal_requests where state = 'queued' and seq <"
                       " (select seq from fal_requests where id = ?)",
                       V(id));
 }
@@ -352,7 +442,8 @@ static int64_t queue_position(str id)
 static void add_request(struct arena *a, str id, str model, str input, str webhook, str mode)
 {
     struct json_object *value;
-    str fails = fal_fault(a, "fal.fail", &value) ? json_text(a, value) : (str){0};
+    str fails = fal_fault_of(a, "fal.fail", model, &value) ? json_text(a, value) : (str){0};
+    fal_training_add(a, id, fal_model_find(model));
     SQL("insert into fal_requests (id, model, input, webhook, callback_mode, fails, created_ms)"
         " values (?, ?, ?, ?, ?, ?, ?)",
         V(id), V(model), V(input), V(webhook), V(mode), V(fails), V(clock_ms()));
@@ -394,8 +485,8 @@ static void accept_request(struct request *r, str model, str webhook, str fault)
     struct arena *a = r->arena;
     struct json_object *value = NULL;
     str id = random_uuid(a);
-    str mode = fal_fault(a, "fal.callback", &value) ? str_dup(a, json_value_str(value))
-                                                    : S("normal");
+    bool is_odd = fal_fault_of(a, "fal.callback", model, &value);
+    str mode = is_odd ? str_dup(a, json_value_str(value)) : S("normal");
     add_request(a, id, model, r->body, webhook, mode);
     int64_t position = queue_position(id);
     if (str_eq(mode, S("early")))
@@ -434,7 +525,7 @@ static void submit(struct request *r, str model)
         refuse_detail(r, 400, "fal_webhook must be an https address");
         return;
     }
-    if (!fal_fault(a, "fal.submit", &fault))
+    if (!fal_fault_of(a, "fal.submit", model, &fault))
         fault = NULL;
     if (json_value_i64(fault, &status)) {
         refuse_detail(r, (int)status, "This answer is a fault that was asked for.");
@@ -481,12 +572,21 @@ static str iso_time(struct arena *a, int64_t ms)
     return str_printf(a, "%s.%03d000", text, (int)(ms % 1000));
 }
 
+str fal_log_line(struct arena *a, int64_t at_ms, const char *level, str message)
+{
+    return json_make(a, KV("message", message), KV("level", level), KV("source", "USER"),
+                     KV("timestamp", iso_time(a, at_ms)));
+}
+
 /* What the model has said by now: a line at each quarter of its time. */
 static str logs_of(struct arena *a, const struct fal_row *request)
 {
     enum { LINES = 5 };
+    str told;
     bool is_done = str_eq(request->state, S("done"));
     int64_t now = is_done ? request->finish_ms : clock_ms();
+    if (fal_training_logs(a, request->id, request->start_ms, now, &told))
+        return told;
     int64_t whole = request->finish_ms - request->start_ms;
     struct buf b = buf_new(a);
     buf_add_char(&b, '[');
@@ -498,8 +598,7 @@ static str logs_of(struct arena *a, const struct fal_row *request)
                         : S("Model loaded");
         if (i)
             buf_add_char(&b, ',');
-        buf_add(&b, json_make(a, KV("message", message), KV("level", "INFO"), KV("source", "USER"),
-                              KV("timestamp", iso_time(a, at))));
+        buf_add(&b, fal_log_line(a, at, "INFO", message));
     }
     buf_add_char(&b, ']');
     return buf_str(&b);
@@ -657,7 +756,7 @@ void fal_handle(struct request *r, str path)
         refuse_detail(r, 404, "Not Found");
 }
 
-static double number_setting(const char *name, double otherwise)
+double fal_setting(const char *name, double otherwise)
 {
     const char *text = getenv(name);
     char *end = NULL;
@@ -667,8 +766,8 @@ static double number_setting(const char *name, double otherwise)
 
 void fal_start(void)
 {
-    default_seconds = number_setting("SANDBOX_FAL_SECONDS", DEFAULT_SECONDS);
-    default_running = number_setting("SANDBOX_FAL_RUNNING", DEFAULT_RUNNING);
+    default_seconds = fal_setting("SANDBOX_FAL_SECONDS", DEFAULT_SECONDS);
+    default_running = fal_setting("SANDBOX_FAL_RUNNING", DEFAULT_RUNNING);
     sql_script("create table if not exists fal_requests ("
                " seq integer primary key autoincrement, id text not null unique,"
                " model text not null, input text not null, webhook text,"
@@ -681,6 +780,7 @@ void fal_start(void)
                "create table if not exists fal_files ("
                " token text primary key, name text not null, content_type text not null,"
                " sha256 text, upload text unique);");
+    fal_trainings_start();
     fal_callbacks_start();
     runner = task_start(runner_task, NULL, DRAW_STACK_KIB);
 }

@@ -1,7 +1,5 @@
 /*
- * The models that the sandbox plays. The fields of each are checked as strictly
- * as FAL's own schemas say, and more strictly in one point: a field that the
- * model does not have is refused, because a misspelt one is always our mistake.
+ * The models that the sandbox plays, and what each takes.
  *
  * Words in a prompt that make a model refuse:
  *   [unsafe]        422 content_policy_violation
@@ -12,164 +10,13 @@
  */
 #include "tests/sandbox/fal_inside.h"
 
-#include <json-c/linkhash.h>
-
-#include "core/clock.h"
-#include "core/loop.h"
-#include "tests/sandbox/draw.h"
-
-enum field_type { FIELD_TEXT, FIELD_CHOICE, FIELD_INTEGER, FIELD_BOOLEAN };
-
-struct model_field {
-    const char *name;
-    enum field_type type;
-    bool is_required;
-    const char *choices; /* of a choice: words separated by blanks */
-    int64_t least, most; /* of an integer; of a text: its length in code points */
-};
-
 struct fal_model {
     const char *id;
-    const struct model_field *fields;
+    const struct fal_field *fields;
     size_t field_count;
-    void (*run)(struct arena *a, const struct fal_model *model, const struct fal_job *job,
-                struct fal_made *out);
+    void (*run)(struct arena *a, const struct fal_job *job, struct fal_made *out);
+    bool is_trainer;
 };
-
-/* -- errors in FAL's shape -- */
-
-static str detail_text(struct arena *a, str loc, const char *type, const char *message,
-                       struct json_object *input)
-{
-    str entry = json_make(a, KV("loc", JSON(loc)), KV("msg", message), KV("type", type),
-                          KV("url", str_printf(a, "https://docs.fal.ai/errors#%s", type)),
-                          KV("input", JSON(json_text(a, input))));
-    return json_make(a, KV("detail", JSON(str_printf(a, "[" STR_FMT "]", STR_ARG(entry)))));
-}
-
-str fal_detail(struct arena *a, const char *field, const char *type, const char *message,
-               struct json_object *input)
-{
-    return detail_text(a, str_printf(a, "[\"body\",\"%s\"]", field), type, message, input);
-}
-
-static void refuse_field(struct arena *a, const struct model_field *field, const char *type,
-                         const char *message, struct json_object *value, struct fal_made *out)
-{
-    out->status = 422;
-    out->body = fal_detail(a, field->name, type, message, value);
-}
-
-/* -- checking fields -- */
-
-static bool is_choice(const char *choices, str value)
-{
-    str rest = str_from(choices), choice;
-    while (rest.len) {
-        str_cut(rest, ' ', &choice, &rest);
-        if (str_eq(choice, value))
-            return true;
-    }
-    return false;
-}
-
-static bool check_text(struct arena *a, const struct model_field *field, struct json_object *value,
-                       struct fal_made *out)
-{
-    str text = json_value_str(value);
-    size_t points = str_points(text);
-    if (!json_object_is_type(value, json_type_string))
-        refuse_field(a, field, "string_type", "Input should be a valid string", value, out);
-    else if (points < (size_t)field->least)
-        refuse_field(a, field, "string_too_short", "String is too short", value, out);
-    else if (points > (size_t)field->most)
-        refuse_field(a, field, "string_too_long", "String is too long", value, out);
-    else
-        return true;
-    return false;
-}
-
-static bool check_integer(struct arena *a, const struct model_field *field,
-                          struct json_object *value, struct fal_made *out)
-{
-    int64_t number;
-    if (!json_value_i64(value, &number))
-        refuse_field(a, field, "int_type", "Input should be a valid integer", value, out);
-    else if (number < field->least)
-        refuse_field(a, field, "greater_than_equal",
-                     cstr(a, str_printf(a, "Input should be greater than or equal to %" PRId64,
-                                        field->least)),
-                     value, out);
-    else if (number > field->most)
-        refuse_field(
-            a, field, "less_than_equal",
-            cstr(a, str_printf(a, "Input should be less than or equal to %" PRId64, field->most)),
-            value, out);
-    else
-        return true;
-    return false;
-}
-
-static bool check_value(struct arena *a, const struct model_field *field, struct json_object *value,
-                        struct fal_made *out)
-{
-    switch (field->type) {
-    case FIELD_TEXT:
-        return check_text(a, field, value, out);
-    case FIELD_INTEGER:
-        return check_integer(a, field, value, out);
-    case FIELD_CHOICE:
-        if (is_choice(field->choices, json_value_str(value)))
-            return true;
-        refuse_field(a, field, "literal_error",
-                     cstr(a, str_printf(a, "Input should be one of: %s", field->choices)), value,
-                     out);
-        return false;
-    case FIELD_BOOLEAN:
-        if (json_object_is_type(value, json_type_boolean))
-            return true;
-        refuse_field(a, field, "bool_type", "Input should be a valid boolean", value, out);
-        return false;
-    }
-    return false;
-}
-
-static const struct model_field *find_field(const struct fal_model *model, const char *name)
-{
-    for (size_t i = 0; i < model->field_count; i++)
-        if (strcmp(model->fields[i].name, name) == 0)
-            return &model->fields[i];
-    return NULL;
-}
-
-static bool check_input(struct arena *a, const struct fal_model *model, struct json_object *input,
-                        struct fal_made *out)
-{
-    if (!json_object_is_type(input, json_type_object)) {
-        out->status = 422;
-        out->body = detail_text(a, S("[\"body\"]"), "dict_type",
-                                "Input should be a valid dictionary", input);
-        return false;
-    }
-    json_object_object_foreach(input, name, value)
-    {
-        struct model_field unknown = {.name = name};
-        const struct model_field *field = find_field(model, name);
-        if (!field) {
-            refuse_field(a, &unknown, "extra_forbidden", "Extra inputs are not permitted", value,
-                         out);
-            return false;
-        }
-        if (!check_value(a, field, value, out))
-            return false;
-    }
-    for (size_t i = 0; i < model->field_count; i++)
-        if (model->fields[i].is_required && !json_has(input, model->fields[i].name)) {
-            refuse_field(a, &model->fields[i], "missing", "Field required", input, out);
-            return false;
-        }
-    return true;
-}
 
 /* -- words that make a model refuse -- */
 
@@ -214,115 +61,93 @@ static bool is_triggered(struct arena *a, struct json_object *input, struct fal_
     return false;
 }
 
-/* -- pictures -- */
-
-static const struct {
-    str ratio;
-    int width, height;
-} imagen_sizes[] = {
-    {{"1:1", 3},  1024, 1024},
-    {{"16:9", 4}, 1408, 768 },
-    {{"9:16", 4}, 768,  1408},
-    {{"4:3", 3},  1280, 896 },
-    {{"3:4", 3},  896,  1280},
-};
-
-/* Tests that make hundreds of pictures ask for small ones of the same ratio. */
-static void shrink(struct arena *a, struct drawing *drawing)
-{
-    double longest = drawing->width > drawing->height ? drawing->width : drawing->height;
-    double wanted = fal_fault_number(a, "fal.pixels", longest);
-    if (wanted < 16 || wanted >= longest)
-        return;
-    drawing->width = (int)(drawing->width * wanted / longest);
-    drawing->height = (int)(drawing->height * wanted / longest);
-}
-
-static str draw_one(struct arena *a, const struct drawing *drawing, bool is_jpeg)
-{
-    str bytes = draw_picture(a, drawing, is_jpeg ? DRAW_JPEG : DRAW_PNG);
-    const char *type = is_jpeg ? "image/jpeg" : "image/png";
-    str name = str_printf(a, STR_FMT ".%s", STR_ARG(random_hex(a, 12)), is_jpeg ? "jpg" : "png");
-    str url = fal_file_keep(a, name, str_from(type), bytes);
-    return json_make(a, KV("url", url), KV("content_type", type), KV("file_name", name),
-                     KV("file_size", bytes.len), KV("width", drawing->width),
-                     KV("height", drawing->height));
-}
-
-/* Above 2^53, where a reader that goes through a double loses digits. */
-static int64_t seed_of(struct json_object *input)
-{
-    int64_t seed;
-    if (json_i64(input, "seed", &seed))
-        return seed;
-    return (INT64_C(1) << 53) + (int64_t)random_below(UINT64_C(900000000000000000));
-}
-
-static void run_imagen4(struct arena *a, const struct fal_model *model, const struct fal_job *job,
-                        struct fal_made *out)
-{
-    str ratio = json_str(job->input, "aspect_ratio");
-    str format = json_str(job->input, "output_format");
-    int64_t count = 1, seed = seed_of(job->input);
-    json_i64(job->input, "num_images", &count);
-    if (str_eq(format, S("webp"))) {
-        out->status = 500;
-        out->body = json_make(a, KV("detail", "The sandbox draws no webp."));
-        return;
-    }
-
-    size_t size = 0;
-    for (size_t i = 0; i < ARRAY_LEN(imagen_sizes); i++)
-        if (str_eq(imagen_sizes[i].ratio, ratio))
-            size = i;
-    int scale = str_eq(json_str(job->input, "resolution"), S("2K")) ? 2 : 1;
-    struct drawing drawing = {.width = imagen_sizes[size].width * scale,
-                              .height = imagen_sizes[size].height * scale,
-                              .words = json_str(job->input, "prompt"),
-                              .seed = seed,
-                              .caption = str_from(model->id)};
-    shrink(a, &drawing);
-
-    struct buf images = buf_new(a);
-    for (drawing.number = 1; drawing.number <= count; drawing.number++) {
-        if (drawing.number > 1)
-            buf_add_char(&images, ',');
-        buf_add(&images, draw_one(a, &drawing, str_eq(format, S("jpeg"))));
-        task_yield();
-    }
-    out->status = 200;
-    out->body = json_make(
-        a, KV("images", JSON(str_printf(a, "[" STR_FMT "]", STR_ARG(buf_str(&images))))),
-        KV("description", ""), KV("seed", seed));
-}
-
 /* -- the tables -- */
 
-enum { PROMPT_LEAST = 3, PROMPT_MOST = 5000, MOST_IMAGES = 4 };
-
-#define IMAGEN4_FIELDS                                                                             \
-    {"prompt", FIELD_TEXT, true, NULL, PROMPT_LEAST, PROMPT_MOST},                                 \
-        {"aspect_ratio", FIELD_CHOICE, false, "1:1 16:9 9:16 4:3 3:4", 0, 0},                      \
-        {"num_images", FIELD_INTEGER, false, NULL, 1, MOST_IMAGES},                                \
-        {"output_format", FIELD_CHOICE, false, "jpeg png webp", 0, 0},                             \
-        {"safety_tolerance", FIELD_CHOICE, false, "1 2 3 4 5 6", 0, 0},                            \
-        {"seed", FIELD_INTEGER, false, NULL, 0, INT64_MAX},                                        \
-    {                                                                                              \
-        "sync_mode", FIELD_BOOLEAN, false, NULL, 0, 0                                              \
-    }
-
-static const struct model_field imagen4_fields[] = {
-    IMAGEN4_FIELDS,
-    {"resolution", FIELD_CHOICE, false, "1K 2K", 0, 0},
+enum {
+    PROMPT_LEAST = 3,
+    PROMPT_MOST = 5000,
+    MOST_IMAGES = 4,
+    URL_MOST = 4000,
+    TRIGGER_MOST = 100,
+    MOST_LORAS = 4,
+    MOST_TRAINING_STEPS = 10000,
+    MOST_IMAGE_STEPS = 50,
+    SIDE_LEAST = 64,
+    SIDE_MOST = 2048, /* the real one draws larger pictures; nobody here asks for them */
 };
-static const struct model_field imagen4_fast_fields[] = {IMAGEN4_FIELDS};
+
+/* clang-format off */
+#define TEXT(text_name, from, to)     .name = (text_name), .type = FAL_TEXT, .least = (from), .most = (to)
+#define CHOICE(choice_name, words)    .name = (choice_name), .type = FAL_CHOICE, .choices = (words)
+#define INTEGER(number_name, from, to) .name = (number_name), .type = FAL_INTEGER, .least = (from), .most = (to)
+#define NUMBER(number_name, from, to) .name = (number_name), .type = FAL_NUMBER, .low = (from), .high = (to)
+#define BOOLEAN(switch_name)          .name = (switch_name), .type = FAL_BOOLEAN
+#define INSIDE(fields)                .inside = (fields), .inside_count = ARRAY_LEN(fields)
+
+#define IMAGEN4_FIELDS                                      \
+    {TEXT("prompt", PROMPT_LEAST, PROMPT_MOST), .is_required = true}, \
+    {CHOICE("aspect_ratio", "1:1 16:9 9:16 4:3 3:4")},      \
+    {INTEGER("num_images", 1, MOST_IMAGES)},                \
+    {CHOICE("output_format", "jpeg png webp")},             \
+    {CHOICE("safety_tolerance", "1 2 3 4 5 6")},            \
+    {INTEGER("seed", 0, INT64_MAX)},                        \
+    {BOOLEAN("sync_mode")}
+
+static const struct fal_field imagen4_fields[] = {IMAGEN4_FIELDS, {CHOICE("resolution", "1K 2K")}};
+static const struct fal_field imagen4_fast_fields[] = {IMAGEN4_FIELDS};
+
+static const struct fal_field size_fields[] = {
+    {INTEGER("width", SIDE_LEAST, SIDE_MOST), .is_required = true},
+    {INTEGER("height", SIDE_LEAST, SIDE_MOST), .is_required = true},
+};
+static const struct fal_field lora_fields[] = {
+    {TEXT("path", 1, URL_MOST), .is_required = true},
+    {NUMBER("scale", 0, 4)},
+};
+static const struct fal_field flux_lora_fields[] = {
+    {TEXT("prompt", 1, PROMPT_MOST), .is_required = true},
+    {.name = "loras", .type = FAL_LIST, .most = MOST_LORAS, INSIDE(lora_fields)},
+    {.name = "image_size", .type = FAL_SIZE, INSIDE(size_fields),
+     .choices = "square_hd square portrait_4_3 portrait_16_9 landscape_4_3 landscape_16_9"},
+    {INTEGER("num_images", 1, MOST_IMAGES)},
+    {INTEGER("num_inference_steps", 1, MOST_IMAGE_STEPS)},
+    {NUMBER("guidance_scale", 0, 35)},
+    {INTEGER("seed", 0, INT64_MAX), .may_be_null = true},
+    {BOOLEAN("enable_safety_checker")},
+    {CHOICE("output_format", "jpeg png")},
+    {CHOICE("acceleration", "none regular")},
+};
+
+static const struct fal_field portrait_fields[] = {
+    {TEXT("images_data_url", 1, URL_MOST), .is_required = true},
+    {TEXT("trigger_phrase", 0, TRIGGER_MOST), .may_be_null = true},
+    {INTEGER("steps", 1, MOST_TRAINING_STEPS)},
+    {NUMBER("learning_rate", 0.000001, 0.01)},
+    {BOOLEAN("multiresolution_training")},
+    {BOOLEAN("subject_crop")},
+    {BOOLEAN("create_masks")},
+    {CHOICE("data_archive_format", "zip"), .may_be_null = true},
+};
+static const struct fal_field fast_training_fields[] = {
+    {TEXT("images_data_url", 1, URL_MOST), .is_required = true},
+    {TEXT("trigger_word", 0, TRIGGER_MOST), .may_be_null = true},
+    {BOOLEAN("create_masks")},
+    {BOOLEAN("is_style")},
+    {INTEGER("steps", 1, MOST_TRAINING_STEPS)},
+    {CHOICE("data_archive_format", "zip"), .may_be_null = true},
+};
+
+#define MODEL(model_id, fields, function, trains) {(model_id), (fields), ARRAY_LEN(fields), (function), (trains)}
 
 static const struct fal_model models[] = {
-    {"fal-ai/imagen4/preview",       imagen4_fields,      ARRAY_LEN(imagen4_fields),      run_imagen4},
-    {"fal-ai/imagen4/preview/ultra", imagen4_fields,      ARRAY_LEN(imagen4_fields),      run_imagen4},
-    {"fal-ai/imagen4/preview/fast",  imagen4_fast_fields, ARRAY_LEN(imagen4_fast_fields),
-     run_imagen4                                                                                     },
+    MODEL("fal-ai/imagen4/preview",             imagen4_fields,       fal_imagen4_run,       false),
+    MODEL("fal-ai/imagen4/preview/ultra",       imagen4_fields,       fal_imagen4_run,       false),
+    MODEL("fal-ai/imagen4/preview/fast",        imagen4_fast_fields,  fal_imagen4_run,       false),
+    MODEL("fal-ai/flux-lora",                   flux_lora_fields,     fal_flux_lora_run,     false),
+    MODEL("fal-ai/flux-lora-portrait-trainer",  portrait_fields,      fal_portrait_run,      true),
+    MODEL("fal-ai/flux-lora-fast-training",     fast_training_fields, fal_fast_training_run, true),
 };
+/* clang-format on */
 
 const struct fal_model *fal_model_find(str id)
 {
@@ -332,10 +157,16 @@ const struct fal_model *fal_model_find(str id)
     return NULL;
 }
 
+bool fal_model_is_trainer(const struct fal_model *model)
+{
+    return model && model->is_trainer;
+}
+
 void fal_model_run(struct arena *a, const struct fal_model *model, const struct fal_job *job,
                    struct fal_made *out)
 {
     *out = (struct fal_made){0};
-    if (check_input(a, model, job->input, out) && !is_triggered(a, job->input, out))
-        model->run(a, model, job, out);
+    if (fal_fields_check(a, model->fields, model->field_count, job->input, out) &&
+        !is_triggered(a, job->input, out))
+        model->run(a, job, out);
 }

@@ -9,7 +9,9 @@ import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import { png, readPng } from "../e2e/lib/picture.mjs";
 import { startSandbox } from "../e2e/lib/sandbox.mjs";
+import { zip } from "../e2e/lib/zip.mjs";
 
 const imagen = "fal-ai/imagen4/preview";
 const key = { Authorization: "Key test:key" };
@@ -100,6 +102,7 @@ before(async () => {
     makeCertificate();
     process.env.CA_FILE = join(folder, "cert.pem");
     process.env.SANDBOX_FAL_SECONDS = "0";
+    process.env.SANDBOX_FAL_TRAINING_SECONDS = "0";
     hook = await startHook();
     sandbox = await startSandbox();
     await fault("fal.retry_scale", 0.003);
@@ -113,7 +116,10 @@ after(async () => {
     rmSync(folder, { recursive: true, force: true });
 });
 
-beforeEach(() => { answerWith = () => 200; });
+beforeEach(async () => {
+    answerWith = () => 200;
+    await fault("fal.training_seconds", null);
+});
 
 test("a request goes from the queue to its result", async () => {
     await fault("fal.seconds", 1);
@@ -391,4 +397,298 @@ test("storage takes a file and gives it back", async () => {
     const back = await fetch(body.file_url);
     assert.equal(back.headers.get("content-type"), "application/zip");
     assert.equal(await back.text(), "zipped");
+});
+
+// -- trainings --
+
+const portrait = "fal-ai/flux-lora-portrait-trainer", fast = "fal-ai/flux-lora-fast-training", flux = "fal-ai/flux-lora";
+const red = [200, 30, 40], blue = [20, 40, 210];
+const plain = (width, height, colour) =>
+    png(width, height, Buffer.concat(Array(height).fill(Buffer.from([0, ...Array(width).fill(colour).flat()]))));
+const photosOf = (colour, count) => Array.from({ length: count }, (_, i) => [`photo_${i}.png`, plain(96 + 8 * i, 120, colour)]);
+
+async function upload(bytes, name = "photos.zip") {
+    const { body } = await json("rest/storage/upload/initiate?storage_type=fal-cdn-v3", { method: "POST",
+        body: JSON.stringify({ content_type: "application/zip", file_name: name }) });
+    const put = await fetch(body.upload_url, { method: "PUT", headers: { "Content-Type": "application/zip" }, body: bytes });
+    assert.equal(put.status, 200);
+    return body.file_url;
+}
+
+// A LoRA of somebody of one colour.
+async function trained(colour, trigger_phrase) {
+    const images_data_url = await upload(zip(photosOf(colour, 10)));
+    const { result } = await outcome({ images_data_url, trigger_phrase, steps: 1000 }, { model: portrait });
+    assert.equal(result.status, 200);
+    return result.body.diffusers_lora_file.url;
+}
+
+const isLike = (got, want) => got.every((value, i) => Math.abs(value - want[i]) < 8);
+
+const logsOf = async (request) => (await json(`${request.status_url}?logs=1`)).body;
+
+test("a training waits, runs, tells how far it is, and makes a LoRA", async () => {
+    const images_data_url = await upload(zip([...photosOf(red, 12), ["photo_3.txt", "[trigger] at the sea"]]));
+    await fault("fal.training_seconds", 6);
+    const { status, body: request } = await submit({ images_data_url, trigger_phrase: "TOK_8f2a01bc", steps: 1000,
+        learning_rate: 0.00009, multiresolution_training: true, subject_crop: true, create_masks: false },
+        { model: portrait, token: "trained" });
+    assert.equal(status, 200);
+    assert.equal(request.status_url, `${sandbox.url}/fal/queue/fal-ai/flux-lora-portrait-trainer/requests/${request.request_id}/status`);
+    assert.ok(request.queue_position > 0 && request.queue_position <= 3);
+
+    const early = await until(async () => {
+        const body = await logsOf(request);
+        assert.ok(body.status !== "IN_QUEUE" || body.queue_position <= request.queue_position);
+        return body.status === "IN_PROGRESS" && body.logs.some((line) => /\/1000 \[/.test(line.message)) && body;
+    }, "the first steps of a training");
+    assert.ok(!early.logs.some((line) => /Uploading/.test(line.message)));
+
+    const told = await callback("trained");
+    assert.ok(await isGenuine(told));
+    const { diffusers_lora_file: lora, config_file: config } = told.body.payload;
+    assert.deepEqual((await json(request.response_url)).body, told.body.payload);
+    const { logs } = await logsOf(request);
+    assert.match(logs[0].message, /archive/);
+    assert.equal(logs[1].message, "Loading images: 12 found, 1 with a caption");
+    assert.equal(logs.find((line) => / 440\/1000 /.test(line.message)).message,
+        " 44%|████▍     | 440/1000 [00:02<00:02, 196.08it/s, loss=0.357]");
+    assert.equal(logs.at(-1).message, "Uploading the files");
+    assert.ok(logs.every((line, i) => !i || line.timestamp >= logs[i - 1].timestamp));
+    assert.deepEqual(logs.slice(0, early.logs.length), early.logs);
+
+    const bytes = await file(lora.url);
+    assert.equal(bytes.length, lora.file_size);
+    const length = Number(bytes.readBigUInt64LE(0)), header = JSON.parse(bytes.subarray(8, 8 + length));
+    assert.equal(length % 8, 0);
+    assert.deepEqual([header.__metadata__.trigger, header.__metadata__.steps], ["TOK_8f2a01bc", "1000"]);
+    assert.deepEqual([header.face.dtype, header.face.shape], ["U8", [96, 96, 3]]);
+    assert.equal(bytes.length, 8 + length + header.face.data_offsets[1]);
+    assert.deepEqual([...bytes.subarray(-3)], red);
+    const about = JSON.parse(await file(config.url));
+    assert.deepEqual([about.images, about.captions, about.steps], [12, 1, 1000]);
+});
+
+test("photos may be JPEGs, and the first of them is the face", async () => {
+    const { result } = await outcome({ prompt: "a portrait", num_images: 3, output_format: "jpeg" });
+    const drawn = await Promise.all(result.body.images.map((image) => file(image.url)));
+    const images_data_url = await upload(zip([...drawn.map((bytes, i) => [`${i}.jpg`, bytes]), ["z.png", plain(50, 40, red)]]));
+    const trained = await outcome({ images_data_url, is_style: true }, { model: fast });
+    assert.equal(trained.result.status, 200);
+    const cut = await upload(zip([...photosOf(red, 3), ["cut.jpg", drawn[0].subarray(0, drawn[0].length - 100)]]));
+    const refused = await outcome({ images_data_url: cut }, { model: fast });
+    assert.equal(refused.result.body.detail[0].type, "image_load_error");
+});
+
+test("an archive that is no good is refused at once, and said so", async () => {
+    const good = await upload(zip(photosOf(red, 10)));
+    const broken = zip(photosOf(red, 10));
+    broken[200] ^= 255;
+    const rows = [
+        ["file_download_error", portrait, `${good.replace(/photos.zip$/, "other.zip")}`],
+        ["file_download_error", portrait, "https://v3.fal.media/files/photos.zip"],
+        ["file_download_error", portrait, "data:application/zip;base64,UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="],
+        ["value_error", portrait, await upload("no zip at all")],
+        ["value_error", portrait, await upload(zip(photosOf(red, 10)), "photos.bin")],
+        ["value_error", portrait, await upload(zip(photosOf(red, 10)).subarray(0, 2000))],
+        ["too_short", portrait, await upload(zip(photosOf(red, 9)))],
+        ["too_short", fast, await upload(zip(photosOf(red, 3)))],
+        ["too_short", fast, await upload(zip([]))],
+        ["image_load_error", portrait, await upload(broken)],
+        ["image_load_error", portrait, await upload(zip([...photosOf(red, 10), ["readme.md", "# photos"]]))],
+        ["image_load_error", portrait, await upload(zip([...photosOf(red, 10), ["odd.jpg", "JFIF"]]))],
+        ["image_load_error", portrait, await upload(zip([...photosOf(red, 10), ["nobody.txt", "[trigger]"]]))],
+        ["image_load_error", portrait, await upload(zip([...photosOf(red, 10), ["photo_1.txt", Buffer.from([0xff, 0xfe])]]))],
+    ];
+    for (const [type, model, images_data_url] of rows) {
+        const { result, status } = await outcome({ images_data_url }, { model });
+        assert.deepEqual([result.status, result.body.detail[0].type], [422, type], images_data_url);
+        assert.deepEqual(result.body.detail[0].loc, ["body", "images_data_url"]);
+        assert.equal(status.error, "Invalid status code: 422");
+    }
+    const { result } = await outcome({ images_data_url: good }, { model: portrait });
+    assert.equal(result.status, 200);
+
+    // At once: not after the time of a training that goes well.
+    await fault("fal.training_seconds", 20);
+    const { body: request } = await submit({ images_data_url: rows[6][2] }, { model: portrait });
+    const { body: done } = await completed(request);
+    assert.equal(done.metrics.inference_time, 1);
+    assert.deepEqual((await logsOf(request)).logs.map((line) => [line.level, line.message]),
+        [["INFO", "Downloading the archive"], ["ERROR", "At least 10 images are needed, 9 were found"]]);
+});
+
+test("a training's fields are checked as a model's are", async () => {
+    const images_data_url = await upload(zip(photosOf(red, 10)));
+    const rows = [
+        [portrait, {}, "images_data_url", "missing"],
+        [portrait, { images_data_url: 7 }, "images_data_url", "string_type"],
+        [portrait, { images_data_url, trigger_word: "TOK" }, "trigger_word", "extra_forbidden"],
+        [portrait, { images_data_url, is_style: true }, "is_style", "extra_forbidden"],
+        [portrait, { images_data_url, steps: "1000" }, "steps", "int_type"],
+        [portrait, { images_data_url, steps: 0 }, "steps", "greater_than_equal"],
+        [portrait, { images_data_url, steps: 10001 }, "steps", "less_than_equal"],
+        [portrait, { images_data_url, learning_rate: "0.1" }, "learning_rate", "float_type"],
+        [portrait, { images_data_url, learning_rate: 1 }, "learning_rate", "less_than_equal"],
+        [portrait, { images_data_url, create_masks: 1 }, "create_masks", "bool_type"],
+        [portrait, { images_data_url, data_archive_format: "tar" }, "data_archive_format", "literal_error"],
+        [fast, { images_data_url, trigger_phrase: "TOK" }, "trigger_phrase", "extra_forbidden"],
+        [fast, { images_data_url, learning_rate: 0.0001 }, "learning_rate", "extra_forbidden"],
+        [fast, { images_data_url, subject_crop: true }, "subject_crop", "extra_forbidden"],
+        [fast, { images_data_url, is_style: "yes" }, "is_style", "bool_type"],
+    ];
+    for (const [model, input, field, type] of rows) {
+        const { result } = await outcome(input, { model });
+        assert.deepEqual([result.status, result.body.detail[0].loc, result.body.detail[0].type], [422, ["body", field], type]);
+    }
+    const { result } = await outcome({ images_data_url, trigger_word: null, steps: 1500, create_masks: true, is_style: false }, { model: fast });
+    assert.equal(result.status, 200);
+});
+
+test("a training can be left while it waits, and stopped while it runs", async () => {
+    const images_data_url = await upload(zip(photosOf(red, 10)));
+    await fault("fal.training_seconds", 600);
+    const { body: waiting } = await submit({ images_data_url }, { model: portrait, token: "left" });
+    // Whoever comes later does not wait for it.
+    assert.equal((await outcome({ prompt: "a quick cat" })).result.status, 200);
+    const left = await json(waiting.cancel_url, { method: "PUT" });
+    assert.deepEqual([left.status, left.body.status], [200, "OK"]);
+    assert.equal((await json(waiting.status_url)).status, 404);
+
+    await fault("fal.training_seconds", 10);
+    const { body: running } = await submit({ images_data_url }, { model: portrait, token: "stopped" });
+    await until(async () => (await logsOf(running)).status === "IN_PROGRESS", "a running training");
+    const stopped = await json(running.cancel_url, { method: "PUT" });
+    assert.deepEqual([stopped.status, stopped.body.status], [202, "CANCELLATION_REQUESTED"]);
+    assert.equal((await completed(running)).body.error_type, "client_cancelled");
+    assert.equal((await callback("stopped")).body.status, "ERROR");
+    assert.equal(arrivedFor("left").length, 0);
+});
+
+test("a training breaks half-way, and only where it was asked to", async () => {
+    const images_data_url = await upload(zip(photosOf(red, 10)));
+    await fault("fal.training_seconds", 2);
+    await fault(`fal.fail:${portrait}`, { value: { status: 500, type: "generation_timeout", at: 0.5 }, times: 1 });
+    assert.equal((await outcome({ prompt: "an unharmed cat" })).result.status, 200);
+    const { body: request } = await submit({ images_data_url, steps: 1000 }, { model: portrait, token: "broken" });
+    const { body: done } = await completed(request);
+    assert.equal(done.error, "Invalid status code: 500");
+    assert.equal(done.metrics.inference_time, 1);
+    assert.match((await logsOf(request)).logs.at(-1).message, / 460\/1000 \[/);
+    const told = await callback("broken");
+    assert.equal(told.body.payload.detail[0].type, "generation_timeout");
+    await fault("fal.training_seconds", null);
+    assert.equal((await outcome({ images_data_url }, { model: portrait })).result.status, 200);
+});
+
+test("a training's callback may be early, threefold or never come", async () => {
+    const images_data_url = await upload(zip(photosOf(red, 10)));
+    await fault(`fal.callback:${portrait}`, { value: "early", times: 1 });
+    await submit({ images_data_url }, { model: portrait, token: "early_training" });
+    assert.ok(arrivedFor("early_training")[0].body.payload.diffusers_lora_file.url);
+
+    await fault(`fal.callback:${portrait}`, { value: "three", times: 1 });
+    await submit({ images_data_url }, { model: portrait, token: "three_trainings" });
+    await callback("three_trainings", 3);
+
+    await fault(`fal.callback:${portrait}`, { value: "never", times: 1 });
+    const { body: silent } = await submit({ images_data_url }, { model: portrait, token: "no_training" });
+    await completed(silent);
+    await submit({ images_data_url }, { model: portrait, token: "next_training" });
+    await callback("next_training");
+    assert.equal(arrivedFor("no_training").length, 0);
+});
+
+test("a training goes on where it was when the sandbox comes back", async () => {
+    const images_data_url = await upload(zip(photosOf(red, 10)));
+    await fault("fal.training_seconds", 5);
+    const { body: request } = await submit({ images_data_url }, { model: portrait });
+    await until(async () => (await logsOf(request)).status === "IN_PROGRESS", "a running training");
+    await sandbox.halt();
+    await sandbox.resume();
+    await completed(request);
+    assert.equal((await json(request.response_url)).status, 200);
+});
+
+// -- pictures of who was trained --
+
+const called = (path, more) => ({ prompt: "TOK_red on a hill", loras: [{ path, scale: 1.15 }], image_size: { width: 512, height: 640 }, num_images: 1,
+    num_inference_steps: 28, guidance_scale: 3.5, enable_safety_checker: true, output_format: "png", ...more });
+
+async function middle(image, part = 0.5) {
+    const pixels = readPng(await file(image.url));
+    return pixels.at(Math.round(pixels.width * part), Math.round(pixels.height * 0.52));
+}
+
+test("whoever is called by the trigger is seen, and a stranger otherwise", async () => {
+    await fault("fal.pixels", null);
+    const [path, other] = [await trained(red, "TOK_red"), await trained(blue, "TOK_blue")];
+    const { result } = await outcome(called(path, { seed: 987654321, num_images: 2 }), { model: flux });
+    assert.equal(result.status, 200);
+    assert.deepEqual([result.body.seed, result.body.prompt, result.body.has_nsfw_concepts], [987654321, "TOK_red on a hill", [false, false]]);
+    assert.equal(typeof result.body.timings.inference, "number");
+    for (const image of result.body.images) {
+        assert.deepEqual(Object.keys(image).sort(), ["content_type", "height", "url", "width"]);
+        assert.deepEqual([image.width, image.height], [512, 640]);
+        assert.deepEqual(pixels(await file(image.url)), [512, 640]);
+        assert.ok(isLike(await middle(image), red));
+    }
+    const stranger = await outcome(called(path, { prompt: "somebody on a hill" }), { model: flux });
+    assert.ok(!isLike(await middle(stranger.result.body.images[0]), red));
+    const both = await outcome(called(path, { prompt: "TOK_red and TOK_blue", loras: [{ path }, { path: other }] }), { model: flux });
+    assert.ok(isLike(await middle(both.result.body.images[0], 0.275), red));
+    assert.ok(isLike(await middle(both.result.body.images[0], 0.725), blue));
+    const nobody = await outcome({ prompt: "a hill", image_size: "portrait_16_9" }, { model: flux });
+    const image = nobody.result.body.images[0];
+    assert.deepEqual([image.width, image.height, image.content_type], [576, 1024, "image/jpeg"]);
+    assert.ok(BigInt(nobody.result.body.seed) > 2n ** 53n - 1n);
+    await fault("fal.pixels", 64);
+});
+
+test("the safety checker blackens what it flags, picture by picture", async () => {
+    const path = await trained(red, "TOK_red");
+    const flagged = async (prompt, more) => {
+        const { result } = await outcome(called(path, { prompt, num_images: 2, ...more }), { model: flux });
+        const colours = await Promise.all(result.body.images.map((image) => middle(image)));
+        return [result.body.has_nsfw_concepts, colours.map((colour) => colour.join() === "0,0,0")];
+    };
+    assert.deepEqual(await flagged("TOK_red [nsfw]"), [[true, true], [true, true]]);
+    assert.deepEqual(await flagged("TOK_red [nsfw 1]"), [[true, false], [true, false]]);
+    assert.deepEqual(await flagged("TOK_red [nsfw]", { enable_safety_checker: false }), [[false, false], [false, false]]);
+    const { result } = await outcome(called(path, { prompt: "TOK_red [unsafe]" }), { model: flux });
+    assert.equal(result.body.detail[0].type, "content_policy_violation");
+});
+
+test("a LoRA that is gone, or none, is told by its place in the list", async () => {
+    const [path, other] = [await trained(red, "TOK_red"), await trained(blue, "TOK_blue")];
+    const forget = (url) => fetch(`${sandbox.url}/control/forget_file`, { method: "POST", body: JSON.stringify({ url }) });
+    assert.equal((await forget(path)).status, 200);
+    assert.equal((await forget(path)).status, 400);
+    assert.equal((await fetch(path)).status, 404);
+    const gone = await outcome(called(other, { loras: [{ path: other }, { path }] }), { model: flux });
+    const [detail] = gone.result.body.detail;
+    assert.deepEqual([gone.result.status, detail.type, detail.loc], [422, "file_download_error", ["body", "loras", 1, "path"]]);
+
+    const rows = [
+        [called(await upload("no weights", "a.safetensors")), ["body", "loras", 0, "path"], "value_error"],
+        [called("https://v3.fal.media/files/a.safetensors"), ["body", "loras", 0, "path"], "file_download_error"],
+        [called(other, { loras: [{ scale: 1 }] }), ["body", "loras", 0, "path"], "missing"],
+        [called(other, { loras: [{ path: other, scale: 5 }] }), ["body", "loras", 0, "scale"], "less_than_equal"],
+        [called(other, { loras: [{ path: other, weight: 1 }] }), ["body", "loras", 0, "weight"], "extra_forbidden"],
+        [called(other, { loras: { path: other } }), ["body", "loras"], "list_type"],
+        [called(other, { image_size: "4:3" }), ["body", "image_size"], "literal_error"],
+        [called(other, { image_size: { width: 512 } }), ["body", "image_size", "height"], "missing"],
+        [called(other, { image_size: { width: 512, height: 9000 } }), ["body", "image_size", "height"], "less_than_equal"],
+        [called(other, { num_images: 5 }), ["body", "num_images"], "less_than_equal"],
+        [called(other, { num_inference_steps: 0 }), ["body", "num_inference_steps"], "greater_than_equal"],
+        [called(other, { guidance_scale: 36 }), ["body", "guidance_scale"], "less_than_equal"],
+        [called(other, { negative_prompt: "rain" }), ["body", "negative_prompt"], "extra_forbidden"],
+        [called(other, { aspect_ratio: "1:1" }), ["body", "aspect_ratio"], "extra_forbidden"],
+        [called(other, { output_format: "webp" }), ["body", "output_format"], "literal_error"],
+        [called(other, { prompt: undefined }), ["body", "prompt"], "missing"],
+    ];
+    for (const [input, loc, type] of rows) {
+        const { result } = await outcome(input, { model: flux });
+        assert.deepEqual([result.status, result.body.detail[0].loc, result.body.detail[0].type], [422, loc, type]);
+    }
 });

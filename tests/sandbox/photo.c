@@ -7,6 +7,7 @@
 #include <vips/vips.h>
 
 #include "core/log.h"
+#include "tests/sandbox/photo.h"
 
 enum { JPEG_QUALITY = 87, THUMBNAIL_BOX = 320 };
 
@@ -135,4 +136,32 @@ bool photo_thumbnail(struct arena *a, str bytes, struct photo_size *out)
     bool is_made = image && write_jpeg(a, image, out);
     vips_error_clear();
     return is_made;
+}
+
+static VipsImage *cut_square(struct arena *a, VipsImage *whole, int side)
+{
+    VipsImage *cut = NULL, *coloured = NULL;
+    if (vips_thumbnail_image(whole, &cut, side, "height", side, "crop", VIPS_INTERESTING_CENTRE,
+                             NULL))
+        return NULL;
+    arena_defer(a, drop_image, cut);
+    if (vips_colourspace(cut, &coloured, VIPS_INTERPRETATION_sRGB, NULL))
+        return NULL;
+    arena_defer(a, drop_image, coloured);
+    return flattened(a, coloured);
+}
+
+bool photo_square(struct arena *a, str bytes, int side, str *pixels)
+{
+    be_ready();
+    VipsImage *whole = read_picture(a, bytes);
+    VipsImage *square = whole && pixels ? cut_square(a, whole, side) : NULL;
+    size_t size = 0;
+    void *made = square ? vips_image_write_to_memory(square, &size) : NULL;
+    bool is_square = made && size == 3 * (size_t)side * (size_t)side;
+    if (is_square)
+        *pixels = str_dup(a, (str){made, size});
+    g_free(made);
+    vips_error_clear();
+    return pixels ? is_square : whole != NULL;
 }

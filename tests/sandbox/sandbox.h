@@ -37,6 +37,9 @@ void objects_handle(struct request *r);
 void chat_handle(struct request *r, str path);
 void control_handle(struct request *r, str path);
 
+/* A file in FAL's storage is gone from now on; false when there is none at that address. */
+bool fal_file_forget(struct arena *a, str url);
+
 /* Called once at start: make tables, start tasks (deliveries, runners). */
 void telegram_start(void);
 void fal_start(void);

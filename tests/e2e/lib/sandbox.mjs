@@ -33,7 +33,7 @@ http {
     access_log off;
     client_body_temp_path ${folder}/body; fastcgi_temp_path ${folder}/fastcgi;
     proxy_temp_path ${folder}/proxy; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
-    upstream aisha_sandbox { server unix:${folder}/sandbox.sock; keepalive 16; }
+    upstream aisha_sandbox { server unix:${folder}/sandbox.sock; keepalive 16; keepalive_timeout 2s; }
     server {
         listen 127.0.0.1:${port};
         client_max_body_size 64m;
