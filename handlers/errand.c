@@ -330,13 +330,14 @@ static bool must_wait_for_callback(struct work *w, const struct errand_kind *kin
 
 /* A call to FAL cannot be taken back, so that it is about to happen is written down first: should the
  * answer or this process be lost, the errand waits for its callback before it is submitted again. */
-static err *submit(struct work *w, const struct errand_kind *kind, struct errand *errand,
-                   struct fal_submission *submission)
+static err *note_submitting(struct work *w, const struct errand_kind *kind, struct errand *errand,
+                            str *callback)
 {
     int attempt;
     TRY(errand_submitting(w->db, kind->statements, errand->id, &attempt));
     TRY(db_commit(w->db));
-    return kind->submit(w, errand, callback_url(w, kind, errand, attempt), submission);
+    *callback = callback_url(w, kind, errand, attempt);
+    return NULL;
 }
 
 static err *submission_failed(struct work *w, const struct errand_kind *kind, str id, err *e)
@@ -376,7 +377,9 @@ static err *note_submission(struct work *w, const struct errand_kind *kind, stru
     return kind->show(w, errand, &queued);
 }
 
-err *errand_run_submit(struct work *w, const struct errand_kind *kind)
+err *errand_run_submit(struct work *w, const struct errand_kind *kind,
+                       err *(*submit)(struct work *w, struct errand *errand, str callback_url,
+                                      struct fal_submission *out))
 {
     struct errand *errand;
     bool is_awaited;
@@ -388,8 +391,11 @@ err *errand_run_submit(struct work *w, const struct errand_kind *kind)
     if (must_wait_for_callback(w, kind, errand))
         return NULL;
 
+    str callback;
     struct fal_submission submission;
-    err *e = submit(w, kind, errand, &submission);
+    err *e = note_submitting(w, kind, errand, &callback);
+    if (!e)
+        e = submit(w, errand, callback, &submission);
     if (e)
         return submission_failed(w, kind, errand->id, e);
 

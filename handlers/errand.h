@@ -37,8 +37,6 @@ struct errand_kind {
     err *(*lock)(struct db *db, struct arena *a, str id, struct errand **out);
     /* The last part of the callback's path. */
     const char *(*entrance)(const struct errand *errand);
-    err *(*submit)(struct work *w, struct errand *errand, str callback_url,
-                   struct fal_submission *out);
     /* FAL waits or works: tells the user. */
     err *(*show)(struct work *w, struct errand *errand, const struct fal_status *status);
     /* Keeps FAL's result and queues what follows from it; the row is locked. */
@@ -50,7 +48,10 @@ struct errand_kind {
 
 /* -- from order to result -- */
 
-err *errand_run_submit(struct work *w, const struct errand_kind *kind);
+/* submit: calls FAL. It stands in no errand_kind, because the bot has those too, and calls nobody. */
+err *errand_run_submit(struct work *w, const struct errand_kind *kind,
+                       err *(*submit)(struct work *w, struct errand *errand, str callback_url,
+                                      struct fal_submission *out));
 err *errand_run_check(struct work *w, const struct errand_kind *kind);
 err *errand_run_result(struct work *w, const struct errand_kind *kind);
 err *errand_run_cancel(struct work *w, const struct errand_kind *kind);

@@ -212,14 +212,13 @@ const struct errand_kind generation_errands = {
     .most_age_ms = most_age_ms,
     .lock = lock_errand,
     .entrance = entrance,
-    .submit = submit,
     .show = show_status,
     .take = take_images,
 };
 
 err *job_generation_submit(struct work *w)
 {
-    return errand_run_submit(w, &generation_errands);
+    return errand_run_submit(w, &generation_errands, submit);
 }
 
 err *job_generation_check(struct work *w)
