@@ -72,7 +72,7 @@ static void read_session(struct arena *a, const redisReply *reply, size_t first,
 }
 
 err *session_begin(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id,
-                   int64_t flood_limit_per_minute, struct beginning *out)
+                   int64_t flood_limit_per_minute, str exempt_state, struct beginning *out)
 {
     const str keys[] = {
         session_key(a, "session", chat_id),
@@ -83,6 +83,7 @@ err *session_begin(struct cache *cache, struct arena *a, int64_t chat_id, int64_
         number(a, update_id),
         number(a, TURN_MARK_MS),
         number(a, flood_limit_per_minute),
+        exempt_state,
     };
     redisReply *reply;
     TRY(cache_eval(cache, a, &reply, &SCRIPT_turn_begin, keys, ARRAY_LEN(keys), arguments,
@@ -107,6 +108,23 @@ err *session_begin(struct cache *cache, struct arena *a, int64_t chat_id, int64_
         return fail(a, ERR_INTERNAL, "turn_begin answered " STR_FMT, STR_ARG(word));
     }
     return NULL;
+}
+
+err *session_read(struct cache *cache, struct arena *a, int64_t chat_id, struct session *out)
+{
+    redisReply *reply;
+    TRY(cache_call(cache, a, &reply, S("HGETALL"), session_key(a, "session", chat_id)));
+    *out = (struct session){.chat_id = chat_id};
+    read_session(a, reply, 0, out);
+    return NULL;
+}
+
+str session_field(const struct session *session, const char *name)
+{
+    for (size_t i = 0; i < session->field_count; i++)
+        if (str_eq(session->fields[i].name, str_from(name)))
+            return session->fields[i].value;
+    return S("");
 }
 
 /* The strings of one stream entry. Each is a name and a value; absent ones are left out. */

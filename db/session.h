@@ -42,8 +42,12 @@ struct beginning {
     struct session session;
 };
 
+/* exempt_state: in this one no limit holds; empty: in none. */
 err *session_begin(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id,
-                   int64_t flood_limit_per_minute, struct beginning *out);
+                   int64_t flood_limit_per_minute, str exempt_state, struct beginning *out);
+/* For the worker: where the user is now. Without an update there is nothing to end. */
+err *session_read(struct cache *cache, struct arena *a, int64_t chat_id, struct session *out);
+str session_field(const struct session *session, const char *name); /* empty when there is none */
 
 /* One change of a named field: a value with data, or a removal when value.ptr is NULL. */
 struct change {

@@ -443,6 +443,12 @@ static void start_turn(struct turn *t, const struct bot *bot, struct arena *a,
     db_on_begin(t->db, claim_turn, t);
 }
 
+/* Twenty photos in a few seconds are what an upload asks for. */
+static str uncounted_state(const struct update *update)
+{
+    return is_photo(update) ? str_from(state_rows[ST_avatar_photos].name) : S("");
+}
+
 /* True when the reply stands; false when another turn came between and this one runs again. */
 static bool run_once(const struct bot *bot, struct arena *a, const struct update *update,
                      str raw_body, struct reply *reply)
@@ -450,7 +456,7 @@ static bool run_once(const struct bot *bot, struct arena *a, const struct update
     *reply = (struct reply){.status = 200};
     struct beginning beginning;
     err *e = session_begin(bot->cache, a, update->chat_id, update->id,
-                           bot->conf->flood_limit_per_minute, &beginning);
+                           bot->conf->flood_limit_per_minute, uncounted_state(update), &beginning);
     if (e) {
         log_err("turn.postponed", e, KVS());
         answer_later(reply);

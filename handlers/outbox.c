@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "db/generation.h"
+#include "db/photo.h"
 #include "db/user.h"
 
 enum {
@@ -108,6 +109,12 @@ static err *become_new(struct making *m)
     return json_parse(m->arena, params, &m->params);
 }
 
+static void become_edit(struct making *m)
+{
+    m->method = S("editMessageText");
+    json_object_object_del(m->params, "reply_parameters");
+}
+
 /* The call is about the slot's message. A new text for a message that is there already is an edit
  * of it, which also makes a repeated first call harmless. */
 static err *aim_at_slot(struct making *m)
@@ -118,7 +125,7 @@ static err *aim_at_slot(struct making *m)
     if (!m->slot_message_id)
         return needs_message ? become_new(m) : NULL;
     if (str_eq(m->method, S("sendMessage")))
-        m->method = S("editMessageText");
+        become_edit(m);
     else if (!needs_message)
         return NULL;
     json_object_object_add(m->params, "message_id", json_object_new_int64(m->slot_message_id));
@@ -213,7 +220,24 @@ static err *file_is_gone(struct making *m, struct db *db)
     if (str_empty(file_id))
         file_id = json_str(json_at(m->params, "media"), "media");
     log_info("image.file_gone", KV("chat", m->call->chat_id));
-    return image_forget_file(db, m->call->chat_id, file_id);
+    TRY(image_forget_file(db, m->call->chat_id, file_id));
+    return photo_forget_file(db, m->call->chat_id, file_id);
+}
+
+/* A message that has to stay below what the user sends. An old one that cannot be deleted stays where
+ * it is. */
+static err *bring_down(struct making *m)
+{
+    if (!m->slot_message_id || m->slot_message_id >= m->call->below_message_id)
+        return NULL;
+    str params = json_make(m->arena, KV("chat_id", m->call->chat_id),
+                           KV("message_id", m->slot_message_id));
+    err *e = telegram_call(m->arena, &m->bot->telegram, S("deleteMessage"), params, NULL, NULL);
+    if (e && err_is_waiting(e))
+        return e;
+    m->slot_message_id = 0;
+    m->last_digest = S("");
+    return NULL;
 }
 
 static err *call_and_mend(struct making *m, struct json_object **message)
@@ -242,7 +266,10 @@ err *outbox_make(const struct bot *bot, struct db *db, struct arena *a,
     if (is_made)
         return NULL;
     TRY(read_slot(&m));
-    if (m.is_closed || says_nothing_new(&m))
+    if (m.is_closed)
+        return NULL;
+    TRY(bring_down(&m));
+    if (says_nothing_new(&m))
         return NULL;
     TRY(aim_at_slot(&m));
     if (!m.is_swallowed) {

@@ -27,6 +27,7 @@ struct outbox_call {
     bool closes;
     int64_t job_id;                    /* that makes this call; 0: none */
     const struct telegram_file *files; /* see api/telegram.h; may be NULL */
+    int64_t below_message_id; /* of the user's: where the slot's stands above it, it comes anew */
 };
 
 /* result may be NULL; it is NULL when the call was swallowed or changed nothing.

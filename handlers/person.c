@@ -101,10 +101,11 @@ err *person_load(struct turn *t)
     return NULL;
 }
 
-/* A turn that wrote may have moved coins; the next one reads the person anew. */
+/* A turn that wrote may have moved coins; the next one reads the person anew, unless the handler
+ * knows better. */
 void person_remember(struct turn *t, bool has_written)
 {
-    if (has_written) {
+    if (has_written && !t->spares_user) {
         if (!str_empty(t->session.cached_user))
             field_drop(t, "u");
     } else if (t->was_user_read) {

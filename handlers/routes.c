@@ -6,6 +6,7 @@
 #include "handlers/gallery.h"
 #include "handlers/generation.h"
 #include "handlers/imagen.h"
+#include "handlers/photos.h"
 #include "handlers/start.h"
 
 /* clang-format off */
@@ -19,6 +20,7 @@ const struct state_row state_rows[STATE_COUNT] = {
     [ST_avatar_gender]  = {"avatar_gender",  draw_avatar_gender},
     [ST_avatar_name]    = {"avatar_name",    draw_avatar_name},
     [ST_avatar_rename]  = {"avatar_rename",  draw_avatar_rename},
+    [ST_avatar_photos]  = {"avatar_photos",  draw_photos},
 };
 
 const struct route commands[] = {
@@ -78,6 +80,15 @@ const struct route taps[] = {
     {"gallery:favorite",  on_gallery_favorite,   NEED_IMAGE,      ST_idle},
     {"gallery:delete",    on_gallery_delete,     NEED_IMAGE,      ST_idle},
     {"gallery:remove",    on_gallery_delete_yes, NEED_IMAGE,      ST_idle},
+    {"photos:open",       on_photos_open,        NEED_AVATAR,     ST_avatar_photos},
+    {"photos:tips",       on_photos_tips,        NEED_AVATAR,     ST_avatar_photos},
+    {"photos:show",       on_photos_show,        NEED_AVATAR,     ST_avatar_photos},
+    {"photos:older",      on_photos_older,       NEED_NOTHING,    ST_avatar_photos},
+    {"photos:newer",      on_photos_newer,       NEED_NOTHING,    ST_avatar_photos},
+    {"photos:place",      on_photos_place,       NEED_NOTHING,    ST_avatar_photos},
+    {"photos:delete",     on_photos_delete,      NEED_NOTHING,    ST_avatar_photos},
+    {"photos:keep",       on_photos_keep,        NEED_NOTHING,    ST_stay},
+    {"photos:remove",     on_photos_remove,      NEED_NOTHING,    ST_stay},
     {NULL, NULL, 0, ST_stay},
 };
 
@@ -93,6 +104,9 @@ const struct step steps[] = {
     {ST_avatar_gender,  IN_TAP,  "avatar:gender", on_avatar_gender,  ST_avatar_name, "then it is named"},
     {ST_avatar_name,    IN_TEXT, NULL,           on_avatar_name,     ST_idle,        "a name makes a draft"},
     {ST_avatar_rename,  IN_TEXT, NULL,           on_avatar_new_name, ST_idle,        "the card shows the new name"},
+    {ST_avatar_photos,  IN_PHOTO, NULL,          on_photo,        ST_stay,           "a photo is received"},
+    {ST_avatar_photos,  IN_TAP,  "menu:open",    on_menu,         ST_idle,           "the draft waits"},
+    {ST_idle,           IN_PHOTO, NULL,          on_photo_astray, ST_stay,           "a draft can be gone on with"},
     {ST_stay, IN_TEXT, NULL, NULL, ST_stay, NULL},
 };
 
@@ -106,6 +120,10 @@ const struct job_route job_routes[] = {
     {"generation_deliver", "send",  job_generation_deliver, NULL},
     {"generation_explain", "send",  job_generation_explain, NULL},
     {"gallery_send",       "send",  job_gallery_send,       NULL},
+    {"photo_take",         "media", job_photo_take,         give_up_photo},
+    {"photo_tell",         "send",  job_photo_tell,         NULL},
+    {"photos_progress",    "send",  job_photos_progress,    NULL},
+    {"photo_send",         "send",  job_photo_send,         NULL},
     {"object_delete",      "media", job_object_delete,      NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -156,15 +156,30 @@ static size_t shown_units(str html)
     return units;
 }
 
-str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html, struct keyboard *k)
+static void put_words(struct buf *b, str html)
 {
     assert(shown_units(html) <= MESSAGE_MAX_UNITS);
+    put_member(b, "text", V(html));
+    put_member(b, "parse_mode", V("HTML"));
+    put_member(b, "link_preview_options", V(JSON(S("{\"is_disabled\":true}"))));
+}
+
+str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html, struct keyboard *k)
+{
     struct buf b = begin_call(a, message_id ? "editMessageText" : "sendMessage", chat_id);
     if (message_id)
         put_message_id(&b, message_id);
-    put_member(&b, "text", V(html));
-    put_member(&b, "parse_mode", V("HTML"));
-    put_member(&b, "link_preview_options", V(JSON(S("{\"is_disabled\":true}"))));
+    put_words(&b, html);
+    return end_call(&b, k);
+}
+
+str reply_call(struct arena *a, int64_t chat_id, int64_t to_message_id, str html,
+               struct keyboard *k)
+{
+    struct buf b = begin_call(a, "sendMessage", chat_id);
+    str to = json_make(a, KV("message_id", to_message_id), KV("allow_sending_without_reply", true));
+    put_words(&b, html);
+    put_member(&b, "reply_parameters", V(JSON(to)));
     return end_call(&b, k);
 }
 

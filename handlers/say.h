@@ -56,6 +56,9 @@ enum { MESSAGE_OF_SLOT = -1 };
  * editMessageText. */
 str message_call(struct arena *a, int64_t chat_id, int64_t message_id, str html,
                  struct keyboard *k);
+/* A new message that answers one of the user's; it is sent as well when that one is gone. */
+str reply_call(struct arena *a, int64_t chat_id, int64_t to_message_id, str html,
+               struct keyboard *k);
 str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id, str caption_html,
                struct keyboard *k);
 /* Stops a button's spinner; words may be empty, and are shown above the screen or in a window of

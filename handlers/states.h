@@ -11,7 +11,8 @@
     X(avatar_type)                                                                                 \
     X(avatar_gender)                                                                               \
     X(avatar_name)                                                                                 \
-    X(avatar_rename)
+    X(avatar_rename)                                                                               \
+    X(avatar_photos)
 
 /* ST_stay, in a row of routes.c: the state is not changed. */
 #define STATE_ENUM(name) ST_##name,

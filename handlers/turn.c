@@ -14,10 +14,7 @@ str field_get(const struct turn *t, const char *name)
     const struct change *change = changed(t, str_from(name));
     if (change)
         return change->value.ptr ? change->value : S("");
-    for (size_t i = 0; i < t->session.field_count; i++)
-        if (str_eq(t->session.fields[i].name, str_from(name)))
-            return t->session.fields[i].value;
-    return S("");
+    return session_field(&t->session, name);
 }
 
 int64_t field_get_i64(const struct turn *t, const char *name)

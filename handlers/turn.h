@@ -45,6 +45,7 @@ struct turn {
     bool is_redraw;     /* an old keyboard was tapped: the screen is drawn through the outbox */
     bool was_begun;     /* an earlier run of this update did not end, or nobody knows */
     bool was_user_read; /* from PostgreSQL, not from the session */
+    bool spares_user;   /* what is written is neither about the user nor about coins */
     struct json_object *replay; /* the stored outcome of an earlier run */
 };
 

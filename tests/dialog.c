@@ -8,7 +8,8 @@
 
 static const char *input_name(const struct step *step)
 {
-    return step->input == IN_TEXT ? "words" : step->tap;
+    static const char *const names[] = {[IN_TEXT] = "words", [IN_PHOTO] = "a photo"};
+    return step->input == IN_TAP ? step->tap : names[step->input];
 }
 
 static void draw_states(void)

@@ -27,6 +27,8 @@
  *     balance?                what can be spent and what is set aside
  *     text …  or  /command …  words; \n is a new line, {ж*2000} a repetition
  *     photo … voice document sticker      media, with or without a caption
+ *     photo {"file_id":"A1"}  the same with that file; media_group_id and message_id are the message's.
+ *                             A1 and A1~again are two names for the same bytes
  *     tap gallery:older       the newest message that has this button; the argument may be left out,
  *                             and * stands for a part of it
  *     tap … on 104            a button that message 104 once had, or one made up
@@ -40,10 +42,13 @@
  *     wipe redis              postgres away, postgres back, redis away, redis back
  *     sql STATEMENT           as superuser; prints its rows
  *     job KIND                the worker runs the first job of that kind, due or not
+ *     jobs KIND               … all of them
  *     jobs?                   the jobs that wait, by kind
  *     fal STATUS BODY, telegram STATUS BODY, store STATUS BODY
  *                             the next answer of that party; {FAR} is its address, png a picture,
  *                             png 10485761 one of so many bytes
+ *     media {"width":300}     what the decoder says next of a photo, where it differs from an
+ *                             ordinary one, or {"refused":"format"}, or "dies"
  *     callback JSON           FAL's word on the newest order, its signature checked already
  *     clock 2026-11-21 10:00  stands still from now on
  *
@@ -233,15 +238,48 @@ static str member_update(str status)
 }
 
 static const struct media_step {
-    const char *word, *members;
+    const char *word, *file; /* the file as JSON */
+    bool is_list;            /* a photo comes in several sizes */
 } media_steps[] = {
-    {"photo",
-     ",\"photo\":[{\"file_id\":\"AgAC-user\",\"file_unique_id\":\"u\",\"width\":900,\"height\":900}]"},
-    {"voice",    ",\"voice\":{\"file_id\":\"AwAC-user\",\"file_unique_id\":\"u\",\"duration\":7}"    },
-    {"document",
-     ",\"document\":{\"file_id\":\"BQAC-user\",\"file_unique_id\":\"u\",\"file_name\":\"a.pdf\"}"    },
-    {"sticker",  ",\"sticker\":{\"file_id\":\"CAAC-user\",\"file_unique_id\":\"u\"}"                 },
+    {"photo",    "{\"file_id\":\"AgAC-user\",\"file_unique_id\":\"u\",\"width\":900,\"height\":900}", true },
+    {"voice",    "{\"file_id\":\"AwAC-user\",\"file_unique_id\":\"u\",\"duration\":7}",               false},
+    {"document", "{\"file_id\":\"BQAC-user\",\"file_unique_id\":\"u\",\"file_name\":\"a.pdf\"}",      false},
+    {"sticker",  "{\"file_id\":\"CAAC-user\",\"file_unique_id\":\"u\"}",                              false},
 };
+
+/* What the step says of the file goes into it; two things belong to the message. */
+static str media_members(const struct media_step *step, str said)
+{
+    struct json_object *file, *own;
+    str group = {0};
+    check(json_parse(step_arena, str_from(step->file), &file));
+    if (json_parse(step_arena, said, &own)) {
+        mistake("not JSON", said);
+        return S("");
+    }
+    json_object_object_foreach(own, name, value)
+    {
+        if (strcmp(name, "media_group_id") == 0)
+            group = json_value_str(value);
+        else if (strcmp(name, "message_id") == 0)
+            talk.next_message_id = json_object_get_int64(value);
+        else
+            json_object_object_add(file, name, json_object_get(value));
+    }
+    struct buf b = buf_new(step_arena);
+    buf_addf(&b, ",\"%s\":%s" STR_FMT "%s", step->word, step->is_list ? "[" : "",
+             STR_ARG(json_text(step_arena, file)), step->is_list ? "]" : "");
+    if (!str_empty(group))
+        buf_addf(&b, ",\"media_group_id\":\"" STR_FMT "\"", STR_ARG(group));
+    return buf_str(&b);
+}
+
+static str media_update(const struct media_step *step, str rest)
+{
+    bool is_told = str_starts(rest, S("{"));
+    str members = media_members(step, is_told ? rest : S("{}"));
+    return message_update("caption", is_told ? S("") : rest, cstr(step_arena, members));
+}
 
 /* The update that a step makes; empty when it is none that does. */
 static str update_of(str step)
@@ -258,7 +296,7 @@ static str update_of(str step)
         return member_update(rest);
     for (size_t i = 0; i < ARRAY_LEN(media_steps); i++)
         if (str_eq(word, str_from(media_steps[i].word)))
-            return message_update("caption", rest, media_steps[i].members);
+            return media_update(&media_steps[i], rest);
     return (str){0};
 }
 
@@ -714,6 +752,26 @@ static void job_step(str rest)
 {
     check(run_job(rest));
 }
+static void jobs_of_kind_step(str rest)
+{
+    str count = str_printf(step_arena,
+                           "select count(*) from jobs where kind = '" STR_FMT
+                           "' and state = 'queued'",
+                           STR_ARG(rest));
+    PGresult *rows = admin_do(ground.database, count);
+    int64_t left = 0;
+    str_to_i64(str_from(PQgetvalue(rows, 0, 0)), &left);
+    PQclear(rows);
+    for (; left > 0; left--)
+        check(run_job(rest));
+}
+static void media_step(str rest)
+{
+    if (far.media_count == PREPARED_MOST)
+        mistake("too many answers", rest);
+    else
+        far.media[far.media_count++] = str_dup(talk.arena, rest);
+}
 static void fal_step(str rest)
 {
     prepare_answer(S("fal"), rest);
@@ -782,6 +840,8 @@ static const struct step steps_of_talks[] = {
     {"sql ",                    sql_step         },
     {"job ",                    job_step         },
     {"jobs?",                   jobs_question    },
+    {"jobs ",                   jobs_of_kind_step},
+    {"media ",                  media_step       },
     {"fal ",                    fal_step         },
     {"telegram ",               telegram_step    },
     {"store ",                  store_step       },
@@ -944,6 +1004,7 @@ int main(int argc, char **argv)
     task_start(play, NULL, STACK_KIB);
     loop_run();
     bool is_well = report();
+    far_close();
     close_ground(); /* the arena, and what it holds, ends with the process */
     return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -2,6 +2,7 @@
 --
 -- KEYS  1 session hash   2 done hash   3 flood counter
 -- ARGV  1 update id      2 life of the mark, ms      3 most updates a minute, 0: exempt
+--       4 state in which none of them counts, empty: there is none
 --
 -- Answers {'done', answer} | {'running'} | {'flooded', how many above the limit}
 --       | {'run', counted attempts, 1 when it was begun before, fields of the session hash…}
@@ -26,6 +27,7 @@ if mark then
 end
 
 local limit = tonumber(ARGV[3])
+if ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 's') == ARGV[4] then limit = 0 end
 if limit > 0 and not mark then
     local seen = redis.call('INCR', KEYS[3])
     if seen == 1 then redis.call('PEXPIRE', KEYS[3], 60000) end

@@ -11,7 +11,8 @@
 --
 -- A turn that wrote nothing and met another version is run again. One that wrote keeps its calls,
 -- and its changes too when the dialog is the very one that the turn found, in the same state, or
--- was wiped. The cached user is dropped in any case: it tells of coins that may have moved. An
+-- was wiped. The cached user is dropped in any case, and kept only where nobody came between: it
+-- tells of coins that may have moved. An
 -- inline call becomes the answer to Telegram when nothing waits for that chat, else it joins the
 -- stream.
 local id = ARGV[1]
@@ -35,7 +36,9 @@ local drop = {}
 local at = 10
 for _ = 1, tonumber(ARGV[9]) do
     local value = ARGV[at + 1]
-    if string.byte(value) == 61 then
+    if string.byte(value) == 61 and ARGV[at] == 'u' and version ~= tonumber(ARGV[2]) then
+        drop[#drop + 1] = 'u'
+    elseif string.byte(value) == 61 then
         set[#set + 1] = ARGV[at]
         set[#set + 1] = string.sub(value, 2)
     elseif fits or ARGV[at] == 'u' then

@@ -254,6 +254,12 @@ static str apply_call(struct arena *a, str method, struct json_object *call)
         set_message(message, call, content);
         return success(a, message_answer(a, message));
     }
+    if (str_eq(method, S("getFile"))) {
+        str file_id = json_str(call, "file_id");
+        return success(a, json_make(a, KV("file_id", file_id), KV("file_size", 1000),
+                                    KV("file_path",
+                                       str_printf(a, "photos/" STR_FMT ".jpg", STR_ARG(file_id)))));
+    }
     if (str_eq(method, S("deleteMessage"))) {
         struct chat_message *message = find_message(chat_id, id);
         if (!message)

@@ -133,6 +133,7 @@ static void put_settings(void)
     setenv("FAL_REST_URL", fal, 1);
     setenv("FAL_JWKS_URL", fal, 1);
     setenv("MINIO_ENDPOINT", address, 1);
+    setenv("MEDIA_SOCKET", far.media_socket, 1);
 }
 
 static void close_ground(void)

@@ -218,7 +218,7 @@ static bool is_same_input(const struct step *one, const struct step *other)
 {
     if (one->from != other->from || one->input != other->input)
         return false;
-    return one->input == IN_TEXT || str_eq(str_from(one->tap), str_from(other->tap));
+    return one->input != IN_TAP || str_eq(str_from(one->tap), str_from(other->tap));
 }
 
 static void steps_are_whole(void **state)

@@ -21,7 +21,7 @@ static err *met;
 static err *begin(int64_t update_id, struct session *session)
 {
     struct beginning beginning;
-    TRY(session_begin(cache, arena, CHAT, update_id, 0, &beginning));
+    TRY(session_begin(cache, arena, CHAT, update_id, 0, S(""), &beginning));
     *session = beginning.session;
     return NULL;
 }

@@ -1,0 +1,886 @@
+#include "handlers/photos.h"
+
+#include <openssl/sha.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "db/photo.h"
+#include "handlers/outbox.h"
+
+enum {
+    BAR_CELLS = 10,
+    ALIKE_MOST = 3,      /* bits of 64: the same picture once more */
+    RESEMBLING_MOST = 8, /* honest series of portraits look alike, so this is only a doubt */
+    BRIGHTNESS_LEAST = 30,
+    BRIGHTNESS_MOST = 220,
+    CONTRAST_LEAST = 15,
+    SHARPNESS_LEAST = 40,
+    SIDES_MOST = 3,    /* to one */
+    FULL_QUIET_S = 10, /* single photos that come faster than this are one burst */
+    BYTES_OF_MEGABYTE = 1 << 20,
+    PIXELS_OF_MEGAPIXEL = 1000 * 1000,
+};
+static const double quality_least = 0.5;
+
+/* ---------------------------------------------------------------- the upload screen */
+
+static str bar(struct arena *a, int64_t kept, int64_t most)
+{
+    int64_t full = kept * BAR_CELLS / most;
+    struct buf b = buf_new(a);
+    for (int64_t i = 0; i < BAR_CELLS; i++)
+        buf_add(&b, i < full ? S("▰") : S("▱"));
+    return buf_str(&b);
+}
+
+/* A line a fact; what is nought is not worth one. */
+static str status_lines(struct arena *a, enum language language, const struct conf *conf,
+                        const struct photo_counts *c)
+{
+    int64_t least = conf->avatar_min_photos, most = conf->avatar_max_photos;
+    struct buf b = buf_new(a);
+    if (c->pending)
+        buf_add(&b, text_plain(a, language, T_photos_pending, KVS(KV("n", c->pending))));
+    if (c->pending && c->refused)
+        buf_add_char(&b, '\n');
+    if (c->refused)
+        buf_add(&b, text_plain(a, language, T_photos_refused, KVS(KV("n", c->refused))));
+    if (c->pending || c->refused)
+        buf_add(&b, S("\n\n"));
+    enum text state = c->kept < least  ? T_photos_need
+                      : c->kept < most ? T_photos_enough
+                                       : T_photos_most;
+    buf_add(&b, text_plain(a, language, state,
+                           KVS(KV("n", least - c->kept), KV("more", most - c->kept))));
+    return buf_str(&b);
+}
+
+static const struct kv *screen_values(struct arena *a, enum language language,
+                                      const struct conf *conf, str name,
+                                      const struct photo_counts *c)
+{
+    const struct kv values[] = {
+        KV("name", name),
+        KV("bar", bar(a, c->kept, conf->avatar_max_photos)),
+        KV("kept", c->kept),
+        KV("most", conf->avatar_max_photos),
+        KV("status", status_lines(a, language, conf, c)),
+    };
+    struct kv *copy = NEW_ARRAY(a, struct kv, ARRAY_LEN(values) + 1);
+    memcpy(copy, values, sizeof values);
+    return copy;
+}
+
+static void screen_buttons(struct keyboard *k, const struct conf *conf, str avatar_id,
+                           const struct photo_counts *c)
+{
+    struct arena *a = k->arena;
+    int64_t shown = c->kept + c->pending;
+    if (shown) {
+        keyboard_row(k);
+        keyboard_button(k, T_button_photos, tap_for(a, "photos:show", avatar_id), KV("n", shown));
+    }
+    keyboard_row(k);
+    if (c->kept < conf->avatar_max_photos)
+        keyboard_button(k, T_button_photo_tips, tap_for(a, "photos:tips", avatar_id));
+    keyboard_button(k, T_button_drop_draft, tap_for(a, "avatar:delete", avatar_id));
+    keyboard_row(k);
+    keyboard_button(k, T_button_menu, S("menu:open"));
+}
+
+/* Draws it for the turn and makes it the message that progress goes to. */
+static err *show_screen(struct turn *t)
+{
+    const struct conf *conf = t->bot->conf;
+    struct photo_counts counts;
+    TRY(photos_count(t->db, t->arena, t->avatar->id, &counts));
+    str slot = str_printf(t->arena, "photos:%" PRId64, t->update->id);
+    field_put(t, "d.avatar", t->avatar->id);
+    field_put(t, "d.slot", slot);
+    screen_buttons(&t->keyboard, conf, t->avatar->id, &counts);
+    say_in_slot(t, slot);
+    return say_here(t, T_photos_screen,
+                    screen_values(t->arena, t->language, conf, t->avatar->name, &counts));
+}
+
+err *photos_open(struct turn *t)
+{
+    if (!t->avatar->is_draft)
+        return refuse(t, T_photos_closed);
+    dialog_enter(t, ST_avatar_photos);
+    return show_screen(t);
+}
+
+err *on_photos_open(struct turn *t)
+{
+    return photos_open(t);
+}
+
+static err *load_avatar(struct turn *t, str avatar_id)
+{
+    t->avatar = NEW(t->arena, struct avatar);
+    return avatar_find(t->db, t->arena, t->user->id, avatar_id, t->avatar);
+}
+
+err *draw_photos(struct turn *t)
+{
+    TRY(load_avatar(t, field_get(t, "d.avatar")));
+    return show_screen(t);
+}
+
+/* The dialog of this avatar, where it is; opened where it was lost. */
+static void be_in_upload(struct turn *t, str avatar_id)
+{
+    if (t->state == ST_avatar_photos && str_eq(field_get(t, "d.avatar"), avatar_id)) {
+        dialog_stay(t);
+        return;
+    }
+    dialog_enter(t, ST_avatar_photos);
+    field_put(t, "d.avatar", avatar_id);
+}
+
+/* What is tapped shows something else from now on: progress must not be written over it. */
+static void leave_screen(struct turn *t)
+{
+    field_drop(t, "d.slot");
+}
+
+static void back_button(struct turn *t, str avatar_id)
+{
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_photos_back,
+                    tap_for(t->arena, "photos:open", avatar_id));
+}
+
+err *on_photos_tips(struct turn *t)
+{
+    const struct conf *conf = t->bot->conf;
+    be_in_upload(t, t->avatar->id);
+    leave_screen(t);
+    back_button(t, t->avatar->id);
+    return edit(t, T_photos_tips, KV("least", conf->avatar_min_photos),
+                KV("most", conf->avatar_max_photos), KV("side", conf->photo_min_resolution_pixels));
+}
+
+/* ---------------------------------------------------------------- receiving */
+
+/* An album says once what is to be said of all of it; so do single photos in a quick row. */
+static bool was_told(struct turn *t, const char *group_field, const char *time_field)
+{
+    str group = t->update->media_group_id;
+    int64_t now_s = clock_ms() / 1000;
+    bool is_told = str_empty(group) ? now_s < field_get_i64(t, time_field) + FULL_QUIET_S
+                                    : str_eq(group, field_get(t, group_field));
+    if (str_empty(group))
+        field_put_i64(t, time_field, now_s);
+    else
+        field_put(t, group_field, group);
+    return is_told;
+}
+
+static err *say_full(struct turn *t)
+{
+    if (was_told(t, "d.full", "d.full_s"))
+        return NULL;
+    return say(t, T_photos_full, KV("most", t->bot->conf->avatar_max_photos));
+}
+
+/* The draft went while its photos were on their way. */
+static err *say_gone(struct turn *t)
+{
+    dialog_enter(t, ST_idle);
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    return say(t, T_photos_gone);
+}
+
+err *on_photo(struct turn *t)
+{
+    const struct conf *conf = t->bot->conf;
+    const struct update *u = t->update;
+    if (str_empty(field_get(t, "d.avatar")))
+        return on_photo_astray(t);
+    const struct photo_arrival arrival = {
+        .id = random_uuid(t->arena),
+        .avatar_id = field_get(t, "d.avatar"),
+        .user_id = t->user->id,
+        .chat_id = t->chat_id,
+        .message_id = u->message_id,
+        .is_file = u->media == MEDIA_DOCUMENT,
+        .file_id = u->file_id,
+        .file_size_bytes = u->file_size_bytes,
+        .refused = u->file_size_bytes > conf->photo_max_size_bytes ? S("too_large") : S(""),
+    };
+    t->spares_user = true;
+    enum photo_verdict verdict;
+    TRY(photo_receive(t->db, t->arena, &arrival, conf->avatar_max_photos, &verdict));
+    switch (verdict) {
+    case PHOTO_FULL:
+        return say_full(t);
+    case PHOTO_GONE:
+        return say_gone(t);
+    case PHOTO_RECEIVED:
+    case PHOTO_REFUSED:
+        break;
+    }
+    if (str_empty(field_get(t, "d.slot")))
+        field_put(t, "d.slot", str_printf(t->arena, "photos:%" PRId64, u->id));
+    return NULL;
+}
+
+err *on_photo_astray(struct turn *t)
+{
+    struct avatar draft;
+    if (was_told(t, "d.astray", "d.astray_s"))
+        return NULL;
+    err *e = avatar_find_draft(t->db, t->arena, t->user->id, &draft);
+    if (e && e->kind == ERR_NOT_FOUND)
+        return say(t, T_photo_astray);
+    if (e)
+        return e;
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_photos_go_on,
+                    tap_for(t->arena, "photos:open", draft.id));
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    return say(t, T_photo_has_draft, KV("name", draft.name));
+}
+
+/* ---------------------------------------------------------------- the viewer */
+
+static str local_time(struct arena *a, const struct photo *photo)
+{
+    time_t seconds = (time_t)(photo->created_at_ms / 1000 + photo->utc_offset_hours * 3600);
+    struct tm tm;
+    char text[32];
+    gmtime_r(&seconds, &tm);
+    return str_dup(a, (str){text, strftime(text, sizeof text, "%d.%m.%Y %H:%M", &tm)});
+}
+
+static int64_t kilobytes(const struct photo *photo)
+{
+    return (photo->file_size_bytes + 1023) / 1024;
+}
+
+static void viewer_buttons(struct keyboard *k, const struct photo *photo,
+                           const struct photo_place *place)
+{
+    struct arena *a = k->arena;
+    if (place->total > 1) {
+        keyboard_row(k);
+        keyboard_button(k, T_button_newer, tap_for(a, "photos:newer", photo->id));
+        keyboard_button(k, T_button_place, tap_for(a, "photos:place", photo->id),
+                        KV("index", place->index), KV("total", place->total));
+        keyboard_button(k, T_button_older, tap_for(a, "photos:older", photo->id));
+    }
+    keyboard_row(k);
+    keyboard_button(k, T_button_delete, tap_for(a, "photos:delete", photo->id));
+    keyboard_row(k);
+    keyboard_button(k, T_button_photos_back, tap_for(a, "photos:open", photo->avatar_id));
+}
+
+static const struct kv *card_values(struct arena *a, const struct photo *photo,
+                                    const struct photo_place *place)
+{
+    const struct kv values[] = {
+        KV("index", place->index),        KV("total", place->total),
+        KV("time", local_time(a, photo)), KV("kilobytes", kilobytes(photo)),
+        KV("width", photo->width),        KV("height", photo->height),
+    };
+    struct kv *kept = NEW_ARRAY(a, struct kv, ARRAY_LEN(values) + 1);
+    memcpy(kept, values, sizeof values);
+    return kept;
+}
+
+static enum text card_text(const struct photo *photo)
+{
+    return photo->is_pending ? T_photo_card_pending : T_photo_card;
+}
+
+/* A photo that came as a file has never been shown: it goes out by a job, which has its bytes. */
+static err *send_later(struct turn *t, const struct photo *photo)
+{
+    const struct new_job job = {
+        .lane = S("send"),
+        .kind = S("photo_send"),
+        .user_id = t->user->id,
+        .subject = photo->id,
+        .payload = json_make(t->arena, KV("chat_id", t->chat_id)),
+    };
+    TRY(job_add(t->db, &job, NULL));
+    hint(t, T_gallery_loading);
+    return NULL;
+}
+
+static err *show_photo(struct turn *t, const struct photo_place *place)
+{
+    struct photo photo;
+    TRY(photo_find(t->db, t->arena, t->user->id, place->id, &photo));
+    if (!photo.is_draft)
+        return refuse(t, T_photos_closed);
+    be_in_upload(t, photo.avatar_id);
+    leave_screen(t);
+    str file_id = photo.is_file ? photo.file_id : photo.source_file_id;
+    if (str_empty(file_id) && photo.is_kept)
+        return send_later(t, &photo);
+    viewer_buttons(&t->keyboard, &photo, place);
+    const struct kv *values = card_values(t->arena, &photo, place);
+    return str_empty(file_id) ? say_here(t, T_photo_card_file, values)
+                              : say_photo_here(t, file_id, card_text(&photo), values);
+}
+
+static bool is_missing(const err *e)
+{
+    return e && e->kind == ERR_NOT_FOUND;
+}
+
+/* The newest; without any there is only the upload to go back to. t->avatar is the draft. */
+static err *show_newest(struct turn *t)
+{
+    struct photo_place place;
+    err *e = photo_step(t->db, t->arena, t->user->id, t->avatar->id, S(""), 0, &place);
+    if (is_missing(e))
+        return photos_open(t);
+    return e ? e : show_photo(t, &place);
+}
+
+err *on_photos_show(struct turn *t)
+{
+    return show_newest(t);
+}
+
+/* A button of a photo that is not there any more. */
+static err *show_after_old_button(struct turn *t)
+{
+    t->is_redraw = true;
+    hint(t, T_button_is_old);
+    TRY(load_avatar(t, field_get(t, "d.avatar")));
+    return show_newest(t);
+}
+
+static err *turn_page(struct turn *t, int steps, enum text at_the_end)
+{
+    struct photo photo;
+    err *e = photo_find(t->db, t->arena, t->user->id, t->argument, &photo);
+    if (is_missing(e))
+        return show_after_old_button(t);
+    if (e)
+        return e;
+    struct photo_place place;
+    TRY(photo_step(t->db, t->arena, t->user->id, photo.avatar_id, photo.id, steps, &place));
+    if (str_eq(place.id, photo.id)) {
+        be_in_upload(t, photo.avatar_id);
+        hint(t, at_the_end, KV("index", place.index), KV("total", place.total));
+        return NULL;
+    }
+    return show_photo(t, &place);
+}
+
+err *on_photos_older(struct turn *t)
+{
+    return turn_page(t, 1, T_photo_is_oldest);
+}
+
+err *on_photos_newer(struct turn *t)
+{
+    return turn_page(t, -1, T_photo_is_newest);
+}
+
+err *on_photos_place(struct turn *t)
+{
+    return turn_page(t, 0, T_photo_place);
+}
+
+/* Its object follows by trigger; a look at it that is under way finds it gone. */
+static err *remove_photo(struct turn *t, const struct photo *photo, int *left)
+{
+    struct avatar avatar;
+    TRY(avatar_lock(t->db, t->arena, t->user->id, photo->avatar_id, &avatar));
+    if (!avatar.is_draft)
+        return refuse(t, T_photos_closed);
+    TRY(photo_delete(t->db, t->user->id, photo->id));
+    TRY(photos_recount(t->db, avatar.id, t->bot->conf->avatar_min_photos, left));
+    t->spares_user = true;
+    log_info("photo.deleted", KV("photo", photo->id));
+    return NULL;
+}
+
+/* Afterwards the user is where they were: at the next older one, or at the last that is left. */
+err *on_photos_delete(struct turn *t)
+{
+    struct photo photo;
+    err *e = photo_find(t->db, t->arena, t->user->id, t->argument, &photo);
+    if (is_missing(e))
+        return show_after_old_button(t);
+    if (e)
+        return e;
+    struct photo_place next;
+    TRY(photo_step(t->db, t->arena, t->user->id, photo.avatar_id, photo.id, 1, &next));
+    if (str_eq(next.id, photo.id))
+        TRY(photo_step(t->db, t->arena, t->user->id, photo.avatar_id, photo.id, -1, &next));
+
+    int left;
+    TRY(remove_photo(t, &photo, &left));
+    hint(t, T_photo_deleted, KV("n", left));
+    TRY(load_avatar(t, photo.avatar_id));
+    if (str_eq(next.id, photo.id))
+        return photos_open(t);
+    TRY(photo_step(t->db, t->arena, t->user->id, photo.avatar_id, next.id, 0, &next));
+    return show_photo(t, &next);
+}
+
+/* ---------------------------------------------------------------- under a doubtful one */
+
+err *on_photos_keep(struct turn *t)
+{
+    struct photo photo;
+    TRY(photo_find(t->db, t->arena, t->user->id, t->argument, &photo));
+    return edit(t, T_photo_stays);
+}
+
+err *on_photos_remove(struct turn *t)
+{
+    struct photo photo;
+    int left;
+    TRY(photo_find(t->db, t->arena, t->user->id, t->argument, &photo));
+    TRY(remove_photo(t, &photo, &left));
+    TRY(photos_progress_queue(t->db, t->user->id, photo.avatar_id, t->chat_id));
+    return edit(t, T_photo_removed, KV("n", left));
+}
+
+/* ---------------------------------------------------------------- looking at one */
+
+/* What was found out about one photo. */
+struct look {
+    str refused; /* a word of refusal_texts; empty: it can be kept */
+    str doubts;
+    str file_hash, object_key;
+    int64_t file_size_bytes;
+    bool is_stored;
+    struct media_photo media;
+};
+
+/* Telegram's last word about a file, or one that may change with time. */
+static bool is_refused_for_good(const err *e, str *word)
+{
+    enum { BAD_REQUEST = 400 };
+    size_t at;
+    if (e->kind != ERR_UPSTREAM || e->code != BAD_REQUEST ||
+        str_find(e->detail, S("temporarily unavailable"), &at))
+        return false;
+    *word = str_find(e->detail, S("too big"), &at) ? S("too_large") : S("not_fetched");
+    return true;
+}
+
+static err *fetch(struct work *w, const struct photo *photo, struct look *look, str *bytes)
+{
+    const struct telegram *telegram = &w->bot->telegram;
+    int64_t most = w->bot->conf->photo_max_size_bytes;
+    struct json_object *file;
+    err *e = telegram_call(w->arena, telegram, S("getFile"),
+                           json_make(w->arena, KV("file_id", photo->source_file_id)), NULL, &file);
+    if (e && is_refused_for_good(e, &look->refused))
+        return NULL;
+    if (e)
+        return e;
+    json_i64(file, "file_size", &look->file_size_bytes);
+    if (look->file_size_bytes > most) {
+        look->refused = S("too_large");
+        return NULL;
+    }
+    e = telegram_download(w->arena, telegram, json_str(file, "file_path"), (size_t)most, bytes);
+    if (e && e->kind == ERR_INPUT) { /* more than Telegram had said */
+        look->refused = S("too_large");
+        return NULL;
+    }
+    return e;
+}
+
+static str sha256_hex(struct arena *a, str bytes)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)bytes.ptr, bytes.len, digest);
+    return str_hex(a, (str){(const char *)digest, sizeof digest});
+}
+
+/* The bytes of a stranger end here: what is stored is the decoder's own JPEG. */
+static err *look_at(struct work *w, const struct photo *photo, struct look *look)
+{
+    const struct conf *conf = w->bot->conf;
+    str bytes = {0};
+    TRY(fetch(w, photo, look, &bytes));
+    if (!str_empty(look->refused))
+        return NULL;
+    const struct media_limits limits = {
+        .short_side_pixels = conf->photo_min_resolution_pixels,
+        .most_pixels = conf->photo_max_pixels,
+    };
+    TRY(media_photo(w->arena, &w->bot->media, bytes, &limits, &look->media));
+    look->refused = look->media.refused;
+    look->file_hash = sha256_hex(w->arena, bytes);
+    look->file_size_bytes = (int64_t)bytes.len;
+    if (!str_empty(look->refused))
+        return NULL;
+    TRY(s3_put(w->arena, &w->bot->s3, conf->minio_bucket_avatars, look->object_key, S("image/jpeg"),
+               look->media.jpeg));
+    look->is_stored = true;
+    return NULL;
+}
+
+static bool is_narrow(const struct media_photo *m)
+{
+    int longer = m->width > m->height ? m->width : m->height;
+    int shorter = m->width > m->height ? m->height : m->width;
+    return longer > SIDES_MOST * shorter;
+}
+
+/* Machine words with commas between. */
+static str doubts_about(struct arena *a, const struct media_photo *m, int distance)
+{
+    const struct {
+        bool holds;
+        str word;
+    } rows[] = {
+        {distance <= RESEMBLING_MOST,      S("alike") },
+        {m->brightness < BRIGHTNESS_LEAST, S("dark")  },
+        {m->brightness > BRIGHTNESS_MOST,  S("bright")},
+        {m->contrast < CONTRAST_LEAST,     S("flat")  },
+        {m->sharpness < SHARPNESS_LEAST,   S("blurry")},
+        {is_narrow(m),                     S("narrow")},
+        {m->quality_score < quality_least, S("poor")  },
+    };
+    struct buf b = buf_new(a);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].holds) {
+            if (b.len)
+                buf_add_char(&b, ',');
+            buf_add(&b, rows[i].word);
+        }
+    return buf_str(&b);
+}
+
+/* Against the photos that are kept, under the lock of the avatar. */
+static err *compare(struct work *w, const struct photo *photo, struct look *look)
+{
+    enum { BITS = 64 };
+    struct kept_photo *kept;
+    size_t count;
+    int nearest = BITS;
+    TRY(photos_kept(w->db, w->arena, photo->avatar_id, &kept, &count));
+    for (size_t i = 0; i < count; i++) {
+        int distance = media_hash_distance(kept[i].perceptual_hash, look->media.hash);
+        nearest = distance < nearest ? distance : nearest;
+        if (str_eq(kept[i].file_hash, look->file_hash)) {
+            look->refused = S("duplicate");
+            return NULL;
+        }
+    }
+    if (nearest <= ALIKE_MOST)
+        look->refused = S("alike");
+    else
+        look->doubts = doubts_about(w->arena, &look->media, nearest);
+    return NULL;
+}
+
+/* An object without a row would stay for ever. The key tells this attempt's from an earlier one's. */
+static err *drop_object(struct work *w, str object_key)
+{
+    const struct new_job job = {
+        .lane = S("media"),
+        .kind = S("object_delete"),
+        .key = str_printf(w->arena, "photo_drop:%" PRId64 ":%d", w->job->id, w->job->attempt),
+        .payload = json_make(w->arena, KV("bucket", w->bot->conf->minio_bucket_avatars),
+                             KV("object_key", object_key)),
+    };
+    return job_add(w->db, &job, NULL);
+}
+
+static err *queue_tell(struct work *w, const struct photo *photo)
+{
+    const struct new_job job = {
+        .lane = S("send"),
+        .kind = S("photo_tell"),
+        .key = str_printf(w->arena, "photo_tell:" STR_FMT, STR_ARG(photo->id)),
+        .user_id = photo->user_id,
+        .subject = photo->id,
+        .payload = json_make(w->arena, KV("chat_id", photo->chat_id)),
+    };
+    return job_add(w->db, &job, NULL);
+}
+
+static err *write_verdict(struct work *w, const struct photo *photo, const struct look *look)
+{
+    const struct media_photo *m = &look->media;
+    const struct photo_measures measures = {
+        .format = m->format,
+        .width = m->width,
+        .height = m->height,
+        .file_size_bytes = look->file_size_bytes,
+        .brightness = m->brightness,
+        .contrast = m->contrast,
+        .sharpness = m->sharpness,
+        .quality_score = m->quality_score,
+    };
+    if (!str_empty(look->refused))
+        return photo_refuse(w->db, photo->id, look->refused, &measures);
+    const struct kept_photo kept = {
+        .id = photo->id,
+        .bucket = w->bot->conf->minio_bucket_avatars,
+        .object_key = look->object_key,
+        .file_hash = look->file_hash,
+        .perceptual_hash = m->hash,
+    };
+    return photo_keep(w->db, &kept, &measures, look->doubts);
+}
+
+/* The judgement and all that follows from it, in one transaction with the end of the job. */
+static err *record(struct work *w, str photo_id, str avatar_id, struct look *look)
+{
+    struct avatar avatar;
+    struct photo photo;
+    err *e = avatar_lock(w->db, w->arena, 0, avatar_id, &avatar);
+    if (!e)
+        e = photo_find(w->db, w->arena, 0, photo_id, &photo);
+    if (is_missing(e)) /* dropped by the user meanwhile: there is nobody to tell */
+        return look->is_stored ? drop_object(w, look->object_key) : NULL;
+    if (e)
+        return e;
+    if (!photo.is_pending) /* by an earlier attempt of this job, whose object this is */
+        return NULL;
+    if (str_empty(look->refused) && !avatar.is_draft)
+        look->refused = S("late");
+    if (str_empty(look->refused))
+        TRY(compare(w, &photo, look));
+    TRY(write_verdict(w, &photo, look));
+    if (!str_empty(look->refused) && look->is_stored)
+        TRY(drop_object(w, look->object_key));
+    if (!str_empty(look->refused) || !str_empty(look->doubts))
+        TRY(queue_tell(w, &photo));
+    TRY(photos_recount(w->db, avatar.id, w->bot->conf->avatar_min_photos, NULL));
+    log_info(str_empty(look->refused) ? "photo.kept" : "photo.refused", KV("photo", photo.id),
+             KV("why", look->refused), KV("doubts", look->doubts));
+    return photos_progress_queue(w->db, photo.user_id, avatar.id, photo.chat_id);
+}
+
+static str object_key_of(struct work *w, str avatar_id)
+{
+    return str_printf(w->arena, "photos/" STR_FMT "/" STR_FMT ".jpg", STR_ARG(avatar_id),
+                      STR_ARG(w->job->subject));
+}
+
+err *job_photo_take(struct work *w)
+{
+    str avatar_id = json_str(w->payload, "avatar");
+    struct look look = {.object_key = object_key_of(w, avatar_id)};
+    struct photo photo;
+    err *e = photo_find(w->db, w->arena, 0, w->job->subject, &photo);
+    if (is_missing(e)) /* an earlier attempt may have stored it and died */
+        return w->job->attempt > 1 ? drop_object(w, look.object_key) : NULL;
+    if (e || !photo.is_pending)
+        return e;
+    TRY(look_at(w, &photo, &look));
+    return record(w, photo.id, photo.avatar_id, &look);
+}
+
+/* Nobody waits for a photo for ever: the user reads what was wrong, and may send it again. */
+err *give_up_photo(struct work *w)
+{
+    str avatar_id = json_str(w->payload, "avatar");
+    bool is_decoders = str_starts(w->job->last_error, S("media:"));
+    struct look look = {
+        .refused = is_decoders ? S("unreadable") : S("not_fetched"),
+        .object_key = object_key_of(w, avatar_id),
+        .is_stored = true, /* perhaps */
+    };
+    return record(w, w->job->subject, avatar_id, &look);
+}
+
+/* ---------------------------------------------------------------- telling */
+
+static enum text refusal_text(str word)
+{
+    static const struct {
+        const char *word;
+        enum text text;
+    } rows[] = {
+        {"too_large",       T_photo_too_large      },
+        {"too_small",       T_photo_too_small      },
+        {"too_many_pixels", T_photo_too_many_pixels},
+        {"format",          T_photo_format         },
+        {"unreadable",      T_photo_unreadable     },
+        {"duplicate",       T_photo_duplicate      },
+        {"alike",           T_photo_alike          },
+        {"late",            T_photo_late           },
+        {"not_fetched",     T_photo_not_fetched    },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (str_eq(word, str_from(rows[i].word)))
+            return rows[i].text;
+    return T_photo_unreadable;
+}
+
+static enum text doubt_text(str word)
+{
+    static const struct {
+        const char *word;
+        enum text text;
+    } rows[] = {
+        {"alike",  T_doubt_alike },
+        {"dark",   T_doubt_dark  },
+        {"bright", T_doubt_bright},
+        {"flat",   T_doubt_flat  },
+        {"blurry", T_doubt_blurry},
+        {"narrow", T_doubt_narrow},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (str_eq(word, str_from(rows[i].word)))
+            return rows[i].text;
+    return T_doubt_poor;
+}
+
+static int64_t rounded_up(int64_t number, int64_t unit)
+{
+    return (number + unit - 1) / unit;
+}
+
+static str refusal_html(struct work *w, enum language language, const struct photo *photo)
+{
+    const struct conf *conf = w->bot->conf;
+    int64_t pixels = (int64_t)photo->width * photo->height;
+    const struct kv values[] = {
+        KV("width", photo->width),
+        KV("height", photo->height),
+        KV("side", conf->photo_min_resolution_pixels),
+        KV("megabytes", rounded_up(photo->file_size_bytes, BYTES_OF_MEGABYTE)),
+        KV("megabytes_most", conf->photo_max_size_bytes / BYTES_OF_MEGABYTE),
+        KV("megapixels", rounded_up(pixels, PIXELS_OF_MEGAPIXEL)),
+        KV("megapixels_most", conf->photo_max_pixels / PIXELS_OF_MEGAPIXEL),
+        {0},
+    };
+    return text_html(w->arena, language, refusal_text(photo->refused), values);
+}
+
+static str doubts_html(struct work *w, enum language language, const struct photo *photo)
+{
+    struct buf lines = buf_new(w->arena);
+    str word, rest = photo->doubts;
+    while (!str_empty(rest)) {
+        str_cut(rest, ',', &word, &rest);
+        buf_add(&lines, S("\n• "));
+        buf_add(&lines, text_plain(w->arena, language, doubt_text(word),
+                                   KVS(KV("width", photo->width), KV("height", photo->height))));
+    }
+    return text_html(w->arena, language, T_photo_doubtful, KVS(KV("doubts", buf_str(&lines))));
+}
+
+/* To the very photo, whatever stands below it by now. */
+err *job_photo_tell(struct work *w)
+{
+    struct photo photo;
+    err *e = photo_find(w->db, w->arena, 0, w->job->subject, &photo);
+    if (e)
+        return is_missing(e) ? NULL : e;
+    enum language language = language_of(photo.language_code);
+    struct keyboard k = keyboard_new(w->arena, language);
+    str html;
+    if (photo.is_kept) {
+        keyboard_row(&k);
+        keyboard_button(&k, T_button_photo_keep, tap_for(w->arena, "photos:keep", photo.id));
+        keyboard_button(&k, T_button_photo_remove, tap_for(w->arena, "photos:remove", photo.id));
+        html = doubts_html(w, language, &photo);
+    } else {
+        html = refusal_html(w, language, &photo);
+    }
+    const struct outbox_call call = {
+        .chat_id = photo.chat_id,
+        .call = reply_call(w->arena, photo.chat_id, photo.message_id, html, &k),
+        .slot = str_printf(w->arena, "photo:" STR_FMT, STR_ARG(photo.id)),
+    };
+    return work_call(w, &call, NULL);
+}
+
+/* The screen is drawn by what is true now, and only where the user still has it before him. */
+err *job_photos_progress(struct work *w)
+{
+    const struct conf *conf = w->bot->conf;
+    struct session session;
+    struct photo_counts counts;
+    struct avatar avatar;
+    int64_t chat_id = 0;
+    json_i64(w->payload, "chat_id", &chat_id);
+    TRY(session_read(w->bot->cache, w->arena, chat_id, &session));
+    str slot = session_field(&session, "d.slot");
+    bool is_shown = str_eq(session.state, S("avatar_photos")) && !str_empty(slot) &&
+                    str_eq(session_field(&session, "d.avatar"), w->job->subject);
+    if (!is_shown)
+        return NULL;
+    err *e = avatar_find(w->db, w->arena, w->job->user_id, w->job->subject, &avatar);
+    if (e || !avatar.is_draft)
+        return is_missing(e) ? NULL : e;
+    TRY(photos_count(w->db, w->arena, avatar.id, &counts));
+
+    enum language language = language_of(counts.language_code);
+    str html = text_html(w->arena, language, T_photos_screen,
+                         screen_values(w->arena, language, conf, avatar.name, &counts));
+    struct keyboard k = keyboard_new(w->arena, language);
+    screen_buttons(&k, conf, avatar.id, &counts);
+    const struct outbox_call call = {
+        .chat_id = chat_id,
+        .call = message_call(w->arena, chat_id, MESSAGE_OF_SLOT, html, &k),
+        .slot = slot,
+        .below_message_id = counts.newest_message_id,
+    };
+    return work_call(w, &call, NULL);
+}
+
+/* The largest size of what was sent carries the file_id that is kept. */
+static err *keep_file_id(struct work *w, const struct photo *photo, struct json_object *message)
+{
+    struct json_object *sizes = json_at(message, "photo");
+    size_t count = json_length(sizes);
+    if (!count)
+        return NULL;
+    return photo_keep_file_id(w->db, photo->id, json_str(json_item(sizes, count - 1), "file_id"));
+}
+
+err *job_photo_send(struct work *w)
+{
+    int64_t chat_id = 0;
+    json_i64(w->payload, "chat_id", &chat_id);
+    struct photo photo;
+    struct photo_place place;
+    err *e = photo_find(w->db, w->arena, w->job->user_id, w->job->subject, &photo);
+    if (!e)
+        e = photo_step(w->db, w->arena, photo.user_id, photo.avatar_id, photo.id, 0, &place);
+    if (e || !photo.is_kept)
+        return is_missing(e) ? NULL : e;
+
+    struct s3_object object = {0};
+    str source = photo.file_id;
+    if (str_empty(source)) {
+        TRY(s3_get(w->arena, &w->bot->s3, photo.bucket, photo.object_key, TELEGRAM_PHOTO_MAX_BYTES,
+                   &object));
+        source = S("attach://photo0");
+    }
+    const struct telegram_file files[] = {
+        {.field = S("photo0"),
+         .file_name = S("photo0.jpg"),
+         .content_type = S("image/jpeg"),
+         .bytes = object.bytes},
+        {.field = S("")},
+    };
+    enum language language = language_of(photo.language_code);
+    struct keyboard k = keyboard_new(w->arena, language);
+    viewer_buttons(&k, &photo, &place);
+    str caption = text_html(w->arena, language, card_text(&photo),
+                            card_values(w->arena, &photo, &place));
+    const struct outbox_call call = {
+        .chat_id = chat_id,
+        .call = photo_call(w->arena, chat_id, 0, source, caption, &k),
+        .files = str_empty(photo.file_id) ? files : NULL,
+    };
+    struct json_object *message;
+    TRY(work_call(w, &call, &message));
+    return keep_file_id(w, &photo, message);
+}

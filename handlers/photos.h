@@ -1,0 +1,45 @@
+/*
+ * photos.h - the photos of a draft: receiving, judging, looking through them.
+ *
+ *     photos_open()           the upload screen; the dialog waits for photos from then on
+ *     on_photo                one photo or image file: a row and a job, not a word yet
+ *     job_photo_take          fetches it, has it decoded, keeps it or says why not
+ *     job_photos_progress     the one message that tells how far the upload is
+ *     job_photo_tell          a refusal or a doubt, as a reply to the photo
+ *
+ * The progress message is named by the session: "d.slot" is its slot, and there
+ * is none while the user looks at something else, so that late progress never
+ * overwrites it. It stays below the photos. An album costs one message, edited
+ * as its photos are judged; which of several jobs is last does not matter, as
+ * each tells what is true when its turn in the chat comes.
+ */
+#pragma once
+#include "handlers/turn.h"
+#include "handlers/work.h"
+
+/* For t->avatar, a draft. */
+err *photos_open(struct turn *t);
+err *draw_photos(struct turn *t);
+
+err *on_photos_open(struct turn *t);
+err *on_photo(struct turn *t);
+err *on_photo_astray(struct turn *t); /* no upload is open */
+err *on_photos_tips(struct turn *t);
+
+/* The viewer: one a screen, newest first. */
+err *on_photos_show(struct turn *t);
+err *on_photos_older(struct turn *t);
+err *on_photos_newer(struct turn *t);
+err *on_photos_place(struct turn *t);
+err *on_photos_delete(struct turn *t);
+
+/* Under a doubtful one. */
+err *on_photos_keep(struct turn *t);
+err *on_photos_remove(struct turn *t);
+
+err *job_photo_take(struct work *w);
+err *give_up_photo(struct work *w);
+err *job_photo_tell(struct work *w);
+err *job_photos_progress(struct work *w);
+/* Shows a photo that came as a file for the first time, from the object store. */
+err *job_photo_send(struct work *w);
