@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { File } from "node:buffer";
 import { after, before, test } from "node:test";
+import { broken, notPicture, portrait, tooWide } from "../e2e/lib/photos.mjs";
 import { picture } from "../e2e/lib/picture.mjs";
 import { startSandbox } from "../e2e/lib/sandbox.mjs";
 
@@ -37,6 +38,20 @@ function header(width, height) {
     return file(bytes, "image/png", "a.png");
 }
 
+// Files that a person has sent, by the updates that tell the bot of them.
+async function planFiles() {
+    const sent = ({ name, type, bytes }, kind) => ({ kind, file_name: name, mime_type: type, bytes: bytes.toString("base64") });
+    const large = { name: "large.png", type: "image/png", bytes: Buffer.concat([portrait(1).bytes, Buffer.alloc(20 << 20)]) };
+    const { message_ids: ids } = await act(asya, "files", { files: [sent(portrait(1), "photo"), sent(portrait(2), "document"), sent(large, "document")] });
+    const messages = new Map((await good("getUpdates", {})).filter((update) => update.message).map((update) => [update.message.message_id, update.message]));
+    const [photo, document, tooLarge] = ids.map((id) => messages.get(id));
+    known.personPhoto = photo.photo;
+    known.personDocument = document.document;
+    known.personLarge = tooLarge.document.file_id;
+    known.deletedByBot = (await act(asya, "text", { text: "to be deleted" })).message_id;
+    await good("deleteMessage", { chat_id: asya, message_id: known.deletedByBot });
+}
+
 before(async () => {
     sandbox = await startSandbox();
     for (const id of [asya, bob, stranger, blocker])
@@ -60,6 +75,7 @@ before(async () => {
     await good("deleteMessage", { chat_id: asya, message_id: known.gone });
     const large = await good("sendDocument", { chat_id: asya, document: file(Buffer.alloc(20971521), "text/plain", "large.bin") });
     known.largeFile = large.document.file_id;
+    await planFiles();
     const foreign = Buffer.from(known.photoFile, "base64url");
     foreign.writeBigInt64LE(777n, 3);
     known.foreignFile = foreign.toString("base64url");
@@ -128,6 +144,10 @@ const refusals = [
     ["a markup that is a string", "sendMessage", say({ reply_markup: "[]" }), 400, `${bad}object expected as reply markup`],
     ["a markup that is none of the four", "sendMessage", say({ reply_markup: { keys: [] } }), 400, `${bad}object expected as reply markup`],
     ["a reply to nothing", "sendMessage", say({ reply_parameters: { message_id: 99999999 } }), 400, `${bad}message to be replied not found`],
+    ["a reply to a person's message that the bot deleted", "sendMessage", () => say({ reply_parameters: { message_id: known.deletedByBot } })(), 400, `${bad}message to be replied not found`],
+    ["a reply to another chat's message", "sendMessage", () => ({ chat_id: bob, text: "x", reply_parameters: { message_id: known.fromUser } }), 400, `${bad}message to be replied not found`],
+    ["a reply to nobody in particular", "sendMessage", say({ reply_parameters: {} }), 400, `${bad}message to be replied not found`],
+    ["a reply of the old API", "sendMessage", say({ reply_to_message_id: 1 }), 400, `${bad}unknown field "reply_to_message_id" in sendMessage`],
     ["an unknown field of a reply", "sendMessage", say({ reply_parameters: { id: 1 } }), 400, `${bad}can't parse reply parameters: unknown field "id" in ReplyParameters`],
 
     ["no photo", "sendPhoto", () => ({ chat_id: asya }), 400, `${bad}there is no photo in the request`],
@@ -135,6 +155,10 @@ const refusals = [
     ["a file id with a wrong letter", "sendPhoto", show({ photo: "what is this" }), 400, `${bad}wrong remote file identifier specified: Wrong character in the string`],
     ["a file id cut off", "sendPhoto", () => ({ chat_id: asya, photo: known.photoFile.slice(0, 20) }), 400, `${bad}wrong remote file identifier specified: can't unserialize it. Wrong last symbol`],
     ["a file id of another kind", "sendPhoto", () => ({ chat_id: asya, photo: known.documentFile }), 400, `${bad}can't use file of type Document as Photo`],
+    ["a person's file as a photo", "sendPhoto", () => ({ chat_id: asya, photo: known.personDocument.file_id }), 400, `${bad}can't use file of type Document as Photo`],
+    ["a thumbnail as a photo", "sendPhoto", () => ({ chat_id: asya, photo: known.personDocument.thumbnail.file_id }), 400, `${bad}can't use file of type Thumbnail as Photo`],
+    ["a person's photo as a document", "sendDocument", () => ({ chat_id: asya, document: known.personPhoto[0].file_id }), 400, `${bad}can't use file of type Photo as Document`],
+    ["a photo that answers nothing", "sendPhoto", show({ reply_parameters: { message_id: 99999999 } }), 400, `${bad}message to be replied not found`],
     ["a file id of another bot", "sendPhoto", () => ({ chat_id: asya, photo: known.foreignFile }), 400, `${bad}wrong file identifier/HTTP URL specified`],
     ["a file id that was never given", "sendPhoto", () => ({ chat_id: asya, photo: known.unknownFile }), 400, `${bad}wrong file_id or the file is temporarily unavailable`],
     ["an address that cannot be reached", "sendPhoto", show({ photo: "https://127.0.0.1/a.png" }), 400, `${bad}failed to get HTTP URL content`],
@@ -154,6 +178,8 @@ const refusals = [
     ["an album of one", "sendMediaGroup", () => album({ type: "photo", media: known.photoFile })(), 400, `${bad}media group must have 2-10 items`],
     ["an album of eleven", "sendMediaGroup", () => album(...Array(11).fill({ type: "photo", media: known.photoFile }))(), 400, `${bad}too many messages to send as an album`],
     ["an album of photos and documents", "sendMediaGroup", () => album({ type: "photo", media: known.photoFile }, { type: "document", media: known.documentFile })(), 400, `${bad}document can't be mixed with other media types`],
+    ["a person's file in an album of photos", "sendMediaGroup", () => album({ type: "photo", media: known.photoFile }, { type: "photo", media: known.personDocument.file_id })(), 400, `${bad}can't use file of type Document as Photo`],
+    ["an album with a photo of nobody", "sendMediaGroup", () => album({ type: "photo", media: known.photoFile }, { type: "photo", media: known.unknownFile })(), 400, `${bad}wrong file_id or the file is temporarily unavailable`],
     ["an album with buttons", "sendMediaGroup", () => ({ ...album({ type: "photo", media: known.photoFile }, { type: "photo", media: known.photoFile })(), reply_markup: keyboard(tap) }), 400, `${bad}unknown field "reply_markup" in sendMediaGroup`],
     ["an album of an unknown kind", "sendMediaGroup", album({ type: "sticker", media: "x" }, { type: "sticker", media: "x" }), 400, `${bad}can't parse InputMedia: type "sticker" can't be used in sendMediaGroup`],
     ["an album item without media", "sendMediaGroup", album({ type: "photo" }, { type: "photo" }), 400, `${bad}can't parse InputMedia: Can't find field "media"`],
@@ -171,11 +197,16 @@ const refusals = [
     ["a caption too long", "editMessageCaption", () => ({ chat_id: asya, message_id: known.photo, caption: "x".repeat(1025) }), 400, `${bad}message caption is too long`],
     ["media of an unknown kind", "editMessageMedia", () => edit({ media: { type: "poll", media: "x" } })(), 400, `${bad}can't parse InputMedia: type "poll" is unsupported`],
     ["media without a kind", "editMessageMedia", () => edit({ media: { media: "x" } })(), 400, `${bad}can't parse InputMedia: Can't find field "type"`],
+    ["a person's file where a photo is shown", "editMessageMedia", () => ({ chat_id: asya, message_id: known.photo, media: { type: "photo", media: known.personDocument.file_id } }), 400, `${bad}can't use file of type Document as Photo`],
+    ["a picture that is none where one is shown", "editMessageMedia", () => ({ chat_id: asya, message_id: known.photo, fresh: file("hello", "image/png", "a.png"), media: { type: "photo", media: "attach://fresh" } }), 400, `${bad}IMAGE_PROCESS_FAILED`],
+    ["media where a person's photo stands", "editMessageMedia", () => ({ chat_id: asya, message_id: known.fromUser, media: { type: "photo", media: known.photoFile } }), 400, `${bad}message can't be edited`],
     ["a document into a photo album", "editMessageMedia", () => ({ chat_id: asya, message_id: known.album, media: { type: "document", media: known.documentFile } }), 400, `${bad}can't use the media of the specified type in the album`],
     ["media that changes nothing", "editMessageMedia", () => ({ chat_id: asya, message_id: known.photo, media: { type: "photo", media: known.photoFile, caption: "a picture" } }), 400, `${bad}message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message`],
     ["a keyboard that changes nothing", "editMessageReplyMarkup", () => edit({ reply_markup: keyboard(tap) })(), 400, `${bad}message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message`],
     ["deleting what does not exist", "deleteMessage", () => ({ chat_id: asya, message_id: 99999999 }), 400, `${bad}message to delete not found`],
     ["deleting twice", "deleteMessage", () => ({ chat_id: asya, message_id: known.gone }), 400, `${bad}message to delete not found`],
+    ["deleting a person's message twice", "deleteMessage", () => ({ chat_id: asya, message_id: known.deletedByBot }), 400, `${bad}message to delete not found`],
+    ["deleting in another chat", "deleteMessage", () => ({ chat_id: bob, message_id: known.fromUser }), 400, `${bad}message to delete not found`],
     ["deleting nothing in particular", "deleteMessage", () => ({ chat_id: asya }), 400, `${bad}message identifier is not specified`],
     ["deleting 101 at once", "deleteMessages", () => ({ chat_id: asya, message_ids: Array.from({ length: 101 }, (_, i) => i + 1) }), 400, `${bad}field "message_ids" must be 1-100 items long`],
 
@@ -185,6 +216,7 @@ const refusals = [
     ["an action that is none", "sendChatAction", () => ({ chat_id: asya, action: "dancing" }), 400, `${bad}wrong parameter action in request`],
     ["no file id", "getFile", () => ({}), 400, `${bad}file_id not specified`],
     ["a file of no one", "getFile", () => ({ file_id: "abc" }), 400, `${bad}invalid file_id`],
+    ["a person's file of over 20 MB", "getFile", () => ({ file_id: known.personLarge }), 400, `${bad}file is too big`],
     ["a file of over 20 MB", "getFile", () => ({ file_id: known.largeFile }), 400, `${bad}file is too big`],
     ["a command in capitals", "setMyCommands", () => ({ commands: [{ command: "Start", description: "x" }] }), 400, `${bad}BOT_COMMAND_INVALID`],
     ["a command without words", "setMyCommands", () => ({ commands: [{ command: "start", description: "" }] }), 400, `${bad}BOT_COMMAND_DESCRIPTION_INVALID`],
@@ -305,6 +337,54 @@ test("a photo comes in sizes, is sent again by id, loaded, and edited", async ()
     assert.equal(edited.reply_markup.inline_keyboard[0][0].callback_data, "menu:open");
     const bare = await good("editMessageCaption", { chat_id: bob, message_id: again.message_id, caption: "newer" });
     assert.equal(bare.reply_markup, undefined); // an edit without markup takes the buttons away
+});
+
+test("what a person sends is loaded: a photo in each size, a file as it was", async () => {
+    const load = async (fileId) => {
+        const about = await good("getFile", { file_id: fileId });
+        return { path: about.file_path, bytes: Buffer.from(await (await http(`file/bot${sandbox.token}/${about.file_path}`)).arrayBuffer()) };
+    };
+    for (const size of known.personPhoto) {
+        const { path, bytes } = await load(size.file_id);
+        assert.match(path, /^photos\/.*\.jpg$/);
+        assert.equal(bytes.length, size.file_size);
+    }
+    assert.deepEqual(known.personPhoto.map((size) => size.width), [68, 240, 600]);
+    const { path, bytes } = await load(known.personDocument.file_id);
+    assert.match(path, /^documents\//);
+    assert.ok(bytes.equals(portrait(2).bytes));
+    await load(known.personDocument.thumbnail.file_id);
+    await good("sendPhoto", { chat_id: asya, photo: known.personPhoto[0].file_id });
+});
+
+test("a person's photo that Telegram takes for none is refused, and as one of several goes as a file", async () => {
+    const encoded = ({ bytes }) => bytes.toString("base64");
+    for (const one of [tooWide(3), broken(3), notPicture])
+        assert.equal((await act(asya, "photo", { bytes: encoded(one) })).ok, false);
+    const { message_ids: ids } = await act(asya, "files", { caption: "both", files: [tooWide(3), portrait(3)].map((one) => ({ kind: "photo", bytes: encoded(one) })) });
+    const seen = (await control(`messages?user=${asya}&limit=1000`)).messages.filter((message) => ids.includes(message.message_id));
+    assert.deepEqual(seen.map((message) => [message.kind, message.text ?? ""]), [["photo", "both"], ["document", ""]]);
+});
+
+test("the same picture gives the same photo, byte for byte", async () => {
+    const bytes = portrait(4).bytes.toString("base64");
+    const ids = [await act(asya, "photo", { bytes }), await act(asya, "photo", { bytes })].map((answer) => answer.message_id);
+    const seen = (await control(`messages?user=${asya}&limit=1000`)).messages.filter((message) => ids.includes(message.message_id));
+    assert.equal(new Set(seen.map((message) => message.media.sha256)).size, 1);
+    assert.equal(new Set(seen.map((message) => message.media.file_id)).size, 2);
+});
+
+test("an answer is a reply, goes out without what it answers when it may, and its photo may become another", async () => {
+    const reply = await good("sendMessage", { chat_id: asya, text: "r", reply_parameters: { message_id: known.fromUser } });
+    assert.equal(reply.reply_to_message.text, "words of Asya");
+    const alone = await good("sendMessage", { chat_id: asya, text: "r", reply_parameters: { message_id: known.deletedByBot, allow_sending_without_reply: true } });
+    assert.equal(alone.reply_to_message, undefined);
+    const photo = await good("sendPhoto", { chat_id: asya, photo: known.personPhoto.at(-1).file_id, reply_parameters: { message_id: known.fromUser } });
+    assert.equal(photo.reply_to_message.message_id, known.fromUser);
+    const other = await good("editMessageMedia", { chat_id: asya, message_id: photo.message_id, media: { type: "photo", media: known.photoFile } });
+    assert.equal(other.photo.at(-1).file_id, known.photoFile);
+    const { message_id: mine } = await act(asya, "text", { text: "delete me" });
+    assert.equal(await good("deleteMessage", { chat_id: asya, message_id: mine }), true);
 });
 
 test("a text message may become a photo", async () => {

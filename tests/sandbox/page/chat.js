@@ -82,7 +82,7 @@ const shell = {
         const last = this.last.get(user.id);
         const unread = this.unread.get(user.id) ?? 0;
         const isOpen = this.columns.has(user.id);
-        const preview = last ? (last.is_bot ? "" : word("you")) + (last.text || word("photo")) : `@${user.username || user.id}`;
+        const preview = last ? (last.is_bot ? "" : word("you")) + (last.text || last.media?.file_name || word(last.kind === "photo" ? "photo" : "file")) : `@${user.username || user.id}`;
         return make("li", { class: isOpen ? "person open" : "person", "data-user": user.id },
             make("button", { type: "button", class: "person-open", "aria-current": isOpen ? "true" : null, onclick: () => this.open(user.id) },
                 face(user),
