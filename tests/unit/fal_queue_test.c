@@ -5,13 +5,16 @@
  */
 #include "api/fal.h"
 
+#include <zip.h>
+
 #include "core/clock.h"
 #include "core/http.h"
 #include "core/loop.h"
+#include "tests/sandbox/draw.h"
 #include "tests/unit/expect.h"
 
 enum {
-    TASK_STACK_KIB = 512,
+    TASK_STACK_KIB = DRAW_STACK_KIB,
     TIMEOUT_MS = 20 * 1000,
     MOST_BYTES = 16 << 20,
     PATIENCE_MS = 60 * 1000,
@@ -198,6 +201,119 @@ static void an_uploaded_file_can_be_read(void)
     EXPECT(is_kind(fal_fetch_file(a, &fal, missing, 100, &file), ERR_NOT_FOUND));
 }
 
+/* -- an avatar, from photos to a picture -- */
+
+static str drawn_photo(int number)
+{
+    const struct drawing drawing = {
+        .width = 256, .height = 320, .words = S("a photo"), .seed = 7, .number = number};
+    return draw_picture(a, &drawing, DRAW_JPEG);
+}
+
+/* A zip of so many photos, in memory. */
+static str archive_of(int photos)
+{
+    zip_source_t *source = zip_source_buffer_create(NULL, 0, 0, NULL);
+    zip_source_keep(source);
+    zip_t *zip = zip_open_from_source(source, ZIP_CREATE | ZIP_TRUNCATE, NULL);
+    for (int i = 1; i <= photos; i++) {
+        str photo = drawn_photo(i);
+        const char *name = cstr(a, str_printf(a, "%02d.jpg", i));
+        EXPECT(zip_file_add(zip, name, zip_source_buffer(zip, photo.ptr, photo.len, 0), 0) >= 0);
+    }
+    EXPECT(zip_close(zip) == 0);
+
+    zip_stat_t about;
+    EXPECT(zip_source_stat(source, &about) == 0 && zip_source_open(source) == 0);
+    char *bytes = NEW_ARRAY(a, char, about.size);
+    EXPECT(zip_source_read(source, bytes, about.size) == (zip_int64_t)about.size);
+    zip_source_close(source);
+    zip_source_free(source);
+    return (str){bytes, about.size};
+}
+
+/* Waits for the end; what was told of the progress on the way never goes back. */
+static bool follow_training(const struct fal_submission *request, struct fal_outcome *outcome)
+{
+    int64_t until_ms = clock_steady_ms() + PATIENCE_MS;
+    struct fal_status status = {0};
+    int percent = -1;
+    str raw;
+    while (status.phase != FAL_COMPLETED && clock_steady_ms() < until_ms) {
+        int before = percent;
+        if (!is_well(fal_status(a, &fal, request->status_url, &status)))
+            return false;
+        fal_training_progress(&status, &percent);
+        EXPECT(percent >= before && percent <= 100);
+        task_sleep_ms(PAUSE_MS);
+    }
+    EXPECT(percent == 100 || status.is_failed);
+    return is_well(fal_result(a, &fal, request->response_url, outcome, &raw));
+}
+
+static void photos_become_an_avatar_and_the_avatar_a_picture(void)
+{
+    struct fal_portrait ask = {.model = S("fal-ai/flux-lora-portrait-trainer"),
+                               .trigger_phrase = S("TOK_8f2a01bc"),
+                               .steps = 1000,
+                               .learning_rate = 0.0002,
+                               .multiresolution_training = true,
+                               .subject_crop = true};
+    struct fal_submission request = {0};
+    struct fal_outcome outcome = {0};
+    struct fal_training training = {0};
+    struct fal_images images = {0};
+    struct fal_file file = {0};
+    EXPECT(is_well(fal_upload(a, &fal, S("photos.zip"), S("application/zip"), archive_of(10),
+                              &ask.images_data_url)));
+    order_fault("fal.training_seconds", "{\"value\":2,\"times\":1}");
+    EXPECT(is_well(fal_submit_portrait(a, &fal, &ask, &request)));
+    EXPECT(follow_training(&request, &outcome) && outcome.is_ok);
+    EXPECT(is_well(fal_training_parse(a, outcome.payload, &training)));
+    EXPECT(is_well(fal_fetch_file(a, &fal, training.lora.url, MOST_BYTES, &file)));
+    EXPECT((int64_t)file.bytes.len == training.lora.size_bytes);
+    EXPECT(is_well(fal_fetch_file(a, &fal, training.config.url, MOST_BYTES, &file)));
+
+    const struct fal_lora lora = {training.lora.url, 1.15};
+    const struct fal_flux_lora picture = {.model = S("fal-ai/flux-lora"),
+                                          .prompt = S("TOK_8f2a01bc on a hill [nsfw 2]"),
+                                          .loras = &lora,
+                                          .lora_count = 1,
+                                          .width = 512,
+                                          .height = 640,
+                                          .num_images = 2,
+                                          .num_inference_steps = 28,
+                                          .guidance_scale = 3.5,
+                                          .has_seed = true,
+                                          .seed = INT64_C(987654321012345678),
+                                          .enable_safety_checker = true,
+                                          .output_format = S("jpeg")};
+    struct fal_status status;
+    str raw;
+    order_fault("fal.seconds", "{\"value\":0,\"times\":1}");
+    EXPECT(is_well(fal_submit_flux_lora(a, &fal, &picture, &request)));
+    EXPECT(wait_for(&request, &status) && !status.is_failed);
+    EXPECT(is_well(fal_result(a, &fal, request.response_url, &outcome, &raw)));
+    EXPECT(is_well(fal_images_parse(a, outcome.payload, &images)));
+    EXPECT(images.count == 2 && images.has_seed && images.seed == picture.seed);
+    EXPECT(images.count == 2 && !images.items[0].has_nsfw && images.items[1].has_nsfw);
+}
+
+static void too_few_photos_are_an_input_that_fails_again(void)
+{
+    struct fal_fast_training ask = {
+        .model = S("fal-ai/flux-lora-fast-training"), .is_style = true, .steps = 1000};
+    struct fal_submission request = {0};
+    struct fal_outcome outcome = {0};
+    EXPECT(is_well(fal_upload(a, &fal, S("photos.zip"), S("application/zip"), archive_of(3),
+                              &ask.images_data_url)));
+    order_fault("fal.training_seconds", "{\"value\":0,\"times\":1}");
+    EXPECT(is_well(fal_submit_fast_training(a, &fal, &ask, &request)));
+    EXPECT(follow_training(&request, &outcome) && !outcome.is_ok);
+    EXPECT(outcome.failure.kind == FAL_FAILURE_INPUT);
+    EXPECT(str_eq(outcome.failure.type, S("too_short")));
+}
+
 /* -- running them -- */
 
 #define TEST(name)                                                                                 \
@@ -209,9 +325,14 @@ static const struct {
     const char *name;
     void (*run)(void);
 } tests[] = {
-    TEST(a_request_becomes_pictures),     TEST(asked_too_early_a_result_is_awaited),
-    TEST(failures_keep_their_kind),       TEST(a_submission_tells_what_is_known_of_it),
-    TEST(what_fails_for_a_while_is_busy), TEST(an_uploaded_file_can_be_read),
+    TEST(a_request_becomes_pictures),
+    TEST(asked_too_early_a_result_is_awaited),
+    TEST(failures_keep_their_kind),
+    TEST(a_submission_tells_what_is_known_of_it),
+    TEST(what_fails_for_a_while_is_busy),
+    TEST(an_uploaded_file_can_be_read),
+    TEST(photos_become_an_avatar_and_the_avatar_a_picture),
+    TEST(too_few_photos_are_an_input_that_fails_again),
 };
 
 static int failures;
