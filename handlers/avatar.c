@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "handlers/photos.h"
 
 enum { NAME_MIN = 2, NAME_MAX = 50 }; /* code points */
 
@@ -80,11 +81,12 @@ static void page_buttons(struct turn *t, const struct avatar *avatars, size_t co
 /* What can be done with an avatar is what its status allows. */
 static void work_buttons(struct turn *t, const struct avatar *avatar)
 {
-    if (!is_in(avatar, "completed") || avatar->is_main)
-        return;
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_avatar_main,
-                    tap_for(t->arena, "avatar:main", avatar->id));
+    struct keyboard *k = &t->keyboard;
+    keyboard_row(k);
+    if (avatar->is_draft)
+        keyboard_button(k, T_button_avatar_continue, tap_for(t->arena, "photos:open", avatar->id));
+    if (is_in(avatar, "completed") && !avatar->is_main)
+        keyboard_button(k, T_button_avatar_main, tap_for(t->arena, "avatar:main", avatar->id));
 }
 
 static void card_buttons(struct turn *t, const struct avatar *avatars, size_t count, size_t at)
@@ -161,6 +163,8 @@ err *on_avatar_place(struct turn *t)
 static err *show_draft(struct turn *t, const struct avatar *draft)
 {
     keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_avatar_continue,
+                    tap_for(t->arena, "photos:open", draft->id));
     keyboard_button(&t->keyboard, T_button_delete, tap_for(t->arena, "avatar:delete", draft->id));
     menu_button(t);
     return edit(t, T_avatar_has_draft, KV("name", draft->name), KV("photos", draft->photos_count));
@@ -282,7 +286,7 @@ err *on_avatar_name(struct turn *t)
     log_info("avatar.created", KV("avatar", id));
     t->avatar = NEW(t->arena, struct avatar);
     TRY(avatar_find(t->db, t->arena, t->user->id, id, t->avatar));
-    return show(t, id);
+    return photos_open(t);
 }
 
 /* ---------------------------------------------------------------- what a card does */

@@ -102,7 +102,7 @@ const struct step steps[] = {
     {ST_avatar_type,    IN_TAP,  "avatar:portrait", on_avatar_portrait, ST_avatar_gender, "a portrait is asked for its gender"},
     {ST_avatar_type,    IN_TAP,  "avatar:type",  on_avatar_type,     ST_avatar_name, "a style or a thing has none"},
     {ST_avatar_gender,  IN_TAP,  "avatar:gender", on_avatar_gender,  ST_avatar_name, "then it is named"},
-    {ST_avatar_name,    IN_TEXT, NULL,           on_avatar_name,     ST_idle,        "a name makes a draft"},
+    {ST_avatar_name,    IN_TEXT, NULL,           on_avatar_name,     ST_avatar_photos, "a name makes a draft and opens its upload"},
     {ST_avatar_rename,  IN_TEXT, NULL,           on_avatar_new_name, ST_idle,        "the card shows the new name"},
     {ST_avatar_photos,  IN_PHOTO, NULL,          on_photo,        ST_stay,           "a photo is received"},
     {ST_avatar_photos,  IN_TAP,  "menu:open",    on_menu,         ST_idle,           "the draft waits"},
