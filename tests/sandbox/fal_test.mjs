@@ -662,12 +662,15 @@ test("the safety checker blackens what it flags, picture by picture", async () =
 test("a LoRA that is gone, or none, is told by its place in the list", async () => {
     const [path, other] = [await trained(red, "TOK_red"), await trained(blue, "TOK_blue")];
     const forget = (url) => fetch(`${sandbox.url}/control/forget_file`, { method: "POST", body: JSON.stringify({ url }) });
+    const copy = await file(path);
     assert.equal((await forget(path)).status, 200);
     assert.equal((await forget(path)).status, 400);
     assert.equal((await fetch(path)).status, 404);
     const gone = await outcome(called(other, { loras: [{ path: other }, { path }] }), { model: flux });
     const [detail] = gone.result.body.detail;
     assert.deepEqual([gone.result.status, detail.type, detail.loc], [422, "file_download_error", ["body", "loras", 1, "path"]]);
+    const mended = await outcome(called(await upload(copy, "lora.safetensors")), { model: flux });
+    assert.equal(mended.result.status, 200);
 
     const rows = [
         [called(await upload("no weights", "a.safetensors")), ["body", "loras", 0, "path"], "value_error"],
