@@ -241,9 +241,11 @@ static const struct media_step {
     const char *word, *file; /* the file as JSON */
     bool is_list;            /* a photo comes in several sizes */
 } media_steps[] = {
-    {"photo",    "{\"file_id\":\"AgAC-user\",\"file_unique_id\":\"u\",\"width\":900,\"height\":900}", true },
+    {"photo",    "{\"file_id\":\"AgAC-user\",\"file_unique_id\":\"u\",\"width\":900,\"height\":900}",
+     true                                                                                                  },
     {"voice",    "{\"file_id\":\"AwAC-user\",\"file_unique_id\":\"u\",\"duration\":7}",               false},
-    {"document", "{\"file_id\":\"BQAC-user\",\"file_unique_id\":\"u\",\"file_name\":\"a.pdf\"}",      false},
+    {"document", "{\"file_id\":\"BQAC-user\",\"file_unique_id\":\"u\",\"file_name\":\"a.pdf\"}",
+     false                                                                                                 },
     {"sticker",  "{\"file_id\":\"CAAC-user\",\"file_unique_id\":\"u\"}",                              false},
 };
 
@@ -754,10 +756,9 @@ static void job_step(str rest)
 }
 static void jobs_of_kind_step(str rest)
 {
-    str count = str_printf(step_arena,
-                           "select count(*) from jobs where kind = '" STR_FMT
-                           "' and state = 'queued'",
-                           STR_ARG(rest));
+    str count = str_printf(
+        step_arena, "select count(*) from jobs where kind = '" STR_FMT "' and state = 'queued'",
+        STR_ARG(rest));
     PGresult *rows = admin_do(ground.database, count);
     int64_t left = 0;
     str_to_i64(str_from(PQgetvalue(rows, 0, 0)), &left);
