@@ -106,3 +106,35 @@ err *avatar_delete(struct db *db, int64_t user_id, str id)
     TRY(db_query(db, &Q_avatar_delete, NULL, V(user_id), V(id)));
     return db_query(db, &Q_avatar_follow_main, NULL, V(user_id));
 }
+
+err *avatar_set_preview(struct db *db, str id, str object_key)
+{
+    return db_query(db, &Q_avatar_set_preview, NULL, V(id), V(object_key));
+}
+
+/* ---------------------------------------------------------------- files */
+
+err *avatar_file_find(struct db *db, struct arena *a, str avatar_id, const char *kind,
+                      struct avatar_file *out)
+{
+    if (!str_is_uuid(avatar_id))
+        return fail(a, ERR_NOT_FOUND, "no such avatar");
+    struct rows rows;
+    TRY(db_query(db, &Q_avatar_file_find, &rows, V(avatar_id), V(kind)));
+    if (!rows.count)
+        return fail(a, ERR_NOT_FOUND, "avatar " STR_FMT " has no copy of its %s",
+                    STR_ARG(avatar_id), kind);
+    *out = (struct avatar_file){
+        .bucket = rows_str(&rows, 0, "bucket"),
+        .object_key = rows_str(&rows, 0, "object_key"),
+        .content_type = rows_str(&rows, 0, "content_type"),
+        .size_bytes = rows_i64(&rows, 0, "size_bytes"),
+        .fal_url = rows_str(&rows, 0, "fal_url"),
+    };
+    return NULL;
+}
+
+err *avatar_file_set_url(struct db *db, str avatar_id, const char *kind, str fal_url)
+{
+    return db_query(db, &Q_avatar_file_set_url, NULL, V(avatar_id), V(kind), V(fal_url));
+}

@@ -48,3 +48,19 @@ err *avatar_set_main(struct db *db, int64_t user_id, str id);
 /* With its photos, trainings and files; images made with it stay. When it was the main one, the
  * newest finished one follows. */
 err *avatar_delete(struct db *db, int64_t user_id, str id);
+
+/* The image made for its card, as an object of the bucket of images. */
+err *avatar_set_preview(struct db *db, str id, str object_key);
+
+/* -- our copies of what a training made -- */
+
+struct avatar_file {
+    str bucket, object_key, content_type;
+    int64_t size_bytes;
+    str fal_url; /* where FAL reads it now */
+};
+
+/* kind: "lora" or "config". ERR_NOT_FOUND when there is no copy, or no avatar any more. */
+err *avatar_file_find(struct db *db, struct arena *a, str avatar_id, const char *kind,
+                      struct avatar_file *out);
+err *avatar_file_set_url(struct db *db, str avatar_id, const char *kind, str fal_url);

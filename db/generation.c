@@ -21,8 +21,34 @@ static void read_generation(const struct rows *rows, struct generation *out)
         .aspect_ratio = rows_str(rows, 0, "aspect_ratio"),
         .num_images = (int)rows_i64(rows, 0, "num_images"),
         .seconds = rows_double(rows, 0, "generation_seconds"),
+        .avatar_id = rows_str(rows, 0, "avatar_id"),
+        .avatar_name = rows_str(rows, 0, "avatar_name"),
+        .final_prompt = rows_str(rows, 0, "final_prompt"),
+        .seed = rows_i64(rows, 0, "seed"),
+        .making =
+            {
+                     .steps = (int)rows_i64(rows, 0, "num_inference_steps"),
+                     .guidance = rows_double(rows, 0, "guidance_scale"),
+                     .lora_scale = rows_double(rows, 0, "lora_scale"),
+                     .width = (int)rows_i64(rows, 0, "width"),
+                     .height = (int)rows_i64(rows, 0, "height"),
+                     },
+        .is_preview = rows_bool(rows, 0, "is_preview"),
+        .request_id = rows_str(rows, 0, "fal_request_id"),
+        .lora_uploads = (int)rows_i64(rows, 0, "lora_uploads"),
     };
     errand_read(rows, &out->errand);
+}
+
+static bool has_avatar(const struct generation *g)
+{
+    return !str_empty(g->avatar_id);
+}
+
+/* NULL where a model without an avatar is not given it. */
+static struct val of_avatar(const struct generation *g, struct val value)
+{
+    return has_avatar(g) ? value : V(NOTHING);
 }
 
 err *generation_add(struct db *db, const struct generation *g, bool *added)
@@ -31,7 +57,11 @@ err *generation_add(struct db *db, const struct generation *g, bool *added)
     TRY(db_query(db, &Q_generation_add, &rows, V(g->errand.id), V(g->errand.user_id),
                  V(g->errand.chat_id), V(g->generation_type), V(g->errand.model), V(g->words),
                  V(g->quality), V(g->aspect_ratio), V(g->num_images), V(g->errand.price_coins),
-                 V(g->errand.language)));
+                 V(g->errand.language), V(g->final_prompt), V(g->is_preview),
+                 of_avatar(g, V(g->avatar_id)), of_avatar(g, V(g->seed)),
+                 of_avatar(g, V(g->making.steps)), of_avatar(g, V(g->making.guidance)),
+                 of_avatar(g, V(g->making.lora_scale)), of_avatar(g, V(g->making.width)),
+                 of_avatar(g, V(g->making.height))));
     *added = rows.count > 0;
     return NULL;
 }
@@ -70,6 +100,11 @@ err *generation_lock(struct db *db, struct arena *a, str id, struct generation *
     return NULL;
 }
 
+err *generation_set_aside(struct db *db, str id, str request_id)
+{
+    return db_query(db, &Q_generation_set_aside, NULL, V(id), V(request_id));
+}
+
 err *generation_complete(struct db *db, str id)
 {
     return db_query(db, &Q_generation_complete, NULL, V(id));
@@ -105,6 +140,7 @@ static void read_image(const struct rows *rows, int row, struct image *out)
         .model = rows_str(rows, row, "source_model"),
         .quality = rows_str(rows, row, "quality_preset"),
         .seconds = rows_double(rows, row, "generation_seconds"),
+        .avatar_name = rows_str(rows, row, "avatar_name"),
     };
 }
 

@@ -6,6 +6,13 @@
 #pragma once
 #include "db/errand.h"
 
+/* What a model with an avatar is given beside the words. All 0 for others. */
+struct generation_making {
+    int steps;
+    double guidance, lora_scale;
+    int width, height;
+};
+
 struct generation {
     struct errand errand;
     str generation_type; /* "imagen4", "avatar" */
@@ -14,6 +21,15 @@ struct generation {
     str aspect_ratio;
     int num_images;
     double seconds; /* from order to last stored image */
+
+    str avatar_id, avatar_name; /* empty for those without, and when it was deleted */
+    str final_prompt;           /* what FAL is asked; empty, of a new one: the words */
+    int64_t seed;               /* ours; with an avatar only */
+    struct generation_making making;
+    bool is_preview;  /* the present of a new avatar */
+    str request_id;   /* FAL's; without addresses it is of a request that was set aside */
+    int lora_uploads; /* for this order, because FAL had lost the file */
+    str lora_url;     /* where FAL reads it; known while it is submitted */
 };
 
 struct image {
@@ -26,6 +42,7 @@ struct image {
     int64_t created_at_us; /* with the id its place in the gallery */
     str words, aspect_ratio, generation_type, model, quality;
     double seconds;
+    str avatar_name; /* empty when it was made without one, and when that was deleted */
 };
 
 extern const struct errand_statements generation_statements;
@@ -41,6 +58,9 @@ err *generation_repeat_id(struct db *db, int64_t user_id, str button, str *id, b
 /* For jobs and callbacks: opens the transaction and holds the row until its end. */
 err *generation_lock(struct db *db, struct arena *a, str id, struct generation *out);
 
+/* FAL's request has failed, and is to be made again when the LoRA was uploaded anew. */
+err *generation_set_aside(struct db *db, str id, str request_id);
+/* Counts for its avatar as well. */
 err *generation_complete(struct db *db, str id);
 
 /* Seconds that half of the last orders of this model took less than; 0 when there were too few. */

@@ -1,5 +1,6 @@
 #include "handlers/delivery.h"
 
+#include "handlers/lora.h"
 #include "handlers/order.h"
 #include "handlers/photo.h"
 
@@ -14,12 +15,44 @@ static void result_buttons(struct work *w, struct keyboard *k, const struct gene
     keyboard_button(k, T_button_menu, S("menu:open:new"));
 }
 
+/* What FAL's filter has blacked out: it is neither shown nor paid for. */
+static int64_t hidden_images(struct work *w, const struct generation *g)
+{
+    struct json_object *result;
+    struct fal_images images;
+    int64_t hidden = 0;
+    if (str_empty(g->errand.result) || json_parse(w->arena, g->errand.result, &result))
+        return 0;
+    struct json_object *payload = json_has(result, "payload") ? json_at(result, "payload") : result;
+    if (fal_images_parse(w->arena, payload, &images))
+        return 0;
+    for (size_t i = 0; i < images.count && i < (size_t)g->num_images; i++)
+        hidden += images.items[i].has_nsfw;
+    return hidden;
+}
+
+static enum text result_text(const struct generation *g)
+{
+    if (!is_with_avatar(g))
+        return T_generation_done;
+    if (str_empty(g->avatar_name))
+        return T_flux_done_without_avatar;
+    return g->is_preview ? T_preview_done : T_flux_done;
+}
+
 static str result_caption(struct work *w, const struct generation *g, size_t images)
 {
-    return text_html(w->arena, language_of(g->errand.language), T_generation_done,
-                     KVS(KV("words", generation_shown_words(w->arena, g)),
-                         KV("ratio", g->aspect_ratio), KV("seconds", (int64_t)(g->seconds + 0.5)),
-                         KV("price", g->errand.price_coins / g->num_images * (int64_t)images)));
+    enum language language = language_of(g->errand.language);
+    str caption = text_html(
+        w->arena, language, result_text(g),
+        KVS(KV("words", generation_shown_words(w->arena, g)), KV("avatar", g->avatar_name),
+            KV("ratio", g->aspect_ratio), KV("seconds", (int64_t)(g->seconds + 0.5)),
+            KV("price", g->errand.price_coins / g->num_images * (int64_t)images)));
+    int64_t hidden = hidden_images(w, g);
+    if (!hidden)
+        return caption;
+    str why = text_html(w->arena, language, T_some_hidden, KVS(KV("hidden", hidden)));
+    return str_printf(w->arena, STR_FMT "\n\n" STR_FMT, STR_ARG(caption), STR_ARG(why));
 }
 
 static err *deliver_one(struct work *w, const struct generation *g, const struct image *image)
@@ -69,7 +102,8 @@ err *job_generation_deliver(struct work *w)
         TRY(deliver_album(w, &g, images, count));
     else if (count)
         TRY(deliver_one(w, &g, images));
-    close_progress(w, &g);
+    if (!g.is_preview)
+        close_progress(w, &g);
     return NULL;
 }
 
@@ -85,6 +119,8 @@ static enum text failure_text(str failure)
         {"timeout",   T_failed_timeout },
         {"cancelled", T_order_cancelled},
         {"storage",   T_failed_upstream},
+        {"avatar",    T_failed_avatar  },
+        {"lora",      T_failed_lora    },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (str_eq(failure, str_from(rows[i].failure)))
@@ -97,10 +133,15 @@ err *job_generation_explain(struct work *w)
     struct generation g;
     TRY(generation_lock(w->db, w->arena, w->job->subject, &g));
     TRY(db_commit(w->db));
+    if (g.is_preview)
+        return NULL; /* a present that did not come is not spoken of */
     enum language language = language_of(g.errand.language);
     struct keyboard k = keyboard_new(w->arena, language);
     keyboard_row(&k);
-    keyboard_button(&k, T_button_imagen, S("imagen:open"));
+    if (is_with_avatar(&g))
+        keyboard_button(&k, T_button_flux, S("flux:open"));
+    else
+        keyboard_button(&k, T_button_imagen, S("imagen:open"));
     keyboard_button(&k, T_button_menu, S("menu:open"));
     str html = text_html(w->arena, language, failure_text(g.errand.failure),
                          KVS(KV("words", generation_shown_words(w->arena, &g))));

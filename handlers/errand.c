@@ -147,13 +147,29 @@ err *errand_ask_to_stop(struct db *db, struct arena *a, const struct errand_kind
 
 /* ---------------------------------------------------------------- what FAL says */
 
+/* What was missing may be brought; else it ends as FAL has told. */
+static err *take_failure(struct db *db, struct arena *a, const struct errand_kind *kind,
+                         struct errand *errand, const struct fal_failure *failure, str request_id)
+{
+    bool is_seen_to = false;
+    if (kind->mend)
+        TRY(kind->mend(db, a, errand, failure, request_id, &is_seen_to));
+    return is_seen_to ? NULL : fail_as_told(db, a, kind, errand, failure);
+}
+
+static bool is_set_aside(const struct errand_kind *kind, const struct errand *errand,
+                         str request_id)
+{
+    return kind->is_set_aside && kind->is_set_aside(errand, request_id);
+}
+
 static err *take_outcome(struct db *db, struct arena *a, const struct errand_kind *kind,
                          struct errand *errand, const struct fal_outcome *outcome, str raw)
 {
     if (outcome->is_ok)
         return kind->take(db, a, errand, outcome->payload, raw);
     TRY(errand_keep_result(db, kind->statements, errand->id, raw));
-    return fail_as_told(db, a, kind, errand, &outcome->failure);
+    return take_failure(db, a, kind, errand, &outcome->failure, outcome->request_id);
 }
 
 /* FAL has the result and could not put it into its call. Before it has told where to ask, the check
@@ -217,6 +233,8 @@ static bool is_of_earlier_request(const struct errand *errand, const struct fal_
 static err *take_callback(struct db *db, struct arena *a, const struct errand_kind *kind,
                           struct errand *errand, const struct fal_outcome *outcome, str raw)
 {
+    if (is_set_aside(kind, errand, outcome->request_id))
+        return NULL;
     if (is_of_earlier_request(errand, outcome)) {
         if (!outcome->is_ok)
             return NULL;
@@ -355,7 +373,8 @@ static err *submission_failed(struct work *w, const struct errand_kind *kind, st
     if (e->kind == ERR_REFUSED) {
         struct fal_failure failure;
         fal_failure_from(w->arena, e->code, e->detail, &failure);
-        return fail_step(w, kind, errand, "failed", failure_word(failure.kind), failure.message);
+        w->forget_user_chat_id = errand->chat_id;
+        return take_failure(w->db, w->arena, kind, errand, &failure, S(""));
     }
     /* FAL has not got it, for certain: the next try need not wait for a callback. */
     TRY(errand_not_submitted(w->db, kind->statements, id));
@@ -391,6 +410,12 @@ err *errand_run_submit(struct work *w, const struct errand_kind *kind,
     if (must_wait_for_callback(w, kind, errand))
         return NULL;
 
+    const char *obstacle = NULL;
+    if (kind->examine)
+        TRY(kind->examine(w, errand, &obstacle));
+    if (obstacle)
+        return fail_step(w, kind, errand, "failed", obstacle, S(""));
+
     str callback;
     struct fal_submission submission;
     err *e = note_submitting(w, kind, errand, &callback);
@@ -404,6 +429,8 @@ err *errand_run_submit(struct work *w, const struct errand_kind *kind,
         return errand->attempt > 1
                    ? drop_request(w->db, w->arena, kind, errand, submission.cancel_url)
                    : NULL;
+    if (is_set_aside(kind, errand, submission.request_id)) /* its failure was faster */
+        return errand_not_submitted(w->db, kind->statements, errand->id);
     return note_submission(w, kind, errand, &submission);
 }
 
@@ -452,8 +479,9 @@ err *errand_run_check(struct work *w, const struct errand_kind *kind)
     if (e && !is_lost)
         return e;
 
+    str asked = errand->status_url;
     TRY(lock_awaited(w, kind, &errand, &is_awaited));
-    if (!is_awaited)
+    if (!is_awaited || !str_eq(errand->status_url, asked))
         return NULL;
     if (is_lost)
         return fail_step(w, kind, errand, "failed", "upstream", S("FAL does not know the request"));
@@ -465,15 +493,15 @@ err *errand_run_result(struct work *w, const struct errand_kind *kind)
     struct errand *errand;
     bool is_awaited;
     TRY(peek_awaited(w, kind, &errand, &is_awaited));
-    if (!is_awaited)
+    if (!is_awaited || str_empty(errand->response_url))
         return NULL;
 
     struct fal_outcome outcome;
-    str raw;
-    TRY(fal_result(w->arena, &w->bot->fal, errand->response_url, &outcome, &raw));
+    str raw, asked = errand->response_url;
+    TRY(fal_result(w->arena, &w->bot->fal, asked, &outcome, &raw));
 
     TRY(lock_awaited(w, kind, &errand, &is_awaited));
-    if (!is_awaited)
+    if (!is_awaited || !str_eq(errand->response_url, asked))
         return NULL;
     w->forget_user_chat_id = errand->chat_id;
     return take_outcome(w->db, w->arena, kind, errand, &outcome, raw);
@@ -500,7 +528,8 @@ err *errand_run_cancel(struct work *w, const struct errand_kind *kind)
         return NULL;
     }
     enum fal_cancelled cancelled = FAL_CANCEL_REQUESTED;
-    err *e = fal_cancel(w->arena, &w->bot->fal, errand->cancel_url, &cancelled);
+    str asked = errand->cancel_url;
+    err *e = fal_cancel(w->arena, &w->bot->fal, asked, &cancelled);
     bool is_unheard = e && err_is_waiting(e) && errand_is_silent(kind, w->bot->conf, errand);
     if (e && !is_unheard)
         return e;
@@ -508,6 +537,10 @@ err *errand_run_cancel(struct work *w, const struct errand_kind *kind)
     TRY(lock_awaited(w, kind, &errand, &is_awaited));
     if (!is_awaited)
         return NULL;
+    if (!str_eq(errand->cancel_url, asked)) { /* another request has taken its place */
+        w->again_ms = kind->first_check_ms;
+        return NULL;
+    }
     if (is_unheard)
         return end_unheard(w, kind, errand);
     if (cancelled == FAL_CANCEL_TOO_LATE)

@@ -35,6 +35,9 @@ struct errand_kind {
 
     /* The thing that has the errand as its first member; opens the transaction and holds its row. */
     err *(*lock)(struct db *db, struct arena *a, str id, struct errand **out);
+    /* Before FAL is asked: *failure becomes the machine word when it cannot be done any more; NULL: it
+     * always can. submit() gets the same errand. */
+    err *(*examine)(struct work *w, struct errand *errand, const char **failure);
     /* The last part of the callback's path. */
     const char *(*entrance)(const struct errand *errand);
     /* FAL waits or works: tells the user. */
@@ -42,6 +45,12 @@ struct errand_kind {
     /* Keeps FAL's result and queues what follows from it; the row is locked. */
     err *(*take)(struct db *db, struct arena *a, struct errand *errand, struct json_object *payload,
                  str raw);
+    /* FAL has failed. *is_seen_to: the errand has been ended, or its request set aside and what was missing
+     * is under way, so that it is submitted again. May be NULL. */
+    err *(*mend)(struct db *db, struct arena *a, struct errand *errand,
+                 const struct fal_failure *failure, str request_id, bool *is_seen_to);
+    /* Whether that is the request that was set aside; NULL: there never is one. */
+    bool (*is_set_aside)(const struct errand *errand, str request_id);
     /* Whether the user has asked for the cancelling and pays for it; NULL: nobody ever does. */
     bool (*is_cancel_paid)(const struct errand *errand);
 };

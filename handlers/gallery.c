@@ -64,12 +64,18 @@ static const struct kv *card_values(struct arena *a, const struct card *card)
         KV("index", card->index),
         KV("total", card->total),
         KV("words", str_clip_points(a, image->words, SHOWN_WORDS_MAX)),
+        KV("avatar", image->avatar_name),
         KV("ratio", image->aspect_ratio),
         {0},
     };
     struct kv *kept = NEW_ARRAY(a, struct kv, ARRAY_LEN(values));
     memcpy(kept, values, sizeof values);
     return kept;
+}
+
+static enum text card_text(const struct card *card)
+{
+    return str_empty(card->image->avatar_name) ? T_gallery_card : T_gallery_card_avatar;
 }
 
 /* An image that was never sent goes by a job; all others in the answer to the tap. */
@@ -99,13 +105,13 @@ static err *show(struct turn *t, const struct image *image, int64_t index, int64
     if (str_empty(image->file_id))
         return send_later(t, &card);
     card_buttons(&t->keyboard, t->bot->conf, &card);
-    return say_photo_here(t, image->file_id, T_gallery_card, card_values(t->arena, &card));
+    return say_photo_here(t, image->file_id, card_text(&card), card_values(t->arena, &card));
 }
 
 static err *show_empty(struct turn *t)
 {
     keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_imagen, S("imagen:open"));
+    keyboard_button(&t->keyboard, T_button_create, S("create:open"));
     keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
     return edit(t, T_gallery_empty);
 }
@@ -293,6 +299,6 @@ err *job_gallery_send(struct work *w)
     json_i64(w->payload, "total", &card.total);
     struct keyboard k = keyboard_new(w->arena, language);
     card_buttons(&k, w->bot->conf, &card);
-    str caption = text_html(w->arena, language, T_gallery_card, card_values(w->arena, &card));
+    str caption = text_html(w->arena, language, card_text(&card), card_values(w->arena, &card));
     return photo_send(w, chat_id, &image, caption, &k);
 }

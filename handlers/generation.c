@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "db/ledger.h"
 #include "db/queries.h"
+#include "handlers/lora.h"
 
 enum {
     IMAGE_MAX_BYTES = TELEGRAM_PHOTO_MAX_BYTES, /* what cannot be shown is not paid for */
@@ -27,6 +28,8 @@ static void cancel_button(struct keyboard *k, const struct generation *g)
 
 static void tell_progress(struct work *w, const struct generation *g, str html)
 {
+    if (g->is_preview)
+        return; /* nobody has asked for it, and it shall be a surprise */
     struct keyboard k = keyboard_new(w->arena, language_of(g->errand.language));
     cancel_button(&k, g);
     errand_tell(w, &generation_errands, &g->errand, html, &k);
@@ -110,6 +113,15 @@ err *generation_order(struct turn *t, struct generation *order)
                 KV("price", order->errand.price_coins));
 }
 
+err *generation_queue(struct db *db, struct arena *a, const struct generation *order)
+{
+    bool added;
+    TRY(generation_add(db, order, &added));
+    if (added)
+        TRY(errand_queue(db, a, &order->errand, "fal", "generation_submit", 0, S(""), 0));
+    return NULL;
+}
+
 /* Before FAL has it, it simply ends; afterwards FAL is asked, and may have finished by then. */
 err *on_generation_cancel(struct turn *t)
 {
@@ -137,6 +149,8 @@ static err *submit(struct work *w, struct errand *errand, str callback_url,
                    struct fal_submission *out)
 {
     const struct generation *g = generation_of(errand);
+    if (is_with_avatar(g))
+        return lora_submit(w, g, callback_url, out);
     const struct fal_imagen4 ask = {
         .model = errand->model,
         .prompt = g->words,
@@ -186,6 +200,25 @@ static err *lock_errand(struct db *db, struct arena *a, str id, struct errand **
     return NULL;
 }
 
+static err *examine(struct work *w, struct errand *errand, const char **failure)
+{
+    return lora_examine(w, generation_of(errand), failure);
+}
+
+static err *mend(struct db *db, struct arena *a, struct errand *errand,
+                 const struct fal_failure *failure, str request_id, bool *is_seen_to)
+{
+    return lora_mend(db, a, generation_of(errand), failure, request_id, is_seen_to);
+}
+
+/* Its number stands in the row, its addresses do no more. */
+static bool is_set_aside(const struct errand *errand, str request_id)
+{
+    const struct generation *g = (const struct generation *)errand;
+    return str_empty(errand->status_url) && !str_empty(request_id) &&
+           str_eq(g->request_id, request_id);
+}
+
 static const char *entrance(const struct errand *errand)
 {
     (void)errand;
@@ -211,9 +244,12 @@ const struct errand_kind generation_errands = {
     .check_most_ms = 30 * 1000,
     .most_age_ms = most_age_ms,
     .lock = lock_errand,
+    .examine = examine,
     .entrance = entrance,
     .show = show_status,
     .take = take_images,
+    .mend = mend,
+    .is_set_aside = is_set_aside,
 };
 
 err *job_generation_submit(struct work *w)
@@ -337,6 +373,8 @@ err *job_generation_store(struct work *w)
     TRY(generation_lock(w->db, w->arena, g.errand.id, &g));
     TRY(image_add(w->db, &image, (int64_t)file.bytes.len, side_told(w->payload, "width"),
                   side_told(w->payload, "height")));
+    if (g.is_preview)
+        TRY(avatar_set_preview(w->db, g.avatar_id, key));
     return settle_after_last(w, &g);
 }
 

@@ -3,6 +3,7 @@
  *
  *     generation_order()          a turn: holds the coins, makes the row, queues the first job
  *     job_generation_submit …     the steps of any errand, see errand.h
+ *     job_generation_lora         brings what FAL has lost, see lora.h
  *     job_generation_store        copies one image to the object store; the last one settles
  *
  * How it ends for the user is in delivery.h.
@@ -18,6 +19,8 @@ extern const struct errand_kind generation_errands;
 
 /* Spends: the price stood on the button. order: all but its owner and chat. */
 err *generation_order(struct turn *t, struct generation *order);
+/* One that costs nothing and that nobody waits for: all but its price stands in it. */
+err *generation_queue(struct db *db, struct arena *a, const struct generation *order);
 err *on_generation_cancel(struct turn *t);
 
 err *job_generation_submit(struct work *w);

@@ -23,6 +23,7 @@ static const struct order_form form = {
     .quality_field = "d.speed",
     .qualities = speeds,
     .quality_count = ARRAY_LEN(speeds),
+    .usual_quality = "standard",
     .draw = draw_imagen_options,
 };
 
@@ -60,7 +61,7 @@ err *on_imagen_words(struct turn *t)
     if (!str_points_within(t->text, WORDS_MIN, WORDS_MAX))
         return refuse(t, T_imagen_bad_words, KV("least", (int)WORDS_MIN),
                       KV("most", (int)WORDS_MAX));
-    order_begin(t, &form, S("standard"));
+    order_begin(t, &form, t->text, S("standard"));
     return draw_imagen_options(t);
 }
 
@@ -109,6 +110,6 @@ err *on_imagen_again(struct turn *t)
 {
     struct generation order;
     bool is_offered;
-    TRY(order_repeat(t, &order, &is_offered));
+    TRY(order_repeat(t, &form, &order, &is_offered));
     return is_offered ? NULL : generation_order(t, &order);
 }

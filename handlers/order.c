@@ -10,15 +10,15 @@ enum {
 
 static const char *const ratios[] = {"1:1", "3:4", "4:3", "9:16", "16:9"};
 
-static bool is_with_avatar(str generation_type)
+static bool is_for_avatar(str generation_type)
 {
     return str_eq(generation_type, S("avatar"));
 }
 
 int64_t order_price(const struct conf *conf, str generation_type, int64_t images)
 {
-    return images * (is_with_avatar(generation_type) ? conf->image_generation_cost_coins
-                                                     : conf->imagen4_generation_cost_coins);
+    return images * (is_for_avatar(generation_type) ? conf->image_generation_cost_coins
+                                                    : conf->imagen4_generation_cost_coins);
 }
 
 int64_t order_form_price(const struct turn *t, const struct order_form *form, int64_t images)
@@ -42,15 +42,20 @@ static bool has_quality(const struct order_form *form, str name)
 }
 
 /* The order gets its name here, so that two taps on its button are one order. */
-void order_begin(struct turn *t, const struct order_form *form, str quality)
+void order_begin(struct turn *t, const struct order_form *form, str words, str quality)
 {
-    assert(has_quality(form, quality));
     const struct user_settings *settings = &t->user->settings;
     field_put(t, "d.order", random_uuid(t->arena));
-    field_put(t, "d.words", t->text);
+    field_put(t, "d.words", words);
     field_put(t, "d.ratio", settings->default_aspect_ratio);
     field_put_i64(t, "d.count", settings->default_image_count);
-    field_put(t, form->quality_field, quality);
+    field_put(t, form->quality_field,
+              has_quality(form, quality) ? quality : str_from(form->usual_quality));
+}
+
+void order_rename(struct turn *t)
+{
+    field_put(t, "d.order", random_uuid(t->arena));
 }
 
 str order_shown_words(const struct turn *t)
@@ -206,8 +211,8 @@ void again_button(struct keyboard *k, const struct conf *conf, str generation_ty
     int64_t price = order_price(conf, generation_type, count);
     str argument = str_printf(k->arena, STR_FMT ":%d:%" PRId64, STR_ARG(generation_id), count,
                               price);
-    keyboard_button(k, T_button_again, tap_for(k->arena, "imagen:again", argument),
-                    KV("price", price));
+    const char *tap = is_for_avatar(generation_type) ? "flux:again" : "imagen:again";
+    keyboard_button(k, T_button_again, tap_for(k->arena, tap, argument), KV("price", price));
 }
 
 /* The button was drawn when another price was asked: nothing is spent, and it is offered anew. */
@@ -233,9 +238,12 @@ static err *name_repeat(struct turn *t, str *id)
 
 /* The button says how many, all of an order under its result or one under an image of the gallery,
  * and what is paid: the price that stood on it. */
-err *order_repeat(struct turn *t, struct generation *order, bool *is_offered)
+err *order_repeat(struct turn *t, const struct order_form *form, struct generation *order,
+                  bool *is_offered)
 {
     *order = *t->generation;
+    if (!str_eq(order->generation_type, str_from(form->generation_type)))
+        return fail(t->arena, ERR_NOT_FOUND, "the button is of another kind of order");
     str count_text, price_text;
     int64_t count, price;
     str_cut(t->argument, ':', &count_text, &price_text);
@@ -246,6 +254,7 @@ err *order_repeat(struct turn *t, struct generation *order, bool *is_offered)
     if (*is_offered)
         return offer_again(t, order);
     order->errand.price_coins = price;
+    order->is_preview = false; /* a present is given once */
     t->keeps_message = true;
     return name_repeat(t, &order->errand.id);
 }

@@ -10,7 +10,7 @@
  * words make another order, and an old keyboard must not choose for it, let
  * alone pay.
  *
- *     order_begin(t, &form, quality);
+ *     order_begin(t, &form, words, quality);
  *     order_choices(t, &form);
  *     order_make_button(t, &form);
  *     …
@@ -34,7 +34,8 @@ struct order_form {
     const char *quality_field;
     const struct order_quality *qualities;
     size_t quality_count;
-    handler *draw; /* the screen of options, after a choice */
+    const char *usual_quality; /* in place of one that the row does not have */
+    handler *draw;             /* the screen of options, after a choice */
 };
 
 /* What so many images of this kind cost today. */
@@ -44,8 +45,10 @@ err *order_refuse_without_coins(struct turn *t, int64_t price);
 
 /* -- the dialog -- */
 
-/* New words, t->text: an order with a name of its own and the user's usual choices. */
-void order_begin(struct turn *t, const struct order_form *form, str quality);
+/* New words: an order with a name of its own, this quality, and else the user's usual choices. */
+void order_begin(struct turn *t, const struct order_form *form, str words, str quality);
+/* Something that stands on no button has changed: keyboards drawn before are void. */
+void order_rename(struct turn *t);
 /* As much of the words as the screen of options shows. */
 str order_shown_words(const struct turn *t);
 /* Three rows of t->keyboard: shape, number, quality. */
@@ -75,5 +78,6 @@ void again_button(struct keyboard *k, const struct conf *conf, str generation_ty
                   str generation_id, int count);
 /* t->generation as the tapped button repeats it: number, price and a name of its own. is_offered: its
  * price has changed, nothing is spent and the button was drawn anew. Refuses while the last repeat
- * from this button is at work. */
-err *order_repeat(struct turn *t, struct generation *order, bool *is_offered);
+ * from this button is at work. ERR_NOT_FOUND when it is of another kind. */
+err *order_repeat(struct turn *t, const struct order_form *form, struct generation *order,
+                  bool *is_offered);

@@ -2,10 +2,13 @@
 
 #include "handlers/admin.h"
 #include "handlers/avatar.h"
+#include "handlers/create.h"
 #include "handlers/delivery.h"
+#include "handlers/flux.h"
 #include "handlers/gallery.h"
 #include "handlers/generation.h"
 #include "handlers/imagen.h"
+#include "handlers/lora.h"
 #include "handlers/photos.h"
 #include "handlers/start.h"
 
@@ -14,8 +17,11 @@
 const struct state_row state_rows[STATE_COUNT] = {
     [ST_stay]           = {"stay",           NULL},
     [ST_idle]           = {"idle",           on_menu},
+    [ST_create]         = {"create",         on_create_open},
     [ST_imagen_words]   = {"imagen_words",   draw_imagen_words},
     [ST_imagen_options] = {"imagen_options", draw_imagen_options},
+    [ST_flux_words]     = {"flux_words",     draw_flux_words},
+    [ST_flux_options]   = {"flux_options",   draw_flux_options},
     [ST_avatar_type]    = {"avatar_type",    draw_avatar_type},
     [ST_avatar_gender]  = {"avatar_gender",  draw_avatar_gender},
     [ST_avatar_name]    = {"avatar_name",    draw_avatar_name},
@@ -26,7 +32,7 @@ const struct state_row state_rows[STATE_COUNT] = {
 const struct route commands[] = {
     {"/start",    on_start,        NEED_NOTHING, ST_idle},
     {"/menu",     on_menu,         NEED_NOTHING, ST_idle},
-    {"/create",   on_imagen_open,  NEED_NOTHING, ST_imagen_words},
+    {"/create",   on_create_open,  NEED_NOTHING, ST_create},
     {"/avatars",  on_avatar_open,  NEED_NOTHING, ST_idle},
     {"/gallery",  on_gallery_open, NEED_NOTHING, ST_idle},
     {"/balance",  on_balance,      NEED_NOTHING, ST_idle},
@@ -55,9 +61,15 @@ const struct route taps[] = {
     {"language:open",     on_language,           NEED_NOTHING,    ST_idle},
     {"language:set",      on_language_set,       NEED_NOTHING,    ST_idle},
     {"balance:open",      on_balance,            NEED_NOTHING,    ST_idle},
+    {"create:open",       on_create_open,        NEED_NOTHING,    ST_create},
     {"imagen:open",       on_imagen_open,        NEED_NOTHING,    ST_imagen_words},
     {"imagen:make",       on_imagen_made,        NEED_NOTHING,    ST_stay},
     {"imagen:again",      on_imagen_again,       NEED_GENERATION, ST_idle},
+    {"flux:open",         on_flux_open,          NEED_NOTHING,    ST_flux_words},
+    {"flux:avatar",       on_flux_avatar,        NEED_NOTHING,    ST_stay},
+    {"flux:use",          on_flux_use,           NEED_AVATAR,     ST_flux_words},
+    {"flux:make",         on_flux_made,          NEED_NOTHING,    ST_stay},
+    {"flux:again",        on_flux_again,         NEED_GENERATION, ST_idle},
     {"generation:cancel", on_generation_cancel,  NEED_GENERATION, ST_stay},
     {"avatar:open",       on_avatar_open,        NEED_NOTHING,    ST_idle},
     {"avatar:show",       on_avatar_show,        NEED_AVATAR,     ST_idle},
@@ -93,19 +105,27 @@ const struct route taps[] = {
 };
 
 const struct step steps[] = {
+    {ST_create,         IN_TEXT, NULL,           on_imagen_words, ST_imagen_options, "words alone are a description"},
     {ST_imagen_words,   IN_TEXT, NULL,           on_imagen_words, ST_imagen_options, "words make an order"},
     {ST_imagen_options, IN_TEXT, NULL,           on_imagen_words, ST_imagen_options, "other words replace them"},
     {ST_imagen_options, IN_TAP,  "imagen:ratio", on_imagen_ratio, ST_stay,           "a choice is marked"},
     {ST_imagen_options, IN_TAP,  "imagen:count", on_imagen_count, ST_stay,           "a choice is marked"},
     {ST_imagen_options, IN_TAP,  "imagen:speed", on_imagen_speed, ST_stay,           "a choice is marked"},
     {ST_imagen_options, IN_TAP,  "imagen:make",  on_imagen_make,  ST_idle,           "the order is paid and under way"},
+    {ST_flux_words,     IN_TEXT, NULL,           on_flux_words,   ST_flux_options,   "words make an order"},
+    {ST_flux_words,     IN_TAP,  "flux:use",     on_flux_change,  ST_stay,           "another avatar, the same question"},
+    {ST_flux_options,   IN_TEXT, NULL,           on_flux_words,   ST_flux_options,   "other words replace them"},
+    {ST_flux_options,   IN_TAP,  "flux:use",     on_flux_change,  ST_stay,           "another avatar, the same words"},
+    {ST_flux_options,   IN_TAP,  "flux:ratio",   on_flux_ratio,   ST_stay,           "a choice is marked"},
+    {ST_flux_options,   IN_TAP,  "flux:count",   on_flux_count,   ST_stay,           "a choice is marked"},
+    {ST_flux_options,   IN_TAP,  "flux:quality", on_flux_quality, ST_stay,           "a choice is marked"},
+    {ST_flux_options,   IN_TAP,  "flux:make",    on_flux_make,    ST_idle,           "the order is paid and under way"},
     {ST_avatar_type,    IN_TAP,  "avatar:portrait", on_avatar_portrait, ST_avatar_gender, "a portrait is asked for its gender"},
     {ST_avatar_type,    IN_TAP,  "avatar:type",  on_avatar_type,     ST_avatar_name, "a style or a thing has none"},
     {ST_avatar_gender,  IN_TAP,  "avatar:gender", on_avatar_gender,  ST_avatar_name, "then it is named"},
     {ST_avatar_name,    IN_TEXT, NULL,           on_avatar_name,     ST_avatar_photos, "a name makes a draft and opens its upload"},
     {ST_avatar_rename,  IN_TEXT, NULL,           on_avatar_new_name, ST_idle,        "the card shows the new name"},
     {ST_avatar_photos,  IN_PHOTO, NULL,          on_photo,        ST_stay,           "a photo is received"},
-    {ST_avatar_photos,  IN_TEXT,  NULL,          on_photos_words, ST_stay,           "photos are awaited"},
     {ST_avatar_photos,  IN_TAP,  "menu:open",    on_menu,         ST_idle,           "the draft waits"},
     {ST_idle,           IN_PHOTO, NULL,          on_photo_astray, ST_stay,           "a draft can be gone on with"},
     {ST_stay, IN_TEXT, NULL, NULL, ST_stay, NULL},
@@ -117,6 +137,7 @@ const struct job_route job_routes[] = {
     {"generation_result",  "fal",   job_generation_result,  give_up_generation},
     {"generation_cancel",  "fal",   job_generation_cancel,  give_up_generation},
     {"generation_drop",    "fal",   errand_run_drop,        NULL},
+    {"generation_lora",    "media", job_generation_lora,    give_up_generation},
     {"generation_store",   "media", job_generation_store,   give_up_store},
     {"generation_deliver", "send",  job_generation_deliver, NULL},
     {"generation_explain", "send",  job_generation_explain, NULL},

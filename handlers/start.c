@@ -10,7 +10,7 @@ static void menu_buttons(struct turn *t)
 {
     struct keyboard *k = &t->keyboard;
     keyboard_row(k);
-    keyboard_button(k, T_button_imagen, S("imagen:open"));
+    keyboard_button(k, T_button_create, S("create:open"));
     keyboard_row(k);
     keyboard_button(k, T_button_avatars, S("avatar:open"), KV("n", t->user->avatars));
     keyboard_button(k, T_button_gallery, S("gallery:open"));

@@ -6,8 +6,11 @@
 
 #define STATES(X)                                                                                  \
     X(idle)                                                                                        \
+    X(create)                                                                                      \
     X(imagen_words)                                                                                \
     X(imagen_options)                                                                              \
+    X(flux_words)                                                                                  \
+    X(flux_options)                                                                                \
     X(avatar_type)                                                                                 \
     X(avatar_gender)                                                                               \
     X(avatar_name)                                                                                 \

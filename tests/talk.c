@@ -532,6 +532,8 @@ static void leave_dead_mark(struct arena *a, str raw)
 
 static void killed(str raw, bool after_postgres)
 {
+    if (str_empty(raw))
+        return; /* the step could not be understood, and has been told of */
     struct arena *a = arena_new(TURN_MEMORY_BYTES);
     struct snapshot snapshot = {0};
     check(take_snapshot(a, &snapshot));

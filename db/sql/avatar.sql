@@ -49,3 +49,14 @@ where id = (select id from avatars
             order by created_at desc, id desc
             limit 1)
   and not exists (select from avatars where user_id = $1 and is_main)
+
+-- :avatar_set_preview writes
+update avatars set preview_key = $2, updated_at = now() where id = $1
+
+-- :avatar_file_find
+select bucket, object_key, content_type, size_bytes, fal_url
+from avatar_files
+where avatar_id = $1 and kind = $2
+
+-- :avatar_file_set_url writes
+update avatar_files set fal_url = $3 where avatar_id = $1 and kind = $2

@@ -3,23 +3,32 @@
 -- :generation_add writes
 insert into image_generations (id, user_id, chat_id, generation_type, source_model, original_prompt,
                                final_prompt, quality_preset, aspect_ratio, num_images, price,
-                               language)
-values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11)
+                               language, is_preview, avatar_id, seed, prompt_metadata)
+values ($1, $2, $3, $4, $5, $6, coalesce(nullif($12, ''), $6), $7, $8, $9, $10, $11, $13, $14, $15,
+        jsonb_strip_nulls(jsonb_build_object('num_inference_steps', $16::int,
+            'guidance_scale', $17::float8, 'lora_scale', $18::float8, 'width', $19::int,
+            'height', $20::int)))
 on conflict (id) do nothing
 returning id
 
 -- :generation_find
-select id, user_id, chat_id, generation_type, source_model, original_prompt, quality_preset,
-       aspect_ratio, num_images, price, language, status,
-       status in ('pending', 'processing') as is_open, attempt,
-       fal_status_url, fal_response_url, fal_cancel_url,
-       coalesce((extract(epoch from now() - submitting_at) * 1000)::bigint, -1) as submitting_ms,
-       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at))
+select g.id, g.user_id, g.chat_id, g.generation_type, g.source_model, g.original_prompt,
+       g.quality_preset, g.aspect_ratio, g.num_images, g.price, g.language, g.status,
+       g.status in ('pending', 'processing') as is_open, g.attempt, g.fal_request_id,
+       g.fal_status_url, g.fal_response_url, g.fal_cancel_url,
+       coalesce((extract(epoch from now() - g.submitting_at) * 1000)::bigint, -1) as submitting_ms,
+       (extract(epoch from now() - coalesce(g.last_status_check, g.submitted_at, g.created_at))
            * 1000)::bigint as silent_ms,
-       (extract(epoch from now() - created_at) * 1000)::bigint as age_ms,
-       fal_response_data is not null as has_result, fal_response_data, failure, generation_seconds
-from image_generations
-where id = $2 and user_id = $1
+       (extract(epoch from now() - g.created_at) * 1000)::bigint as age_ms,
+       g.fal_response_data is not null as has_result, g.fal_response_data, g.failure,
+       g.generation_seconds, g.avatar_id, a.name as avatar_name, g.final_prompt, g.seed, g.is_preview,
+       m.num_inference_steps, m.guidance_scale, m.lora_scale, m.width, m.height, m.lora_uploads
+from image_generations g
+left join avatars a on a.id = g.avatar_id,
+     jsonb_to_record(g.prompt_metadata) as m(num_inference_steps int, guidance_scale float8,
+                                             lora_scale float8, width int, height int,
+                                             lora_uploads int)
+where g.id = $2 and g.user_id = $1
 
 -- Names are made of the button and a number. The first that no finished order has is the one, found
 -- in one trip however often the button was tapped.
@@ -42,18 +51,24 @@ limit 1
 
 -- The reading half of every step of the work: the row stays as it is read until the step is over.
 -- :generation_lock writes
-select id, user_id, chat_id, generation_type, source_model, original_prompt, quality_preset,
-       aspect_ratio, num_images, price, language, status,
-       status in ('pending', 'processing') as is_open, attempt,
-       fal_status_url, fal_response_url, fal_cancel_url,
-       coalesce((extract(epoch from now() - submitting_at) * 1000)::bigint, -1) as submitting_ms,
-       (extract(epoch from now() - coalesce(last_status_check, submitted_at, created_at))
+select g.id, g.user_id, g.chat_id, g.generation_type, g.source_model, g.original_prompt,
+       g.quality_preset, g.aspect_ratio, g.num_images, g.price, g.language, g.status,
+       g.status in ('pending', 'processing') as is_open, g.attempt, g.fal_request_id,
+       g.fal_status_url, g.fal_response_url, g.fal_cancel_url,
+       coalesce((extract(epoch from now() - g.submitting_at) * 1000)::bigint, -1) as submitting_ms,
+       (extract(epoch from now() - coalesce(g.last_status_check, g.submitted_at, g.created_at))
            * 1000)::bigint as silent_ms,
-       (extract(epoch from now() - created_at) * 1000)::bigint as age_ms,
-       fal_response_data is not null as has_result, fal_response_data, failure, generation_seconds
-from image_generations
-where id = $1
-for update
+       (extract(epoch from now() - g.created_at) * 1000)::bigint as age_ms,
+       g.fal_response_data is not null as has_result, g.fal_response_data, g.failure,
+       g.generation_seconds, g.avatar_id, a.name as avatar_name, g.final_prompt, g.seed, g.is_preview,
+       m.num_inference_steps, m.guidance_scale, m.lora_scale, m.width, m.height, m.lora_uploads
+from image_generations g
+left join avatars a on a.id = g.avatar_id,
+     jsonb_to_record(g.prompt_metadata) as m(num_inference_steps int, guidance_scale float8,
+                                             lora_scale float8, width int, height int,
+                                             lora_uploads int)
+where g.id = $1
+for update of g
 
 -- :generation_submitting writes
 update image_generations
@@ -76,14 +91,30 @@ update image_generations set last_status_check = now() where id = $1
 
 -- :generation_keep_result writes
 update image_generations
-set status = 'processing', submitting_at = null, last_status_check = now(), fal_response_data = $2
+set status = 'processing', submitting_at = null, last_status_check = now(), fal_response_data = $2,
+    prompt_metadata = prompt_metadata || jsonb_strip_nulls(jsonb_build_object(
+        'seed_returned', coalesce($2::jsonb -> 'payload' -> 'seed', $2::jsonb -> 'seed')))
+where id = $1
+
+-- It can be submitted again; its request is remembered, so that what else FAL says of it is passed over.
+-- :generation_set_aside writes
+update image_generations
+set status = 'pending', submitting_at = null, last_status_check = now(),
+    fal_request_id = coalesce(nullif($2, ''), fal_request_id), fal_status_url = null,
+    fal_response_url = null, fal_cancel_url = null, fal_response_data = null,
+    prompt_metadata = prompt_metadata || jsonb_build_object(
+        'lora_uploads', coalesce((prompt_metadata ->> 'lora_uploads')::int, 0) + 1)
 where id = $1
 
 -- :generation_complete writes
-update image_generations
-set status = 'completed', completed_at = now(),
-    generation_seconds = extract(epoch from clock_timestamp() - created_at)
-where id = $1
+with done as (
+    update image_generations
+    set status = 'completed', completed_at = now(),
+        generation_seconds = extract(epoch from clock_timestamp() - created_at)
+    where id = $1
+    returning avatar_id
+)
+update avatars a set generations_count = a.generations_count + 1 from done where a.id = done.avatar_id
 
 -- :generation_reopen writes
 update image_generations

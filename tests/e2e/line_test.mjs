@@ -31,6 +31,7 @@ for (const language of ["ru", "en"])
         assert.ok(atFirst > 0);
 
         for (const [words, ratio] of [["рыжий кот в скафандре", "16:9"], ["a lighthouse in the snow", "1:1"]]) {
+            await walk.tap("create:open");
             await walk.tap("imagen:open");
             await walk.say(words);
             await walk.tap("imagen:ratio", ratio);

@@ -80,7 +80,7 @@ export class Person {
 
     async start() {
         await this.say("/start");
-        await this.see((message) => buttonsOf(message).some((button) => button.callback_data === "imagen:open"));
+        await this.see((message) => buttonsOf(message).some((button) => button.callback_data === "create:open"));
         this.rowId = (await this.ground.row("select id from users where telegram_id = :'id'", { id: this.id })).id;
         return this;
     }
@@ -88,7 +88,7 @@ export class Person {
     // From the words to the button that pays: the tap that makes the order.
     async chooses(words, choices = []) {
         await this.say("/create");
-        await this.see(/what to draw/i);
+        await this.see(/What shall we draw/);
         await this.say(words);
         await this.see(/Choose the shape/);
         for (const choice of choices) {

@@ -1,0 +1,9 @@
+/*
+ * create.h - what can be drawn: the first screen of every picture.
+ *
+ * Words that are sent right there are a description, as after its button.
+ */
+#pragma once
+#include "handlers/turn.h"
+
+err *on_create_open(struct turn *t);
