@@ -199,6 +199,7 @@ static void stop_lane(void)
     while (worker.task_count > 0)
         task_sleep_ms(LOOK_MS);
     cache_close(send_lane.reader);
+    queue_tidy(&send_lane.queue, INT64_MAX); /* no line's pace matters any more */
 }
 
 static void run_steps(void *steps)
