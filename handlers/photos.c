@@ -1,7 +1,6 @@
 #include "handlers/photos.h"
 
 #include <openssl/sha.h>
-#include <time.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -190,6 +189,7 @@ static err *say_full(struct turn *t)
 static err *say_gone(struct turn *t)
 {
     dialog_enter(t, ST_idle);
+    was_told(t, "d.astray", "d.astray_s"); /* and the rest of the album goes without words */
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
     return say(t, T_photos_gone);
@@ -229,6 +229,11 @@ err *on_photo(struct turn *t)
     return NULL;
 }
 
+err *on_photos_words(struct turn *t)
+{
+    return say(t, T_photos_awaited);
+}
+
 err *on_photo_astray(struct turn *t)
 {
     struct avatar draft;
@@ -248,15 +253,6 @@ err *on_photo_astray(struct turn *t)
 }
 
 /* ---------------------------------------------------------------- the viewer */
-
-static str local_time(struct arena *a, const struct photo *photo)
-{
-    time_t seconds = (time_t)(photo->created_at_ms / 1000 + photo->utc_offset_hours * 3600);
-    struct tm tm;
-    char text[32];
-    gmtime_r(&seconds, &tm);
-    return str_dup(a, (str){text, strftime(text, sizeof text, "%d.%m.%Y %H:%M", &tm)});
-}
 
 static int64_t kilobytes(const struct photo *photo)
 {
@@ -284,9 +280,12 @@ static const struct kv *card_values(struct arena *a, const struct photo *photo,
                                     const struct photo_place *place)
 {
     const struct kv values[] = {
-        KV("index", place->index),        KV("total", place->total),
-        KV("time", local_time(a, photo)), KV("kilobytes", kilobytes(photo)),
-        KV("width", photo->width),        KV("height", photo->height),
+        KV("index", place->index),
+        KV("total", place->total),
+        KV("date", date_shown(a, photo->created_at_ms, photo->utc_offset_hours)),
+        KV("kilobytes", kilobytes(photo)),
+        KV("width", photo->width),
+        KV("height", photo->height),
     };
     struct kv *kept = NEW_ARRAY(a, struct kv, ARRAY_LEN(values) + 1);
     memcpy(kept, values, sizeof values);
@@ -321,7 +320,7 @@ static err *show_photo(struct turn *t, const struct photo_place *place)
         return refuse(t, T_photos_closed);
     be_in_upload(t, photo.avatar_id);
     leave_screen(t);
-    str file_id = photo.is_file ? photo.file_id : photo.source_file_id;
+    str file_id = photo.is_kept || photo.is_file ? photo.file_id : photo.source_file_id;
     if (str_empty(file_id) && photo.is_kept)
         return send_later(t, &photo);
     viewer_buttons(&t->keyboard, &photo, place);
@@ -420,7 +419,7 @@ err *on_photos_delete(struct turn *t)
     if (str_eq(next.id, photo.id))
         TRY(photo_step(t->db, t->arena, t->user->id, photo.avatar_id, photo.id, -1, &next));
 
-    int left;
+    int left = 0;
     TRY(remove_photo(t, &photo, &left));
     hint(t, T_photo_deleted, KV("n", left));
     TRY(load_avatar(t, photo.avatar_id));
@@ -442,7 +441,7 @@ err *on_photos_keep(struct turn *t)
 err *on_photos_remove(struct turn *t)
 {
     struct photo photo;
-    int left;
+    int left = 0;
     TRY(photo_find(t->db, t->arena, t->user->id, t->argument, &photo));
     TRY(remove_photo(t, &photo, &left));
     TRY(photos_progress_queue(t->db, t->user->id, photo.avatar_id, t->chat_id));
@@ -744,6 +743,13 @@ static int64_t rounded_up(int64_t number, int64_t unit)
     return (number + unit - 1) / unit;
 }
 
+/* Telegram refuses to hand out what is too large, and does not always say how large it is. */
+static enum text words_of_refusal(const struct photo *photo)
+{
+    bool is_unsaid = str_eq(photo->refused, S("too_large")) && !photo->file_size_bytes;
+    return is_unsaid ? T_photo_too_large_somehow : refusal_text(photo->refused);
+}
+
 static str refusal_html(struct work *w, enum language language, const struct photo *photo)
 {
     const struct conf *conf = w->bot->conf;
@@ -758,7 +764,7 @@ static str refusal_html(struct work *w, enum language language, const struct pho
         KV("megapixels_most", conf->photo_max_pixels / PIXELS_OF_MEGAPIXEL),
         {0},
     };
-    return text_html(w->arena, language, refusal_text(photo->refused), values);
+    return text_html(w->arena, language, words_of_refusal(photo), values);
 }
 
 static str doubts_html(struct work *w, enum language language, const struct photo *photo)
@@ -767,7 +773,7 @@ static str doubts_html(struct work *w, enum language language, const struct phot
     str word, rest = photo->doubts;
     while (!str_empty(rest)) {
         str_cut(rest, ',', &word, &rest);
-        buf_add(&lines, S("\n• "));
+        buf_add(&lines, lines.len ? S("\n• ") : S("• "));
         buf_add(&lines, text_plain(w->arena, language, doubt_text(word),
                                    KVS(KV("width", photo->width), KV("height", photo->height))));
     }

@@ -24,6 +24,7 @@ err *draw_photos(struct turn *t);
 err *on_photos_open(struct turn *t);
 err *on_photo(struct turn *t);
 err *on_photo_astray(struct turn *t); /* no upload is open */
+err *on_photos_words(struct turn *t);
 err *on_photos_tips(struct turn *t);
 
 /* The viewer: one a screen, newest first. */

@@ -126,6 +126,7 @@ const struct step steps[] = {
     {ST_avatar_name,    IN_TEXT, NULL,           on_avatar_name,     ST_avatar_photos, "a name makes a draft and opens its upload"},
     {ST_avatar_rename,  IN_TEXT, NULL,           on_avatar_new_name, ST_idle,        "the card shows the new name"},
     {ST_avatar_photos,  IN_PHOTO, NULL,          on_photo,        ST_stay,           "a photo is received"},
+    {ST_avatar_photos,  IN_TEXT,  NULL,          on_photos_words, ST_stay,           "photos are awaited"},
     {ST_avatar_photos,  IN_TAP,  "menu:open",    on_menu,         ST_idle,           "the draft waits"},
     {ST_idle,           IN_PHOTO, NULL,          on_photo_astray, ST_stay,           "a draft can be gone on with"},
     {ST_stay, IN_TEXT, NULL, NULL, ST_stay, NULL},

@@ -177,7 +177,8 @@ str reply_call(struct arena *a, int64_t chat_id, int64_t to_message_id, str html
                struct keyboard *k)
 {
     struct buf b = begin_call(a, "sendMessage", chat_id);
-    str to = json_make(a, KV("message_id", to_message_id), KV("allow_sending_without_reply", true));
+    str to = json_make(a, KV("message_id", to_message_id),
+                       KV("allow_sending_without_reply", (bool)true));
     put_words(&b, html);
     put_member(&b, "reply_parameters", V(JSON(to)));
     return end_call(&b, k);

@@ -157,18 +157,14 @@ static const char *const formats[] = {"jpeg", "png", "webp", NULL};
 static const char *const refusals[] = {"format", "unreadable", "too_small", "too_many_pixels",
                                        NULL};
 
-static bool read_hash(str text, uint64_t *out)
+static bool read_hash(struct arena *a, str text, uint64_t *out)
 {
-    if (text.len != 16)
+    str bytes;
+    if (!str_unhex(a, text, &bytes) || bytes.len != sizeof *out)
         return false;
     uint64_t hash = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const char *digits = "0123456789abcdef";
-        const char *at = memchr(digits, text.ptr[i], 16);
-        if (!at)
-            return false;
-        hash = hash << 4 | (uint64_t)(at - digits);
-    }
+    for (size_t i = 0; i < bytes.len; i++)
+        hash = hash << 8 | (unsigned char)bytes.ptr[i];
     *out = hash;
     return true;
 }
@@ -189,12 +185,12 @@ static bool read_sides(struct json_object *answer, struct media_photo *out)
     return true;
 }
 
-static bool read_measures(struct json_object *answer, struct media_photo *out)
+static bool read_measures(struct arena *a, struct json_object *answer, struct media_photo *out)
 {
     return read_sides(answer, out) && read_within(answer, "brightness", 255, &out->brightness) &&
            read_within(answer, "contrast", 128, &out->contrast) &&
            read_within(answer, "sharpness", 1e7, &out->sharpness) &&
-           read_hash(json_str(answer, "hash"), &out->hash) && !str_empty(out->format);
+           read_hash(a, json_str(answer, "hash"), &out->hash) && !str_empty(out->format);
 }
 
 static bool read_refusal(struct json_object *answer, struct media_photo *out)
@@ -204,7 +200,8 @@ static bool read_refusal(struct json_object *answer, struct media_photo *out)
     return is_one_of(out->refused, refusals) && (!is_measured || read_sides(answer, out));
 }
 
-static bool read_answer(struct json_object *answer, int64_t size, struct media_photo *out)
+static bool read_answer(struct arena *a, struct json_object *answer, int64_t size,
+                        struct media_photo *out)
 {
     out->refused = json_str(answer, "refused");
     out->format = json_str(answer, "format");
@@ -212,7 +209,7 @@ static bool read_answer(struct json_object *answer, int64_t size, struct media_p
         return false;
     if (!str_empty(out->refused))
         return size == 0 && read_refusal(answer, out);
-    return size > 0 && read_measures(answer, out);
+    return size > 0 && read_measures(a, answer, out);
 }
 
 static err *not_an_answer(struct arena *a, str line)
@@ -236,7 +233,8 @@ static err *receive(const struct call *c, struct media_photo *out)
 
     struct media_photo photo = {0};
     TRY(read_bytes(c, behind, (size_t)size, &photo.jpeg));
-    if (!read_answer(answer, size, &photo) || (size && !str_starts(photo.jpeg, S("\xff\xd8\xff"))))
+    if (!read_answer(c->arena, answer, size, &photo) ||
+        (size && !str_starts(photo.jpeg, S("\xff\xd8\xff"))))
         return not_an_answer(c->arena, line);
     if (size)
         photo.quality_score = media_quality_score(photo.width, photo.height, photo.brightness,

@@ -79,12 +79,19 @@ static void unref(void *image)
     g_object_unref(image);
 }
 
-/* The answer of a libvips call, handed to the arena. */
-static VipsImage *kept(struct arena *a, VipsImage *image)
+/* After each call of libvips: what it made is the arena's from here on. */
+static err *made(struct arena *a, int error, VipsImage **image)
 {
-    if (image)
-        arena_defer(a, unref, image);
-    return image;
+    if (error || !*image)
+        return unreadable(a);
+    arena_defer(a, unref, *image);
+    return NULL;
+}
+
+static err *open_header(struct arena *a, str bytes, VipsImage **out)
+{
+    *out = vips_image_new_from_buffer(bytes.ptr, bytes.len, "", NULL);
+    return made(a, 0, out);
 }
 
 static uint32_t big_endian(str bytes, size_t at)
@@ -160,13 +167,10 @@ static err *recognise(struct arena *a, str bytes, struct media_photo *out)
     return str_starts(loader, format->loader) ? NULL : refused(a, "format");
 }
 
-/* Reads the header alone; the sides are those of the picture held upright. */
-static err *measure_sides(struct arena *a, str bytes, const struct media_limits *limits,
+/* The sides are those of the picture held upright. */
+static err *measure_sides(struct arena *a, VipsImage *header, const struct media_limits *limits,
                           struct media_photo *out)
 {
-    VipsImage *header = kept(a, vips_image_new_from_buffer(bytes.ptr, bytes.len, "", NULL));
-    if (!header)
-        return unreadable(a);
     bool lies = vips_image_get_orientation_swap(header);
     out->width = lies ? header->Ysize : header->Xsize;
     out->height = lies ? header->Xsize : header->Ysize;
@@ -181,32 +185,50 @@ static err *measure_sides(struct arena *a, str bytes, const struct media_limits 
 
 /* -- the pixels -- */
 
-/* Upright, in sRGB, three channels of a byte, on white where it was transparent. */
-static err *decode(struct arena *a, str bytes, VipsImage **out)
+/* The profile that a picture brings along, if it is one for pictures of its sort. Without one a
+ * picture is sRGB by custom; libvips would then not convert it well: dark grey gets darker. */
+static bool has_profile(VipsImage *image)
+{
+    const void *profile;
+    size_t size;
+    return vips_image_get_typeof(image, VIPS_META_ICC_NAME) &&
+           !vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &size) &&
+           vips_icc_is_compatible_profile(image, profile, size);
+}
+
+/* Upright and no larger than what is kept. The libvips of Debian 12 forgets its own argument
+ * fail_on on this way, but passes on the options of the loader. */
+static err *shrink(struct arena *a, str bytes, const char *profile, VipsImage **out)
 {
     void *file = (void *)(uintptr_t)bytes.ptr; /* libvips only reads it */
-    VipsImage *image = NULL, *opaque = NULL, *colours = NULL, *plain = NULL;
-    if (vips_thumbnail_buffer(file, bytes.len, &image, KEPT_SIDE_PIXELS, "height", KEPT_SIDE_PIXELS,
-                              "size", VIPS_SIZE_DOWN, "export_profile", "srgb", "fail_on",
-                              VIPS_FAIL_ON_TRUNCATED, NULL))
-        return unreadable(a);
-    kept(a, image);
-    if (vips_colourspace(image, &colours, VIPS_INTERPRETATION_sRGB, NULL))
-        return unreadable(a);
-    kept(a, colours);
+    int error = vips_thumbnail_buffer(file, bytes.len, out, KEPT_SIDE_PIXELS, "height",
+                                      KEPT_SIDE_PIXELS, "size", VIPS_SIZE_DOWN, "option_string",
+                                      "[fail_on=truncated]", "export_profile", profile, NULL);
+    return made(a, error, out);
+}
+
+/* On white where it is transparent. */
+static err *make_opaque(struct arena *a, VipsImage *image, VipsImage **out)
+{
+    *out = image;
+    if (!vips_image_hasalpha(image))
+        return NULL;
     VipsArrayDouble *white = vips_array_double_newv(1, 255.0);
-    int error = vips_image_hasalpha(colours)
-                    ? vips_flatten(colours, &opaque, "background", white, NULL)
-                    : vips_copy(colours, &opaque, NULL);
+    int error = vips_flatten(image, out, "background", white, NULL);
     vips_area_unref(VIPS_AREA(white));
-    if (error)
-        return unreadable(a);
-    kept(a, opaque);
-    if (vips_cast_uchar(opaque, &plain, NULL))
-        return unreadable(a);
-    kept(a, plain);
-    *out = plain;
-    return plain->Bands == CHANNELS ? NULL : unreadable(a);
+    return made(a, error, out);
+}
+
+/* Three channels of a byte each, in sRGB. This only says what is to be done: libvips decodes when
+ * the pixels are asked for. */
+static err *decode(struct arena *a, str bytes, VipsImage *header, VipsImage **out)
+{
+    VipsImage *small = NULL, *colours = NULL, *opaque = NULL;
+    TRY(shrink(a, bytes, has_profile(header) ? "srgb" : NULL, &small));
+    TRY(made(a, vips_colourspace(small, &colours, VIPS_INTERPRETATION_sRGB, NULL), &colours));
+    TRY(make_opaque(a, colours, &opaque));
+    TRY(made(a, vips_cast_uchar(opaque, out, NULL), out));
+    return (*out)->Bands == CHANNELS ? NULL : unreadable(a);
 }
 
 /* A new picture of these pixels, to which nothing else of the old one clings. */
@@ -217,12 +239,11 @@ static err *copy_pixels(struct arena *a, VipsImage *image, VipsImage **out)
     if (!pixels)
         return unreadable(a);
     arena_defer(a, g_free, pixels);
-    VipsImage *bare = kept(a, vips_image_new_from_memory(pixels, size, image->Xsize, image->Ysize,
-                                                         CHANNELS, VIPS_FORMAT_UCHAR));
-    if (!bare || vips_copy(bare, out, "interpretation", VIPS_INTERPRETATION_sRGB, NULL))
-        return unreadable(a);
-    kept(a, *out);
-    return NULL;
+    VipsImage *bare = vips_image_new_from_memory(pixels, size, image->Xsize, image->Ysize, CHANNELS,
+                                                 VIPS_FORMAT_UCHAR);
+    TRY(made(a, 0, &bare));
+    int error = vips_copy(bare, out, "interpretation", VIPS_INTERPRETATION_sRGB, NULL);
+    return made(a, error, out);
 }
 
 /* -- measures -- */
@@ -238,8 +259,10 @@ static double variance_of(double sum, double squares, double count)
     return variance > 0 ? variance : 0;
 }
 
-static void measure_light(const unsigned char *pixels, size_t count, struct media_photo *out)
+static void measure_light(VipsImage *image, struct media_photo *out)
 {
+    const unsigned char *pixels = vips_image_get_data(image);
+    size_t count = (size_t)vips_image_get_width(image) * (size_t)vips_image_get_height(image);
     uint64_t sum[CHANNELS] = {0}, squares[CHANNELS] = {0};
     for (size_t i = 0; i < count; i++)
         for (size_t c = 0; c < CHANNELS; c++) {
@@ -259,14 +282,11 @@ static err *shrink_grey(struct arena *a, VipsImage *image, int width, int height
                         VipsImage **out)
 {
     VipsImage *small = NULL, *grey = NULL;
-    if (vips_thumbnail_image(image, &small, width, "height", height, "size", size, NULL))
-        return unreadable(a);
-    kept(a, small);
-    if (vips_colourspace(small, &grey, VIPS_INTERPRETATION_B_W, NULL))
-        return unreadable(a);
-    kept(a, grey);
-    *out = kept(a, vips_image_copy_memory(grey));
-    return *out ? NULL : unreadable(a);
+    int error = vips_thumbnail_image(image, &small, width, "height", height, "size", size, NULL);
+    TRY(made(a, error, &small));
+    TRY(made(a, vips_colourspace(small, &grey, VIPS_INTERPRETATION_B_W, NULL), &grey));
+    *out = vips_image_copy_memory(grey);
+    return made(a, 0, out);
 }
 
 static const unsigned char *row_of(VipsImage *grey, int y)
@@ -324,12 +344,13 @@ static err *encode(struct arena *a, VipsImage *image, struct media_photo *out)
 static err *take(struct arena *a, str bytes, const struct media_limits *limits,
                  struct media_photo *out)
 {
-    VipsImage *image = NULL, *bare = NULL;
+    VipsImage *header = NULL, *image = NULL, *bare = NULL;
     TRY(recognise(a, bytes, out));
-    TRY(measure_sides(a, bytes, limits, out));
-    TRY(decode(a, bytes, &image));
+    TRY(open_header(a, bytes, &header));
+    TRY(measure_sides(a, header, limits, out));
+    TRY(decode(a, bytes, header, &image));
     TRY(copy_pixels(a, image, &bare));
-    measure_light(vips_image_get_data(bare), (size_t)bare->Xsize * (size_t)bare->Ysize, out);
+    measure_light(bare, out);
     TRY(measure_sharpness(a, bare, out));
     TRY(measure_hash(a, bare, out));
     return encode(a, bare, out);

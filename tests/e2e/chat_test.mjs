@@ -515,8 +515,12 @@ test("a page of another origin may not speak for the users", async () => {
 test("what can be pressed has a name, and text stands out from its ground", async () => {
     for (const scheme of ["light", "dark"])
         await withPage({ users: [asya], scheme }, async (page) => {
-            await bot.send(asya, "<b>Контраст</b> <code>код</code> <a href='https://example.org'>ссылка</a>", { reply_markup: keyboard([["Кнопка", "k"]]) });
-            await shows(new Chat(page, asya).bubble("Контраст"));
+            const chat = new Chat(page, asya);
+            const { message_id } = await bot.send(asya, "<b>Контраст</b> <code>код</code> <a href='https://example.org'>ссылка</a>", { reply_markup: keyboard([["Кнопка", "k"]]) });
+            await bot.send(asya, "ответ", { reply_parameters: { message_id } });
+            await chat.choose(lay([portrait(12), { name: "letter.txt", bytes: Buffer.from("a") }]));
+            await shows(chat.bubble("ответ").locator(".quote"));
+            await shows(chat.column.locator(".tray", { hasText: "letter.txt" }));
             assert.deepEqual(await page.evaluate(namelessControls), []);
             assert.deepEqual(await page.evaluate(faintTexts), []);
         });

@@ -8,6 +8,7 @@ import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import { portraits } from "../e2e/lib/photos.mjs";
 import { picture } from "../e2e/lib/picture.mjs";
 import { startSandbox } from "../e2e/lib/sandbox.mjs";
 
@@ -241,6 +242,28 @@ test("photos and files of a person arrive with their ids", async () => {
     assert.deepEqual([photo.photo.at(-1).width, photo.photo.at(-1).height], [700, 600]);
     assert.equal(voice.voice.duration, 3);
     assert.equal((await call("getFile", { file_id: voice.voice.file_id })).result.file_size, 4);
+});
+
+test("an album arrives photo by photo in its order, and a tap overtakes it", async () => {
+    const { result: asked } = await call("sendMessage", { chat_id: asya, text: "photos?", reply_markup: { inline_keyboard: [[{ text: "Done", callback_data: "done" }]] } });
+    let letGo;
+    const held = new Promise((done) => (letGo = done));
+    answerWith = async (one) => {
+        if (one === arrived[0]) await held;
+    };
+    const files = portraits(4, { width: 120, height: 160 }).map(({ bytes }) => ({ kind: "photo", bytes: bytes.toString("base64") }));
+    const { message_ids: ids } = await control("update", { user: asya, kind: "files", files, caption: "four" });
+    await until(() => arrived.length === 1, "the first photo");
+    await control("update", { user: asya, kind: "tap", message_id: asked.message_id, data: "done" });
+    await until(() => arrived.length === 2, "the tap");
+    assert.equal(arrived[1].update.callback_query.data, "done");
+    letGo();
+    await settled();
+    const photos = arrived.filter((one) => one.update.message).map((one) => one.update.message);
+    assert.deepEqual(photos.map((message) => message.message_id), ids);
+    assert.deepEqual(photos.map((message) => message.caption), ["four", undefined, undefined, undefined]);
+    assert.equal(new Set(photos.map((message) => message.media_group_id)).size, 1);
+    assert.ok(photos[0].media_group_id);
 });
 
 test("no more than max_connections are open at a time", async () => {

@@ -277,7 +277,7 @@ static void a_full_queue_is_busy(void **state)
     assert_upstream(&(struct asked){.error = ask_at(str_from(p.path)).error}, "never taken");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, p.path, strlen(p.path));
-    int waiting[4];
+    int waiting[4] = {0};
     for (size_t i = 0; i < ARRAY_LEN(waiting); i++) {
         waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         (void)!connect(waiting[i], (struct sockaddr *)&address, sizeof address);

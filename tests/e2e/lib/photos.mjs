@@ -43,9 +43,9 @@ function faceOf(seed) {
 const inEllipse = (x, y, cx, cy, rx, ry) => ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1;
 
 // The colour of a point; fine lines in cloth and hair are what a sharp photo has.
-function colourAt(face, x, y, isBlurred) {
-    const line = isBlurred ? 0 : (Math.sin(x * 420) > 0 ? 14 : -14);
-    const weave = isBlurred ? 0 : (Math.sin(x * 260) * Math.sin(y * 340) > 0 ? 16 : -16);
+function colourAt(face, x, y) {
+    const line = Math.sin(x * 420) > 0 ? 14 : -14;
+    const weave = Math.sin(x * 260) * Math.sin(y * 340) > 0 ? 16 : -16;
     const { x: cx, y: cy, width: w, height: h } = face;
     for (const side of [-1, 1]) if (inEllipse(x, y, cx + side * w * 0.42, cy - h * 0.1, w * 0.14, h * 0.07)) return [[30, 25, 25], 0];
     if (inEllipse(x, y, cx, cy + h * 0.52, w * 0.38, h * 0.08)) return [[160, 60, 60], 0];
@@ -55,17 +55,31 @@ function colourAt(face, x, y, isBlurred) {
     return [face.wall, 0];
 }
 
+// The same out of focus: a few points, and even colour between them.
+function colourBlurred(face) {
+    const [wide, high] = [18, 24];
+    const points = Array.from({ length: (wide + 1) * (high + 1) }, (_, at) =>
+        colourAt(face, (at % (wide + 1)) / wide, Math.floor(at / (wide + 1)) / high)[0]);
+    return (x, y) => {
+        const left = Math.floor(x * wide), top = Math.floor(y * high);
+        const right = x * wide - left, below = y * high - top, at = top * (wide + 1) + left;
+        return [[0, 1, 2].map((part) => (points[at][part] * (1 - right) + points[at + 1][part] * right) * (1 - below)
+            + (points[at + wide + 1][part] * (1 - right) + points[at + wide + 2][part] * right) * below), 0];
+    };
+}
+
 const made = new Map();
 
 // One picture as {name, type, bytes}, a PNG of 600 by 800.
 //   near     1, 2 …: the same once more, with a dot in the corner that nobody notices (a dHash
-//            of 64 bits stays as it was; that of two seeds differs in 16 bits and more)
-//   drift    0 … 1: how far its light goes over to that of another picture (0.2: 3 to 8 bits)
+//            of 64 bits stays as it was; that of two seeds differs in 15 bits and more)
+//   drift    0 … 1: how far its light goes over to that of another picture (0.2: 2 to 9 bits)
 //   dark     hardly anything to be seen      blurred   nothing sharp in it
 export function portrait(seed, { width = 600, height = 800, near = 0, drift = 0, dark = false, blurred = false } = {}) {
     const key = JSON.stringify([seed, width, height, near, drift, dark, blurred]);
     if (made.has(key)) return made.get(key);
     const face = faceOf(seed), own = lightOf(seed), other = lightOf(seed + 500009);
+    const paint = blurred ? colourBlurred(face) : (x, y) => colourAt(face, x, y);
     const light = own.map((value, at) => value * (1 - drift) + other[at] * drift);
     const rows = Buffer.alloc(height * (1 + width * 3));
     const strength = dark ? 0.12 : 1;
@@ -73,7 +87,7 @@ export function portrait(seed, { width = 600, height = 800, near = 0, drift = 0,
         rows[at++] = 1; // each byte less the one of the pixel before: smooth rows become small
         let before = [0, 0, 0];
         for (let x = 0; x < width; x++) {
-            const [colour, detail] = colourAt(face, (x + 0.5) / width, (y + 0.5) / height, blurred);
+            const [colour, detail] = paint((x + 0.5) / width, (y + 0.5) / height);
             const shade = lightAt(light, x / width, y / height) * 60 + detail;
             const isDot = near > 0 && x < 4 + near && y < 4 + near;
             const now = colour.map((value) => Math.round(isDot ? 128 : Math.max(0, Math.min(255, (value + shade) * strength))));
