@@ -692,6 +692,7 @@ struct errand {
     const char **values;
     size_t count;
     bool with_begin, with_commit;
+    bool is_whole; /* what it does is durable when it is answered */
 };
 
 static bool send_all(struct connection *c, const struct errand *errand, struct trip *trip)
@@ -733,14 +734,17 @@ static void travel(struct connection *c, const struct errand *errand, struct tri
         c->is_outdated = true;
 }
 
-static err *judge_statement(struct arena *a, const struct trip *trip, const struct query *query)
+static err *judge_statement(struct arena *a, const struct trip *trip, const struct errand *errand)
 {
+    const struct query *query = errand->query;
     const struct step *failed = failed_step(trip);
     if (failed)
         return fail_from(a, failed->query, trip->error);
     if (!trip->is_lost)
         return NULL;
-    return fail(a, ERR_UNREACHABLE, "db: %s: connection lost or silent", query->name);
+    bool may_be_done = errand->is_whole && trip->is_sent;
+    return fail(a, may_be_done ? ERR_UNKNOWN : ERR_UNREACHABLE, "db: %s: connection lost or silent",
+                query->name);
 }
 
 /* Committed is what the server calls COMMIT: a transaction that had failed is
@@ -768,8 +772,7 @@ static err *run_on(struct connection *c, struct arena *a, const struct errand *e
 {
     struct trip trip = {0};
     travel(c, errand, &trip);
-    err *e = errand->with_commit ? judge_commit(a, &trip)
-                                 : judge_statement(a, &trip, errand->query);
+    err *e = errand->with_commit ? judge_commit(a, &trip) : judge_statement(a, &trip, errand);
     if (!e && rows)
         hand_over_rows(a, &trip, errand->query, rows);
     clear_trip(&trip);
@@ -832,6 +835,15 @@ err *db_run(struct db *db, const struct query *query, struct rows *rows, const s
     if (e && db->is_open && !db->failure)
         db->failure = e;
     return e;
+}
+
+err *db_run_whole(struct db *db, const struct query *query, struct rows *rows,
+                  const struct val *values, size_t count)
+{
+    assert(!db->is_open && query->writes);
+    struct errand errand = {.query = query, .count = count, .is_whole = true};
+    TRY(texts_of(db->arena, query, values, count, &errand.values));
+    return run_alone(db, &errand, rows);
 }
 
 static void end_transaction(struct db *db)

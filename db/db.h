@@ -91,6 +91,14 @@ err *db_run(struct db *db, const struct query *query, struct rows *rows, const s
 err *db_run_and_commit(struct db *db, const struct query *query, struct rows *rows,
                        const struct val *values, size_t count);
 
+/* A writing statement that is a whole transaction by itself: in one trip, without begin, hook and
+ * commit. Nothing may be open. ERR_UNKNOWN when the connection broke and it may have been done. */
+#define db_query_whole(db, query, rows, ...)                                                       \
+    db_run_whole((db), (query), (rows), VALS(__VA_ARGS__),                                         \
+                 sizeof(VALS(__VA_ARGS__)) / sizeof(struct val))
+err *db_run_whole(struct db *db, const struct query *query, struct rows *rows,
+                  const struct val *values, size_t count);
+
 bool db_is_writing(const struct db *db); /* a transaction is open */
 err *db_begin(struct db *db);            /* opens it ahead of the first writing statement */
 /* Nothing to do without a transaction. Whatever it returns, the transaction is over. */

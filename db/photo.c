@@ -31,6 +31,28 @@ err *photo_receive(struct db *db, struct arena *a, const struct photo_arrival *a
     return read_verdict(a, rows_str(&rows, 0, "verdict"), verdict);
 }
 
+err *photo_receive_turn(struct db *db, struct arena *a, const struct photo_turn *turn,
+                        const struct photo_arrival *arrival, int64_t most,
+                        enum photo_verdict *verdict, str *earlier)
+{
+    struct rows rows;
+    err *e = db_query_whole(db, &Q_photo_receive_turn, &rows, V(turn->bot_id), V(turn->update_id),
+                            V(JSON(turn->outcome)), V(arrival->user_id), V(arrival->avatar_id),
+                            V(arrival->id), V(arrival->chat_id), V(arrival->message_id),
+                            V(arrival->is_file ? "document" : "photo"), V(arrival->file_id),
+                            V(arrival->file_size_bytes), V(arrival->refused), V(most));
+    bool is_full = e && db_refused_by(e, "AI005"), is_gone = e && db_refused_by(e, "AI006");
+    *earlier = S("");
+    if (is_full || is_gone) {
+        *verdict = is_full ? PHOTO_FULL : PHOTO_GONE;
+        return NULL;
+    }
+    if (e)
+        return e;
+    *earlier = rows_str(&rows, 0, "earlier");
+    return str_empty(*earlier) ? read_verdict(a, rows_str(&rows, 0, "verdict"), verdict) : NULL;
+}
+
 /* ---------------------------------------------------------------- judging */
 
 err *photos_kept(struct db *db, struct arena *a, str avatar_id, struct kept_photo **photos,

@@ -50,6 +50,16 @@ struct photo_arrival {
 err *photo_receive(struct db *db, struct arena *a, const struct photo_arrival *arrival,
                    int64_t most, enum photo_verdict *verdict);
 
+/* The same as a whole turn in one trip, where nothing was written in it before. earlier: empty, or
+ * the outcome that an earlier run of this update has left; then there is no verdict. */
+struct photo_turn {
+    int64_t bot_id, update_id;
+    str outcome; /* of a turn that receives or refuses it */
+};
+err *photo_receive_turn(struct db *db, struct arena *a, const struct photo_turn *turn,
+                        const struct photo_arrival *arrival, int64_t most,
+                        enum photo_verdict *verdict, str *earlier);
+
 /* -- judging: the row of the avatar is held -- */
 
 struct kept_photo {

@@ -87,6 +87,25 @@ static void take_outcome(struct turn *t, struct json_object *outcome)
     }
 }
 
+str turn_outcome(struct turn *t)
+{
+    assert(!db_is_writing(t->db));
+    if (t->next_state == ST_stay)
+        dialog_stay(t);
+    return outcome_json(t);
+}
+
+void turn_ended(struct turn *t)
+{
+    t->has_ended = true;
+}
+
+err *turn_was_ended(struct turn *t, str outcome)
+{
+    TRY(json_parse(t->arena, outcome, &t->replay));
+    return fail(t->arena, ERR_REPLAY, "turn %" PRId64 " was committed before", t->update->id);
+}
+
 /* The first statement of a writing turn. Finding the row there means that an earlier run had
  * committed: its outcome is used and the handler's work is not done again. */
 static err *claim_turn(struct db *db, void *owner)
@@ -97,8 +116,7 @@ static err *claim_turn(struct db *db, void *owner)
                  V(t->user ? t->user->id : 0)));
     if (rows_is_null(&rows, 0, "outcome"))
         return NULL;
-    TRY(json_parse(t->arena, rows_str(&rows, 0, "outcome"), &t->replay));
-    return fail(t->arena, ERR_REPLAY, "turn %" PRId64 " was committed before", t->update->id);
+    return turn_was_ended(t, rows_str(&rows, 0, "outcome"));
 }
 
 /* A run that died between the two commits has done its work: the handler, which would read what that
@@ -109,8 +127,7 @@ static err *find_earlier_run(struct turn *t)
     TRY(db_query(t->db, &Q_turn_find, &rows, V(t->bot->id), V(t->update->id)));
     if (!rows.count)
         return NULL;
-    TRY(json_parse(t->arena, rows_str(&rows, 0, "outcome"), &t->replay));
-    return fail(t->arena, ERR_REPLAY, "turn %" PRId64 " was committed before", t->update->id);
+    return turn_was_ended(t, rows_str(&rows, 0, "outcome"));
 }
 
 /* ---------------------------------------------------------------- which handler */
@@ -318,8 +335,8 @@ static err *run_turn(struct turn *t, bool *has_written)
         order_calls(t);
         if (t->next_state == ST_stay)
             t->next_state = t->state;
-        *has_written = db_is_writing(t->db);
-        if (*has_written)
+        *has_written = t->has_ended || db_is_writing(t->db);
+        if (db_is_writing(t->db))
             e = store_outcome(t);
     }
     if (e)

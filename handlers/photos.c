@@ -189,10 +189,34 @@ static err *say_full(struct turn *t)
 static err *say_gone(struct turn *t)
 {
     dialog_enter(t, ST_idle);
+    leave_screen(t);
     was_told(t, "d.astray", "d.astray_s"); /* and the rest of the album goes without words */
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
     return say(t, T_photos_gone);
+}
+
+/* A photo is all that its turn writes: one statement does it, and the turn's own book-keeping too.
+ * Only a person who was just written down has a transaction open already. */
+static err *receive(struct turn *t, const struct photo_arrival *arrival,
+                    enum photo_verdict *verdict)
+{
+    int64_t most = t->bot->conf->avatar_max_photos;
+    t->spares_user = true;
+    if (db_is_writing(t->db))
+        return photo_receive(t->db, t->arena, arrival, most, verdict);
+    const struct photo_turn turn = {
+        .bot_id = t->bot->id,
+        .update_id = t->update->id,
+        .outcome = turn_outcome(t),
+    };
+    str earlier;
+    TRY(photo_receive_turn(t->db, t->arena, &turn, arrival, most, verdict, &earlier));
+    if (!str_empty(earlier))
+        return turn_was_ended(t, earlier);
+    if (*verdict == PHOTO_RECEIVED || *verdict == PHOTO_REFUSED)
+        turn_ended(t);
+    return NULL;
 }
 
 err *on_photo(struct turn *t)
@@ -212,9 +236,10 @@ err *on_photo(struct turn *t)
         .file_size_bytes = u->file_size_bytes,
         .refused = u->file_size_bytes > conf->photo_max_size_bytes ? S("too_large") : S(""),
     };
-    t->spares_user = true;
-    enum photo_verdict verdict;
-    TRY(photo_receive(t->db, t->arena, &arrival, conf->avatar_max_photos, &verdict));
+    if (str_empty(field_get(t, "d.slot")))
+        field_put(t, "d.slot", str_printf(t->arena, "photos:%" PRId64, u->id));
+    enum photo_verdict verdict = PHOTO_GONE;
+    TRY(receive(t, &arrival, &verdict));
     switch (verdict) {
     case PHOTO_FULL:
         return say_full(t);
@@ -224,8 +249,6 @@ err *on_photo(struct turn *t)
     case PHOTO_REFUSED:
         break;
     }
-    if (str_empty(field_get(t, "d.slot")))
-        field_put(t, "d.slot", str_printf(t->arena, "photos:%" PRId64, u->id));
     return NULL;
 }
 

@@ -45,6 +45,7 @@ struct turn {
     bool is_redraw;     /* an old keyboard was tapped: the screen is drawn through the outbox */
     bool was_begun;     /* an earlier run of this update did not end, or nobody knows */
     bool was_user_read; /* from PostgreSQL, not from the session */
+    bool has_ended;     /* its one statement has left the outcome in PostgreSQL already */
     bool spares_user;   /* what is written is neither about the user nor about coins */
     struct json_object *replay; /* the stored outcome of an earlier run */
 };
@@ -63,6 +64,15 @@ int64_t field_get_i64(const struct turn *t, const char *name);
 void field_put(struct turn *t, const char *name, str value);
 void field_put_i64(struct turn *t, const char *name, int64_t value);
 void field_drop(struct turn *t, const char *name);
+
+/* -- a turn that is one statement -- */
+
+/* What this turn leaves behind if nothing is added, for a statement that stores it with its own work;
+ * only while nothing is written. turn_ended() then says that it was done, and turn_was_ended() that
+ * it had been done by an earlier run, whose outcome came back. */
+str turn_outcome(struct turn *t);
+void turn_ended(struct turn *t);
+err *turn_was_ended(struct turn *t, str outcome);
 
 /* For say.c. */
 void turn_add_call(struct turn *t, const struct outgoing *call);

@@ -75,6 +75,32 @@ begin
     return case when p_refused is null then 'received' else 'refused' end;
 end $$;
 
+-- The same as a whole turn: one statement claims the update, receives the photo
+-- and leaves the outcome that the turn will have. An earlier run's outcome is
+-- given back instead; full (AI005) and gone (AI006) leave nothing behind.
+create function photo_receive_turn(p_bot_id bigint, p_update_id bigint, p_outcome jsonb,
+                                   p_user_id bigint, p_avatar_id uuid, p_photo_id uuid,
+                                   p_chat_id bigint, p_message_id bigint, p_kind text,
+                                   p_file_id text, p_file_size bigint, p_refused text, p_most int,
+                                   out verdict text, out earlier jsonb)
+language plpgsql
+set search_path = public, pg_temp
+as $$
+begin
+    earlier := turn_claim(p_bot_id, p_update_id, p_user_id);
+    if earlier is not null then
+        return;
+    end if;
+    verdict := photo_receive(p_user_id, p_avatar_id, p_photo_id, p_chat_id, p_message_id, p_kind,
+                             p_file_id, p_file_size, p_refused, p_most);
+    if verdict = 'full' then
+        raise exception 'no place for a photo' using errcode = 'AI005';
+    elsif verdict = 'gone' then
+        raise exception 'no such draft' using errcode = 'AI006';
+    end if;
+    perform turn_outcome(p_bot_id, p_update_id, p_outcome);
+end $$;
+
 -- What a draft has of photos is said by its row: their number, the first one,
 -- and whether there are enough for a training.
 create function photos_recount(p_avatar_id uuid, p_least int) returns int
@@ -99,6 +125,7 @@ begin
     return kept;
 end $$;
 
+grant execute on function photo_receive_turn to aisha_bot;
 grant execute on function photo_receive, photos_progress_queue, photos_recount
     to aisha_bot, aisha_worker;
 
