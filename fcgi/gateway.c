@@ -239,11 +239,13 @@ struct entrance {
 };
 
 static const struct entrance entrances[] = {
-    {"POST", "/webhook/telegram",  false, on_telegram},
-    {"POST", "/webhook/fal/image", false, on_fal     },
-    {"GET",  "/health",            false, on_health  },
-    {"GET",  "/ready",             false, on_ready   },
-    {NULL,   "/status",            true,  on_status  },
+    {"POST", "/webhook/telegram",     false, on_telegram},
+    {"POST", "/webhook/fal/portrait", false, on_fal     },
+    {"POST", "/webhook/fal/status",   false, on_fal     },
+    {"POST", "/webhook/fal/image",    false, on_fal     },
+    {"GET",  "/health",               false, on_health  },
+    {"GET",  "/ready",                false, on_ready   },
+    {NULL,   "/status",               true,  on_status  },
 };
 
 static bool fits(const struct entrance *entrance, str path)

@@ -353,9 +353,10 @@ static err *note_submitting(struct work *w, const struct errand_kind *kind, stru
 {
     int attempt;
     TRY(errand_submitting(w->db, kind->statements, errand->id, &attempt));
-    TRY(db_commit(w->db));
     *callback = callback_url(w, kind, errand, attempt);
-    return NULL;
+    if (kind->note)
+        TRY(kind->note(w->db, w->arena, errand, *callback));
+    return db_commit(w->db);
 }
 
 static err *submission_failed(struct work *w, const struct errand_kind *kind, str id, err *e)
@@ -393,7 +394,9 @@ static err *note_submission(struct work *w, const struct errand_kind *kind, stru
                          submission->status_url, submission->response_url, submission->cancel_url));
     TRY(errand_queue(w->db, w->arena, errand, "fal", kind->check_job, errand->attempt, S(""),
                      kind->first_check_ms));
-    return kind->show(w, errand, &queued);
+    errand->status_url = submission->status_url;
+    TRY(kind->show(w, errand, &queued));
+    return NULL;
 }
 
 err *errand_run_submit(struct work *w, const struct errand_kind *kind,

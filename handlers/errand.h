@@ -40,6 +40,8 @@ struct errand_kind {
     err *(*examine)(struct work *w, struct errand *errand, const char **failure);
     /* The last part of the callback's path. */
     const char *(*entrance)(const struct errand *errand);
+    /* Records what FAL is about to be given, with the submission; NULL: the row has it all. */
+    err *(*note)(struct db *db, struct arena *a, struct errand *errand, str callback_url);
     /* FAL waits or works: tells the user. */
     err *(*show)(struct work *w, struct errand *errand, const struct fal_status *status);
     /* Keeps FAL's result and queues what follows from it; the row is locked. */

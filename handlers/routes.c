@@ -11,6 +11,7 @@
 #include "handlers/lora.h"
 #include "handlers/photos.h"
 #include "handlers/start.h"
+#include "handlers/training.h"
 
 /* clang-format off */
 
@@ -27,6 +28,7 @@ const struct state_row state_rows[STATE_COUNT] = {
     [ST_avatar_name]    = {"avatar_name",    draw_avatar_name},
     [ST_avatar_rename]  = {"avatar_rename",  draw_avatar_rename},
     [ST_avatar_photos]  = {"avatar_photos",  draw_photos},
+    [ST_training]       = {"training",       draw_training},
 };
 
 const struct route commands[] = {
@@ -80,6 +82,11 @@ const struct route taps[] = {
     {"avatar:rename",     on_avatar_rename,      NEED_AVATAR,     ST_avatar_rename},
     {"avatar:delete",     on_avatar_delete,      NEED_AVATAR,     ST_idle},
     {"avatar:remove",     on_avatar_remove,      NEED_AVATAR,     ST_idle},
+    {"training:open",     on_training_open,      NEED_AVATAR,     ST_training},
+    {"training:start",    on_training_started,   NEED_NOTHING,    ST_stay},
+    {"training:show",     on_training_show,      NEED_AVATAR,     ST_idle},
+    {"training:cancel",   on_training_cancel,    NEED_NOTHING,    ST_stay},
+    {"training:stop",     on_training_stop,      NEED_NOTHING,    ST_stay},
     {"gallery:open",      on_gallery_open,       NEED_NOTHING,    ST_idle},
     {"gallery:older",     on_gallery_older,      NEED_NOTHING,    ST_idle},
     {"gallery:newer",     on_gallery_newer,      NEED_NOTHING,    ST_idle},
@@ -129,6 +136,8 @@ const struct step steps[] = {
     {ST_avatar_photos,  IN_TEXT,  NULL,          on_photos_words, ST_stay,           "photos are awaited"},
     {ST_avatar_photos,  IN_TAP,  "menu:open",    on_menu,         ST_idle,           "the draft waits"},
     {ST_idle,           IN_PHOTO, NULL,          on_photo_astray, ST_stay,           "a draft can be gone on with"},
+    {ST_training,       IN_TAP,  "training:preset", on_training_preset, ST_stay,     "a choice is marked"},
+    {ST_training,       IN_TAP,  "training:start",  on_training_start,  ST_idle,     "the training is paid and under way"},
     {ST_stay, IN_TEXT, NULL, NULL, ST_stay, NULL},
 };
 
@@ -142,6 +151,15 @@ const struct job_route job_routes[] = {
     {"generation_store",   "media", job_generation_store,   give_up_store},
     {"generation_deliver", "send",  job_generation_deliver, NULL},
     {"generation_explain", "send",  job_generation_explain, NULL},
+    {"training_archive",   "media", job_training_archive,   give_up_training},
+    {"training_submit",    "fal",   job_training_submit,    give_up_training},
+    {"training_check",     "fal",   job_training_check,     give_up_training},
+    {"training_result",    "fal",   job_training_result,    give_up_training},
+    {"training_cancel",    "fal",   job_training_cancel,    give_up_training},
+    {"training_drop",      "fal",   errand_run_drop,        NULL},
+    {"training_store",     "media", job_training_store,     give_up_training_store},
+    {"training_deliver",   "send",  job_training_deliver,   NULL},
+    {"training_explain",   "send",  job_training_explain,   NULL},
     {"gallery_send",       "send",  job_gallery_send,       NULL},
     {"photo_take",         "media", job_photo_take,         give_up_photo},
     {"photo_tell",         "send",  job_photo_tell,         NULL},
@@ -152,7 +170,9 @@ const struct job_route job_routes[] = {
 };
 
 const struct callback_route callback_routes[] = {
-    {"image", &generation_errands},
+    {"image",    &generation_errands},
+    {"portrait", &training_errands},
+    {"status",   &training_errands},
     {NULL, NULL},
 };
 

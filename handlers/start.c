@@ -77,10 +77,13 @@ err *on_language_set(struct turn *t)
 /* What a line of the ledger is about, by its kind and reason. */
 static enum text line_text(const struct ledger_line *line)
 {
+    bool is_avatar = str_eq(line->reason, S("avatar"));
+    if (str_eq(line->kind, S("hold")) && str_empty(line->settled))
+        return is_avatar ? T_line_hold_avatar : T_line_hold;
     if (str_eq(line->kind, S("hold")))
-        return str_empty(line->settled) ? T_line_hold : T_line_spent;
+        return is_avatar ? T_line_spent_avatar : T_line_spent;
     if (str_eq(line->kind, S("release")))
-        return T_line_release;
+        return is_avatar ? T_line_release_avatar : T_line_release;
     if (str_eq(line->kind, S("capture")))
         return T_line_part_back;
     if (str_eq(line->reason, S("welcome")))

@@ -15,7 +15,8 @@
     X(avatar_gender)                                                                               \
     X(avatar_name)                                                                                 \
     X(avatar_rename)                                                                               \
-    X(avatar_photos)
+    X(avatar_photos)                                                                               \
+    X(training)
 
 /* ST_stay, in a row of routes.c: the state is not changed. */
 #define STATE_ENUM(name) ST_##name,

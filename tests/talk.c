@@ -46,10 +46,12 @@
  *     jobs?                   the jobs that wait, by kind
  *     fal STATUS BODY, telegram STATUS BODY, store STATUS BODY
  *                             the next answer of that party; {FAR} is its address, png a picture,
+ *                             lora what a trainer makes,
  *                             png 10485761 one of so many bytes
  *     media {"width":300}     what the decoder says next of a photo, where it differs from an
  *                             ordinary one, or {"refused":"format"}, or "dies"
- *     callback JSON           FAL's word on the newest order, its signature checked already
+ *     callback JSON           FAL's word on the newest order or training, its signature checked already
+ *     object /avatars/a.jpg   stands in the object store
  *     clock 2026-11-21 10:00  stands still from now on
  *
  * TALK_UPDATE=1 writes what came out into the file: to be read before it is believed.
@@ -65,6 +67,7 @@
 #include "handlers/dispatch.h"
 #include "handlers/generation.h"
 #include "handlers/outbox.h"
+#include "handlers/training.h"
 #include "lanes/lanes.h"
 
 enum {
@@ -682,15 +685,27 @@ static void prepare_answer(str party, str rest)
 static err *take_callback(str text)
 {
     PGresult *rows = admin_do(
-        ground.database, S("select id from image_generations order by created_at desc limit 1"));
+        ground.database,
+        S("select id, true, created_at from image_generations union all "
+          "select id, false, created_at from avatar_trainings order by created_at desc limit 1"));
     str id = PQntuples(rows) ? str_dup(step_arena, str_from(PQgetvalue(rows, 0, 0))) : S("");
+    bool is_image = PQntuples(rows) && *PQgetvalue(rows, 0, 1) == 't';
     PQclear(rows);
     str raw = with_address(text);
     struct json_object *body;
     struct fal_outcome outcome;
     TRY(json_parse(step_arena, raw, &body));
     TRY(fal_callback_parse(step_arena, body, &outcome));
-    return errand_callback(&ground.turn, step_arena, &generation_errands, id, &outcome, raw);
+    return errand_callback(&ground.turn, step_arena,
+                           is_image ? &generation_errands : &training_errands, id, &outcome, raw);
+}
+
+static void object_step(str path)
+{
+    assert(far.object_count < OBJECTS_MOST);
+    far.objects[far.object_count++] = (struct object){
+        str_dup(talk.arena, path), S("image/jpeg"),
+        str_printf(talk.arena, "\xff\xd8\xff of " STR_FMT, STR_ARG(path))};
 }
 
 static void callback_step(str rest)
@@ -849,6 +864,7 @@ static const struct step steps_of_talks[] = {
     {"telegram ",               telegram_step    },
     {"store ",                  store_step       },
     {"callback ",               callback_step    },
+    {"object ",                 object_step      },
     {"clock ",                  clock_step       },
 };
 

@@ -193,8 +193,7 @@ err *fal_submit_imagen4(struct arena *a, const struct fal *fal, const struct fal
 
 enum { PORTRAIT_FIELDS = 7, FAST_TRAINING_FIELDS = 5, FLUX_LORA_FIELDS = 9 };
 
-err *fal_submit_portrait(struct arena *a, const struct fal *fal, const struct fal_portrait *ask,
-                         struct fal_submission *out)
+str fal_portrait_input(struct arena *a, const struct fal_portrait *ask)
 {
     struct kv fields[PORTRAIT_FIELDS + 1] = {0};
     size_t count = 0;
@@ -206,11 +205,16 @@ err *fal_submit_portrait(struct arena *a, const struct fal *fal, const struct fa
     fields[count++] = KV("multiresolution_training", ask->multiresolution_training);
     fields[count++] = KV("subject_crop", ask->subject_crop);
     fields[count++] = KV("create_masks", ask->create_masks);
-    return submit(a, fal, ask->model, json_make_kvs(a, fields), ask->callback_url, out);
+    return json_make_kvs(a, fields);
 }
 
-err *fal_submit_fast_training(struct arena *a, const struct fal *fal,
-                              const struct fal_fast_training *ask, struct fal_submission *out)
+err *fal_submit_portrait(struct arena *a, const struct fal *fal, const struct fal_portrait *ask,
+                         struct fal_submission *out)
+{
+    return submit(a, fal, ask->model, fal_portrait_input(a, ask), ask->callback_url, out);
+}
+
+str fal_fast_training_input(struct arena *a, const struct fal_fast_training *ask)
 {
     struct kv fields[FAST_TRAINING_FIELDS + 1] = {0};
     size_t count = 0;
@@ -220,7 +224,13 @@ err *fal_submit_fast_training(struct arena *a, const struct fal *fal,
     fields[count++] = KV("create_masks", ask->create_masks);
     fields[count++] = KV("is_style", ask->is_style);
     fields[count++] = KV("steps", ask->steps);
-    return submit(a, fal, ask->model, json_make_kvs(a, fields), ask->callback_url, out);
+    return json_make_kvs(a, fields);
+}
+
+err *fal_submit_fast_training(struct arena *a, const struct fal *fal,
+                              const struct fal_fast_training *ask, struct fal_submission *out)
+{
+    return submit(a, fal, ask->model, fal_fast_training_input(a, ask), ask->callback_url, out);
 }
 
 static str loras_json(struct arena *a, const struct fal_flux_lora *ask)

@@ -78,6 +78,8 @@ struct fal_portrait {
 };
 err *fal_submit_portrait(struct arena *a, const struct fal *fal, const struct fal_portrait *ask,
                          struct fal_submission *out);
+/* The same as FAL is given it, for the record: JSON. */
+str fal_portrait_input(struct arena *a, const struct fal_portrait *ask);
 
 struct fal_fast_training {
     str model;           /* "fal-ai/flux-lora-fast-training" */
@@ -90,6 +92,7 @@ struct fal_fast_training {
 };
 err *fal_submit_fast_training(struct arena *a, const struct fal *fal,
                               const struct fal_fast_training *ask, struct fal_submission *out);
+str fal_fast_training_input(struct arena *a, const struct fal_fast_training *ask);
 
 struct fal_lora {
     str path; /* an address that FAL can fetch */

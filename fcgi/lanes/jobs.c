@@ -22,7 +22,7 @@ enum {
     UNKNOWN_KIND_MS = 60 * 1000,
     RECORD_PATIENCE_MS = 55 * 1000, /* by then the lease is as good as gone */
     RECORD_RETRY_MS = 1000,
-    JOB_ARENA_BYTES = 512 << 20, /* four images as they are, and their upload */
+    JOB_ARENA_BYTES = 1 << 30, /* what was trained, whose length may come unannounced */
     LANE_ARENA_BYTES = 8 << 20,
     JOB_STACK_KIB = 256,
     WORDS_MAX = 300,

@@ -52,6 +52,20 @@ static err *wake_generations(struct worker *w, struct arena *a)
     return NULL;
 }
 
+/* They are looked at every few seconds, so that silence is the lack of a step, not of an answer. */
+static err *wake_trainings(struct worker *w, struct arena *a)
+{
+    enum { SILENCE_S = 120 };
+    struct db *db = db_new(w->bot->pool, a);
+    struct rows rows;
+    TRY(db_query_commit(db, &Q_trainings_wake, &rows, V((int64_t)SILENCE_S)));
+    for (int i = 0; i < rows.count; i++)
+        log_warn("training.woken", KV("training", rows_str(&rows, i, "subject")));
+    if (rows.count > 0)
+        worker_wake(w, SLEEP_FOR_JOBS);
+    return NULL;
+}
+
 /* -- keys of FAL -- */
 
 static err *fetch_keys(struct worker *w, struct arena *a)
@@ -157,6 +171,7 @@ static struct duty {
     {"jobs",        sweep_jobs,       5 * SECOND_MS },
     {"keys",        fetch_keys,       2 * SECOND_MS },
     {"generations", wake_generations, 15 * SECOND_MS},
+    {"trainings",   wake_trainings,   15 * SECOND_MS},
     {"buckets",     make_buckets,     0             },
     {"commands",    publish_commands, 0             },
     {"prune",       prune,            HOUR_MS       },

@@ -207,9 +207,12 @@ static str picture(str what)
 
 static struct far_answer fal_answers(const struct far_request *r)
 {
+    bool is_file = r->body.len && !str_starts(r->content_type, S("application/json"));
+    str body = is_file ? str_printf(far.arena, STR_FMT " %zu bytes", STR_ARG(r->content_type),
+                                    r->body.len)
+                       : without_address(r->body);
     buf_addf(far.out, "> " STR_FMT " " STR_FMT "%s" STR_FMT "\n", STR_ARG(r->method),
-             STR_ARG(without_address(r->path)), r->body.len ? " " : "",
-             STR_ARG(without_address(r->body)));
+             STR_ARG(without_address(r->path)), r->body.len ? " " : "", STR_ARG(body));
     const struct prepared *prepared = take_prepared(S("fal"));
     if (!prepared) {
         buf_add(far.out, S("! the talk has prepared no answer of FAL\n"));
@@ -217,6 +220,10 @@ static struct far_answer fal_answers(const struct far_request *r)
     }
     if (str_starts(prepared->body, S("png")))
         return (struct far_answer){prepared->status, S("image/png"), picture(prepared->body)};
+    if (str_eq(prepared->body, S("lora"))) /* the length of its JSON, the JSON, the numbers */
+        return (struct far_answer){
+            prepared->status, S("application/octet-stream"), {"\2\0\0\0\0\0\0\0{}numbers", 17}
+        };
     return (struct far_answer){prepared->status, S("application/json"), prepared->body};
 }
 

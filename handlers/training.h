@@ -1,0 +1,44 @@
+/*
+ * training.h - an avatar is made of its photos.
+ *
+ *     training:open, training:preset   the screen that says what it costs, and how thoroughly
+ *     training:start                   holds the price, makes the row, queues training_archive
+ *     job_training_archive             the photos, as an archive that FAL can read
+ *     job_training_submit …            the steps of any errand, see errand.h
+ *     job_training_store               copies what FAL made to the object store; the last one settles
+ *     job_training_deliver, _explain   how it ended, at its place among the chat's messages
+ *
+ * While it lasts training:show draws how far it is, and training:cancel stops
+ * it: before FAL has it for nothing, afterwards for its price, which is said
+ * before training:stop does it.
+ */
+#pragma once
+#include "db/training.h"
+#include "handlers/errand.h"
+
+extern const struct errand_kind training_errands;
+
+err *on_training_open(struct turn *t);
+err *on_training_preset(struct turn *t);
+err *on_training_start(struct turn *t);
+/* Its button, after the training was ordered. */
+err *on_training_started(struct turn *t);
+err *draw_training(struct turn *t);
+
+err *on_training_show(struct turn *t);
+err *on_training_cancel(struct turn *t);
+err *on_training_stop(struct turn *t);
+
+err *job_training_archive(struct work *w);
+err *job_training_submit(struct work *w);
+err *job_training_check(struct work *w);
+err *job_training_result(struct work *w);
+err *job_training_cancel(struct work *w);
+err *job_training_store(struct work *w);
+err *job_training_deliver(struct work *w);
+err *job_training_explain(struct work *w);
+
+/* When a step is dead: the training fails, the coins return, the user is told. */
+err *give_up_training(struct work *w);
+/* When a file could not be copied: without a config it goes on, without what was learned it fails. */
+err *give_up_training_store(struct work *w);
