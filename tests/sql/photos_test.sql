@@ -61,7 +61,22 @@ select is(pg_temp.says(), 'draft 0 ', 'a draft again');
 select is((select count(*)::int from jobs where kind = 'object_delete' and payload->>'object_key' like 'photos/%'), 2,
           'their objects follow');
 
+-- A whole turn in one statement.
+create function pg_temp.turn(p_update bigint) returns text
+language sql as $$
+    select coalesce(verdict, earlier->>'to')
+    from photo_receive_turn(1, p_update, '{"to":"here"}', 9001, '00000000-0000-4000-8000-00000000a001',
+                            gen_random_uuid(), 9001, 1, 'photo', 'F', 100, null, 3)
+$$;
+select is(pg_temp.turn(501), 'received', 'a photo and its turn');
+select is((select outcome->>'to' from turns where bot_id = 1 and update_id = 501), 'here', 'its outcome is kept');
+select is(pg_temp.turn(501), 'here', 'a repeat is given that outcome');
+select is(pg_temp.turn(502), 'received', 'the next photo');
+select throws_ok('select pg_temp.turn(503)', 'AI005', null, 'no place is left');
+select ok(not exists (select from turns where bot_id = 1 and update_id = 503), 'and no turn behind it');
+
 update avatars set status = 'training' where user_id = 9001;
+select throws_ok('select pg_temp.turn(504)', 'AI006', null, 'no draft');
 select is(pg_temp.send(9001), 'gone', 'no photos during a training');
 select photos_recount('00000000-0000-4000-8000-00000000a001', 2);
 select is((select status::text from avatars where user_id = 9001), 'training', 'nor does counting touch it');
