@@ -152,9 +152,10 @@ static err *take_failure(struct db *db, struct arena *a, const struct errand_kin
                          struct errand *errand, const struct fal_failure *failure, str request_id)
 {
     bool is_seen_to = false;
-    if (kind->mend)
-        TRY(kind->mend(db, a, errand, failure, request_id, &is_seen_to));
-    return is_seen_to ? NULL : fail_as_told(db, a, kind, errand, failure);
+    err *e = kind->mend ? kind->mend(db, a, errand, failure, request_id, &is_seen_to) : NULL;
+    if (e || is_seen_to)
+        return e;
+    return fail_as_told(db, a, kind, errand, failure);
 }
 
 static bool is_set_aside(const struct errand_kind *kind, const struct errand *errand,

@@ -4,7 +4,7 @@
 
 enum {
     UPLOADS_MAX = 2,
-    LORA_MAX_BYTES = 160 << 20,
+    LORA_MAX_BYTES = 200 << 20, /* as much as is kept of one */
 };
 
 bool is_with_avatar(const struct generation *g)
