@@ -1,5 +1,5 @@
 #!/bin/sh
-# bench.sh - what a tap on a menu costs, beside two floors.
+# bench.sh - what a tap on a menu costs, beside two floors, and a photo beside a tap.
 #
 #     bench.sh [--rounds N] [--seconds N] [--dry]
 #
@@ -11,7 +11,8 @@
 #
 # The workers are down while the tap is measured, and what they would have sent
 # is removed between the measurements. What they cost is measured last, with
-# everything up.
+# everything up. So the photos of an upload are received and not yet looked at,
+# which is all that the bot itself does with them.
 
 set -eu
 
@@ -22,6 +23,7 @@ DIR=$ROOT/build/bench
 TOOLS=$ROOT/build/$MODE/tests/bench
 RESULTS=$DIR/results
 USERS=4000
+PHOTO_RATE=200 # a second, photos and taps alike; PostgreSQL has to keep up
 WHOLE_RATE=200 # taps a second while the workers answer each
 CONNECTIONS=40 # as many as Telegram opens when nobody asks for more
 ROUNDS=5 SECONDS_EACH=6 DRY=
@@ -167,6 +169,16 @@ value() { printf '%s\n' "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"; } # line name
 
 note() { echo "$*" >>"$RESULTS"; } # target measure number
 
+# A tap is answered with a call; a photo with nothing, since what is said of it comes later.
+went_well() # phase line
+{
+    [ "$(value "$2" failed)$(value "$2" lost)" = 00 ] || return 1
+    case $1 in
+    photo*) [ "$(value "$2" empty)" = "$(value "$2" answered)" ] ;;
+    *) [ "$(value "$2" empty)" = 0 ] ;;
+    esac
+}
+
 # One measurement: CPU of every group while the load runs, and memory in its middle.
 measure() # target phase options...
 {
@@ -182,8 +194,7 @@ measure() # target phase options...
     next_update=$((next_update + 1000000))
     line=$(cat "$DIR/load.txt")
     answered=$(value "$line" answered)
-    [ "$(value "$line" failed)$(value "$line" lost)$(value "$line" empty)" = 000 ] ||
-        { echo "bench.sh: $target, $phase: $line" >&2 && return 1; }
+    went_well "$phase" "$line" || { echo "bench.sh: $target, $phase: $line" >&2 && return 1; }
     for group in $groups; do
         spent=$(($(cpu_of "$group") - $(cat "$DIR/cpu_$group")))
         label=$group
@@ -198,11 +209,48 @@ measure() # target phase options...
     clear_redis
 }
 
+sql() { psql -XAtq -v ON_ERROR_STOP=1 -h "$PGHOST" -U postgres -d aisha; }
+
+# Every user has a draft without photos, and the dialog where it takes them.
+open_uploads()
+{
+    sql <<'SQL'
+delete from avatars;
+delete from jobs;
+insert into avatars (id, user_id, name, training_type) select gen_random_uuid(), id, 'Style', 'style' from users;
+SQL
+    echo 'select telegram_id, a.id from users u join avatars a on a.user_id = u.id' | sql |
+        awk -F'|' '{ printf "HSET session:{b%02d}:%d s avatar_photos d.avatar %s d.slot photos:1\n", $1 % 64, $1, $2 }' |
+        redis-cli -s "$SOCKETS/redis.sock" --raw >/dev/null
+}
+
+close_uploads()
+{
+    redis-cli -s "$SOCKETS/redis.sock" --raw eval "
+        for _, key in ipairs(redis.call('KEYS', 'session:*')) do
+            redis.call('HSET', key, 's', 'idle') redis.call('HDEL', key, 'd.avatar', 'd.slot')
+        end" 0 >/dev/null
+    taken=$(echo 'select count(*) from avatar_photos' | sql)
+    [ "$taken" = "$1" ] || { echo "bench.sh: of $1 photos there are $taken" >&2 && return 1; }
+    echo 'delete from avatars; delete from jobs;' | sql
+}
+
+# Photos of albums into open uploads.
+measure_photos() # phase options...
+{
+    open_uploads
+    measure bot "$@" --seconds "$SECONDS_EACH" --photos
+    close_uploads "$answered"
+}
+
 round()
 {
     for target in bot floor_b floor_a; do measure "$target" full --seconds "$SECONDS_EACH"; done
     for target in bot floor_b floor_a; do measure "$target" r500 --seconds "$SECONDS_EACH" --rate 500; done
     for target in bot floor_b floor_a; do measure "$target" r2000 --seconds "$SECONDS_EACH" --rate 2000; done
+    measure bot tap_paced --seconds "$SECONDS_EACH" --rate "$PHOTO_RATE"
+    measure_photos photo_paced --rate "$PHOTO_RATE"
+    measure_photos photo_full
 }
 
 # Each user is made by a first tap and cached by a second one.
@@ -275,15 +323,18 @@ figures() # target measure
     awk -v t="$1" -v m="$2" '$1 == t && $2 == m { print $3 }' "$RESULTS" | sort -g
 }
 
-# What the bot took of what floor (b) took, each round by itself; of next to nothing there is no share.
-ratios() # measure
+# One measure in another, each round by itself; of next to nothing there is no share.
+shares() # target measure, of target measure
 {
-    awk -v m="$1" '
-        $1 == "bot" && $2 == m { bot[++bots] = $3 }
-        $1 == "floor_b" && $2 == m { floor[++floors] = $3 }
-        END { for (i = 1; i <= floors && i <= bots; i++) if (floor[i] > 0.05) print bot[i] / floor[i] }' "$RESULTS" |
+    awk -v t="$1" -v m="$2" -v of="$3" -v of_m="$4" '
+        $1 == t && $2 == m { part[++parts] = $3 }
+        $1 == of && $2 == of_m { whole[++wholes] = $3 }
+        END { for (i = 1; i <= wholes && i <= parts; i++) if (whole[i] > 0.05) print part[i] / whole[i] }' "$RESULTS" |
         sort -g
 }
+
+# What the bot took of what floor (b) took.
+ratios() { shares bot "$1" floor_b "$1"; } # measure
 
 middle() { awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
 
@@ -327,6 +378,25 @@ print_table()
     row 'exec to first 200, ms' start_ms %.1f
 }
 
+photo_row() # label measure of the tap, of the photo, format
+{
+    printf '| %s | %s | %s | %s |\n' "$1" "$(figures bot "$2" | spread "$4")" \
+        "$(figures bot "$3" | spread "$4")" "$(shares bot "$3" bot "$2" | spread %.2f)"
+}
+
+print_photos()
+{
+    say '| | menu tap | photo of an album | photo ÷ tap |'
+    say '|---|---|---|---|'
+    photo_row "CPU s per 10 000 at $PHOTO_RATE/s: the bot" tap_paced_cpu_own photo_paced_cpu_own %.3f
+    photo_row '— nginx' tap_paced_cpu_nginx photo_paced_cpu_nginx %.3f
+    photo_row '— Redis' tap_paced_cpu_redis photo_paced_cpu_redis %.3f
+    photo_row '— PostgreSQL' tap_paced_cpu_postgres photo_paced_cpu_postgres %.3f
+    photo_row "p50 at $PHOTO_RATE/s, ms" tap_paced_p50_ms photo_paced_p50_ms %.2f
+    photo_row "p99 at $PHOTO_RATE/s, ms" tap_paced_p99_ms photo_paced_p99_ms %.2f
+    photo_row 'a second at saturation' full_per_second photo_full_per_second %.0f
+}
+
 print_whole()
 {
     printf 'Everything up, %s taps a second, each answered by a worker; CPU s per 10 000:' "$WHOLE_RATE"
@@ -351,6 +421,8 @@ print_verdicts()
     met=0
     verdict 'CPU of the bot for a tap at saturation, in that of floor (b)' \
         "$(ratios full_cpu_own | middle)" 1.3 '' || met=1
+    verdict "CPU of the bot for a photo of an album at $PHOTO_RATE/s, in that of a tap" \
+        "$(shares bot photo_paced_cpu_own bot tap_paced_cpu_own | middle)" 1.5 '' || met=1
     verdict 'PSS of a process of the bot under load' \
         "$(awk "BEGIN { print $(median bot full_pss_kib) / 1024 }")" 4 ' MiB' || met=1
     verdict 'exec to first 200' "$(median bot start_ms)" 50 ' ms' || met=1
@@ -374,6 +446,8 @@ report()
         "Other work on the machine when it began: a load of $BUSY."
     say
     print_table
+    say
+    print_photos
     say
     print_whole
     say

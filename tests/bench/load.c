@@ -1,9 +1,9 @@
 /*
- * load - taps on buttons, sent as Telegram sends them: over kept TLS connections, one update at a
- * time on each.
+ * load - taps on buttons, or photos of albums, sent as Telegram sends them: over kept TLS
+ * connections, one update at a time on each.
  *
  *     load --port 443 --ca cert.pem --path /webhook/telegram --secret s3cret \
- *          --connections 40 --users 2000 --first-update 1 --seconds 10 [--rate 500]
+ *          --connections 40 --users 2000 --first-update 1 --seconds 10 [--rate 500] [--photos]
  *
  * With a rate the loop is open: update i is due at i/rate whatever came of those before it, waits
  * for a free connection when there is none, and its time counts from the moment it was due. A
@@ -32,6 +32,8 @@ enum {
     CONNECTIONS_MAX = 256,
     EVENTS_PER_WAIT = 64,
     GRACE_SECONDS = 10, /* for what is under way when the time is over */
+    ALBUM_PHOTOS = 10,
+    ALBUMS_AT_A_TIME = 200, /* more than connections: a user waits for an answer before the next */
 };
 
 enum phase { HANDSHAKE, FREE, SENDING, RECEIVING };
@@ -54,6 +56,7 @@ static struct {
     int port;
     size_t connections, users;
     int64_t first_update, first_user, rate, seconds, count;
+    bool sends_photos;
 } options = {.path = "/",
              .secret = "",
              .connections = 40,
@@ -101,12 +104,10 @@ static void note_latency(int64_t ns)
 /* -- what is sent -- */
 
 /* A tap below the menu, with all that Telegram tells about the message that was tapped. */
-static size_t write_update(char *out, size_t room, int64_t number)
+static int write_tap(char *out, size_t room, int64_t number, int64_t update, int64_t user)
 {
-    int64_t update = options.first_update + number;
-    int64_t user = options.first_user + number % (int64_t)options.users;
     bool is_menu = (number / (int64_t)options.users + number) % 2 == 0;
-    int len = snprintf(
+    return snprintf(
         out, room,
         "{\"update_id\":%" PRId64 ",\"callback_query\":{\"id\":\"43%016" PRId64 "\",\"from\":{"
         "\"id\":%" PRId64 ",\"is_bot\":false,\"first_name\":\"Анастасия\",\"last_name\":\"Ким\","
@@ -124,6 +125,52 @@ static size_t write_update(char *out, size_t room, int64_t number)
         "{\"text\":\"❓ Помощь\",\"callback_data\":\"help:open\"}]]}},"
         "\"chat_instance\":\"-3141592653589793238\",\"data\":\"%s\"}}",
         update, update, user, user, user, user, is_menu ? "menu:open" : "help:open");
+}
+
+/* One size of a photo. */
+#define PHOTO_SIZE(mark, bytes, width, height)                                                     \
+    "{\"file_id\":\"AgACAgIAAxkBAAIBZ2jxS" mark "%" PRId64                                         \
+    "AAnyEMRvN6-vLSQ3Wq0e1rgEAAwIAA3MAAzYE\","                                                     \
+    "\"file_unique_id\":\"AQADfIQxG83r68" mark "%" PRId64 "\",\"file_size\":" bytes                \
+    ",\"width\":" width ",\"height\":" height "}"
+
+/* clang-format off */
+#define PHOTO_SIZES                                                                                \
+    PHOTO_SIZE("s", "1482", "67", "90") "," PHOTO_SIZE("m", "19482", "240", "320") ","              \
+    PHOTO_SIZE("x", "88120", "600", "800") "," PHOTO_SIZE("y", "188120", "960", "1280")
+/* clang-format on */
+
+/* A photo of an album, whose photos come one after another. */
+static int write_photo(char *out, size_t room, int64_t update, int64_t user)
+{
+    return snprintf(
+        out, room,
+        "{\"update_id\":%" PRId64 ",\"message\":{\"message_id\":%" PRId64 ",\"from\":{"
+        "\"id\":%" PRId64 ",\"is_bot\":false,\"first_name\":\"Анастасия\",\"last_name\":\"Ким\","
+        "\"username\":\"nastya_%" PRId64 "\",\"language_code\":\"ru\"},"
+        "\"chat\":{\"id\":%" PRId64 ",\"first_name\":\"Анастасия\",\"last_name\":\"Ким\","
+        "\"username\":\"nastya_%" PRId64 "\",\"type\":\"private\"},\"date\":1790000000,"
+        "\"media_group_id\":\"1398%" PRId64 "\",\"photo\":[" PHOTO_SIZES "]}}",
+        update, update, user, user, user, user, user, update, update, update, update, update,
+        update, update, update);
+}
+
+/* Taps of all users in turn; albums of some users at a time, one photo of each in turn. */
+static int64_t user_of(int64_t number)
+{
+    int64_t turn = number;
+    if (options.sends_photos)
+        turn = number / (ALBUM_PHOTOS * ALBUMS_AT_A_TIME) * ALBUMS_AT_A_TIME +
+               number % ALBUMS_AT_A_TIME;
+    return options.first_user + turn % (int64_t)options.users;
+}
+
+static size_t write_update(char *out, size_t room, int64_t number)
+{
+    int64_t update = options.first_update + number;
+    int64_t user = user_of(number);
+    int len = options.sends_photos ? write_photo(out, room, update, user)
+                                   : write_tap(out, room, number, update, user);
     if (len < 0 || (size_t)len >= room)
         die("update too long");
     return (size_t)len;
@@ -423,6 +470,7 @@ static void read_options(int argc, char **argv)
         {"rate",         required_argument, NULL, 'r'},
         {"seconds",      required_argument, NULL, 't'},
         {"count",        required_argument, NULL, 'n'},
+        {"photos",       no_argument,       NULL, 'i'},
         {NULL,           0,                 NULL, 0  },
     };
     int name;
@@ -457,6 +505,9 @@ static void read_options(int argc, char **argv)
             break;
         case 'n':
             options.count = number_of(optarg);
+            break;
+        case 'i':
+            options.sends_photos = true;
             break;
         default:
             exit(2);
