@@ -6,6 +6,7 @@
  *     GET  pending                   updates not yet delivered
  *     GET  messages?user=…&after=<message id>&limit=…    what a person sees
  *     GET  callbacks?user=…          taps and their answers
+ *     GET  requests?id=…&model=…&after=<seq>&limit=…     what FAL was asked, and what it returned
  *     GET  faults      POST fault    {"name":…,"value":…}
  *     POST person                    {"id":…,"first_name":…,"language_code":…}
  *     POST update                    one act of a person, or an array of them
@@ -167,6 +168,36 @@ static void get_callbacks(struct request *r)
                      KV("message_id", row_i64(&row, 2)), KV("data", row_str(r->arena, &row, 3)),
                      KV("at_ms", row_i64(&row, 4)), KV("answered_ms", row_i64(&row, 5)),
                      KV("answer", json_column(r, &row, 6))));
+    rows_answer(r, &out);
+}
+
+/* What FAL was told and what it made of it: input and output word for word, and the callback as it
+ * went out. */
+static void get_requests(struct request *r)
+{
+    str id = request_query(r, "id"), model = request_query(r, "model");
+    struct rows_out out = rows_begin(r, "requests");
+    struct row row = SQL_OPEN(
+        "select q.seq, q.id, q.model, q.input, q.webhook, q.state, q.created_ms, q.start_ms,"
+        " q.finish_ms, q.status, q.output, q.error_type, q.is_cancel_asked, d.body, d.attempts,"
+        " d.last_status from fal_requests q left join fal_deliveries d on d.request_id = q.id"
+        " where q.seq > ?1 and (?2 = '' or q.id = ?2) and (?3 = '' or q.model = ?3)"
+        " order by q.seq limit ?4",
+        V(number_query(r, "after", 0)), V(str_empty(id) ? S("") : id),
+        V(str_empty(model) ? S("") : model), V(limit_query(r)));
+    while (sql_next(&row))
+        rows_add(&out,
+                 KVS(KV("seq", row_i64(&row, 0)), KV("id", row_str(r->arena, &row, 1)),
+                     KV("model", row_str(r->arena, &row, 2)), KV("input", json_column(r, &row, 3)),
+                     KV("webhook", row_str(r->arena, &row, 4)),
+                     KV("state", row_str(r->arena, &row, 5)), KV("created_ms", row_i64(&row, 6)),
+                     KV("start_ms", row_i64(&row, 7)), KV("finish_ms", row_i64(&row, 8)),
+                     KV("status", row_i64(&row, 9)), KV("output", json_column(r, &row, 10)),
+                     KV("error_type", row_str(r->arena, &row, 11)),
+                     KV("is_cancel_asked", (bool)(row_i64(&row, 12) != 0)),
+                     KV("callback", json_column(r, &row, 13)),
+                     KV("callback_attempts", row_i64(&row, 14)),
+                     KV("callback_status", row_i64(&row, 15))));
     rows_answer(r, &out);
 }
 
@@ -367,6 +398,7 @@ static const struct {
     {"pending",   get_pending  },
     {"messages",  get_messages },
     {"callbacks", get_callbacks},
+    {"requests",  get_requests },
     {"faults",    get_faults   },
 };
 
