@@ -80,6 +80,10 @@ static void screen_buttons(struct keyboard *k, const struct conf *conf, str avat
         keyboard_row(k);
         keyboard_button(k, T_button_photos, tap_for(a, "photos:show", avatar_id), KV("n", shown));
     }
+    if (c->kept >= conf->avatar_min_photos) {
+        keyboard_row(k);
+        keyboard_button(k, T_button_photos_ready, tap_for(a, "training:open", avatar_id));
+    }
     keyboard_row(k);
     if (c->kept < conf->avatar_max_photos)
         keyboard_button(k, T_button_photo_tips, tap_for(a, "photos:tips", avatar_id));
