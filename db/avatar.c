@@ -59,6 +59,8 @@ err *avatar_lock(struct db *db, struct arena *a, int64_t user_id, str id, struct
         return fail(a, ERR_NOT_FOUND, "no such avatar");
     struct rows rows;
     TRY(db_query(db, &Q_avatar_lock, &rows, V(user_id), V(id)));
+    if (rows.count)
+        TRY(db_query(db, &Q_avatar_locked, &rows, V(id)));
     return read_one(a, &rows, out);
 }
 

@@ -12,12 +12,13 @@ returning id
 -- :avatar_find
 select * from avatar_cards where user_id = $1 and id = $2
 
+-- One statement that locks and reads the card would, after waiting for the lock, read the card as it
+-- was before: only the row that is locked is looked at again.
 -- :avatar_lock writes
-select c.*
-from avatars a
-join avatar_cards c on c.id = a.id
-where a.id = $2 and (a.user_id = $1 or $1 = 0)
-for update of a
+select id from avatars where id = $2 and (user_id = $1 or $1 = 0) for update
+
+-- :avatar_locked writes
+select * from avatar_cards where id = $1
 
 -- :avatar_find_draft
 select * from avatar_cards where user_id = $1 and is_draft
