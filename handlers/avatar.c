@@ -85,6 +85,12 @@ static void work_buttons(struct turn *t, const struct avatar *avatar)
     keyboard_row(k);
     if (avatar->is_draft)
         keyboard_button(k, T_button_avatar_continue, tap_for(t->arena, "photos:open", avatar->id));
+    if (is_in(avatar, "ready_for_training") || is_in(avatar, "error") || is_in(avatar, "cancelled"))
+        keyboard_button(k, T_button_training_open, tap_for(t->arena, "training:open", avatar->id));
+    if (is_in(avatar, "training"))
+        keyboard_button(k, T_button_training_show, tap_for(t->arena, "training:show", avatar->id));
+    if (is_in(avatar, "completed"))
+        keyboard_button(k, T_button_training_use, tap_for(t->arena, "flux:use", avatar->id));
     if (is_in(avatar, "completed") && !avatar->is_main)
         keyboard_button(k, T_button_avatar_main, tap_for(t->arena, "avatar:main", avatar->id));
 }

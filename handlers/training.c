@@ -8,6 +8,7 @@
 #include "db/queries.h"
 #include "handlers/avatar.h"
 #include "handlers/dispatch.h"
+#include "handlers/flux.h"
 
 enum {
     PHOTO_MAX_BYTES = 20 << 20,
@@ -782,6 +783,17 @@ static err *drop_photos(struct work *w, const struct training *g)
     return training_drop_photos(w->db, g->avatar_id, conf->keep_preview_photo);
 }
 
+/* Ordered here, because only what is written with the end of the training is made once. */
+static err *order_preview(struct work *w, const struct training *g)
+{
+    struct avatar avatar;
+    if (!w->bot->conf->auto_generate_preview)
+        return NULL;
+    TRY(avatar_find(w->db, w->arena, g->errand.user_id, g->avatar_id, &avatar));
+    return flux_order_preview(w->db, w->arena, w->bot->conf, &avatar, g->errand.chat_id,
+                              g->errand.language);
+}
+
 /* The avatar is finished and paid. Called with the row locked and no store job left. */
 static err *settle(struct work *w, const struct training *g)
 {
@@ -796,6 +808,7 @@ static err *settle(struct work *w, const struct training *g)
         TRY(ledger_capture(w->db, errand_key(w->arena, &training_errands, errand->id), LEDGER_ALL,
                            NULL));
     TRY(drop_photos(w, g));
+    TRY(order_preview(w, g));
     TRY(errand_queue(w->db, w->arena, errand, "send", "training_deliver", 0,
                      errand_chat(w->arena, errand), 0));
     log_info("training.completed", KV("training", errand->id), KV("avatar", g->avatar_id),
@@ -891,9 +904,13 @@ err *job_training_deliver(struct work *w)
     enum language language = language_of(errand->language);
     struct keyboard k = keyboard_new(w->arena, language);
     keyboard_row(&k);
+    keyboard_button(&k, T_button_training_use, tap_for(w->arena, "flux:use", g.avatar_id));
+    keyboard_row(&k);
     card_button(&k, g.avatar_id);
     menu_button(&k);
-    str html = text_html(w->arena, language, T_training_done, KVS(KV("name", g.avatar_name)));
+    enum text text = w->bot->conf->auto_generate_preview ? T_training_done_with_present
+                                                         : T_training_done;
+    str html = text_html(w->arena, language, text, KVS(KV("name", g.avatar_name)));
     const struct outbox_call call = {
         .chat_id = errand->chat_id,
         .call = message_call(w->arena, errand->chat_id, 0, html, &k),
