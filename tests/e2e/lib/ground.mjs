@@ -38,6 +38,7 @@ export function run(program, words, { environment = process.env, input } = {}) {
             if (error) fail(Object.assign(error, { out, err, message: `${program} ${words.join(" ")}: ${err || error.message}` }));
             else done(out);
         });
+        child.stdin.on("error", () => {}); // who ends before it has read says why by its status
         child.stdin.end(input ?? "");
     });
 }
