@@ -12,6 +12,7 @@ static void read_avatar(const struct rows *rows, int row, struct avatar *out)
         .training_type = rows_str(rows, row, "training_type"),
         .status = rows_str(rows, row, "status"),
         .is_draft = rows_bool(rows, row, "is_draft"),
+        .takes_photos = rows_bool(rows, row, "takes_photos"),
         .is_main = rows_bool(rows, row, "is_main"),
         .photos_count = (int)rows_i64(rows, row, "photos_count"),
         .generations_count = (int)rows_i64(rows, row, "generations_count"),

@@ -16,7 +16,8 @@ struct avatar {
     str gender;        /* "male", "female"; empty but for portraits */
     str training_type; /* "portrait", "style", "object" */
     str status;
-    bool is_draft; /* any of the first three */
+    bool is_draft;     /* any of the first three */
+    bool takes_photos; /* a draft, or one whose training was not finished */
     bool is_main;
     int photos_count, generations_count;
     int training_progress; /* 0 … 100 */

@@ -119,7 +119,7 @@ static void read_photo(const struct rows *rows, struct photo *out)
         .avatar_id = rows_str(rows, 0, "avatar_id"),
         .user_id = rows_i64(rows, 0, "user_id"),
         .chat_id = rows_i64(rows, 0, "chat_id"),
-        .is_draft = rows_bool(rows, 0, "is_draft"),
+        .takes_photos = rows_bool(rows, 0, "takes_photos"),
         .message_id = rows_i64(rows, 0, "message_id"),
         .is_pending = str_eq(status, S("pending")),
         .is_kept = str_eq(status, S("valid")),

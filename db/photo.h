@@ -12,7 +12,7 @@
 struct photo {
     str id, avatar_id;
     int64_t user_id, chat_id;
-    bool is_draft;      /* its avatar is one */
+    bool takes_photos;  /* its avatar does */
     int64_t message_id; /* of the user's message that it came in */
     bool is_pending, is_kept;
     str refused;            /* why not, a machine word; empty while it is pending or kept */

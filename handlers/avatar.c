@@ -83,7 +83,7 @@ static void work_buttons(struct turn *t, const struct avatar *avatar)
 {
     struct keyboard *k = &t->keyboard;
     keyboard_row(k);
-    if (avatar->is_draft)
+    if (avatar->takes_photos)
         keyboard_button(k, T_button_avatar_continue, tap_for(t->arena, "photos:open", avatar->id));
     if (is_in(avatar, "ready_for_training") || is_in(avatar, "error") || is_in(avatar, "cancelled"))
         keyboard_button(k, T_button_training_open, tap_for(t->arena, "training:open", avatar->id));

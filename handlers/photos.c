@@ -109,7 +109,7 @@ static err *show_screen(struct turn *t)
 
 err *photos_open(struct turn *t)
 {
-    if (!t->avatar->is_draft)
+    if (!t->avatar->takes_photos)
         return refuse(t, T_photos_closed);
     dialog_enter(t, ST_avatar_photos);
     return show_screen(t);
@@ -343,7 +343,7 @@ static err *show_photo(struct turn *t, const struct photo_place *place)
 {
     struct photo photo;
     TRY(photo_find(t->db, t->arena, t->user->id, place->id, &photo));
-    if (!photo.is_draft)
+    if (!photo.takes_photos)
         return refuse(t, T_photos_closed);
     be_in_upload(t, photo.avatar_id);
     leave_screen(t);
@@ -423,7 +423,7 @@ static err *remove_photo(struct turn *t, const struct photo *photo, int *left)
 {
     struct avatar avatar;
     TRY(avatar_lock(t->db, t->arena, t->user->id, photo->avatar_id, &avatar));
-    if (!avatar.is_draft)
+    if (!avatar.takes_photos)
         return refuse(t, T_photos_closed);
     TRY(photo_delete(t->db, t->user->id, photo->id));
     TRY(photos_recount(t->db, avatar.id, t->bot->conf->avatar_min_photos, left));
@@ -674,7 +674,7 @@ static err *record(struct work *w, str photo_id, str avatar_id, struct look *loo
         return e;
     if (!photo.is_pending) /* by an earlier attempt of this job, whose object this is */
         return NULL;
-    if (str_empty(look->refused) && !avatar.is_draft)
+    if (str_empty(look->refused) && !avatar.takes_photos)
         look->refused = S("late");
     if (str_empty(look->refused))
         TRY(compare(w, &photo, look));
@@ -849,7 +849,7 @@ err *job_photos_progress(struct work *w)
     if (!is_shown)
         return NULL;
     err *e = avatar_find(w->db, w->arena, w->job->user_id, w->job->subject, &avatar);
-    if (e || !avatar.is_draft)
+    if (e || !avatar.takes_photos)
         return is_missing(e) ? NULL : e;
     TRY(photos_count(w->db, w->arena, avatar.id, &counts));
 

@@ -226,9 +226,18 @@ from images i
 join image_generations g on g.id = i.generation_id
 left join avatars a on a.id = g.avatar_id;
 
+-- Drafts, and what was not finished: such an avatar can be trained again, with other photos.
+create function avatar_takes_photos(p_status avatarstatus) returns boolean
+language sql immutable
+set search_path = public, pg_temp
+as $$
+    select p_status in ('draft', 'photos_uploading', 'ready_for_training', 'error', 'cancelled')
+$$;
+
 create view avatar_cards as
 select a.id, a.user_id, a.name, a.gender, a.training_type, a.status,
-       a.status in ('draft', 'photos_uploading', 'ready_for_training') as is_draft, a.is_main,
+       a.status in ('draft', 'photos_uploading', 'ready_for_training') as is_draft,
+       avatar_takes_photos(a.status) as takes_photos, a.is_main,
        a.photos_count, a.generations_count, a.training_progress,
        coalesce(a.trigger_phrase, a.trigger_word) as trigger,
        coalesce(f.fal_url, a.diffusers_lora_file_url) as lora_url, a.photo_key, a.preview_key,
@@ -245,6 +254,7 @@ grant select, insert, update, delete on avatars, avatar_photos, avatar_trainings
     to aisha_bot, aisha_worker;
 grant select on avatars, avatar_photos, avatar_trainings, avatar_files, avatar_cards to aisha_status;
 grant select on avatar_cards to aisha_bot, aisha_worker;
+grant execute on function avatar_takes_photos to aisha_bot, aisha_worker, aisha_status;
 
 commit;
 

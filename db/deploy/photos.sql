@@ -42,8 +42,7 @@ declare
     last int;
 begin
     perform from avatars
-    where id = p_avatar_id and user_id = p_user_id
-      and status in ('draft', 'photos_uploading', 'ready_for_training')
+    where id = p_avatar_id and user_id = p_user_id and avatar_takes_photos(status)
     for update;
     if not found then
         return 'gone';

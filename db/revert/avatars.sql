@@ -6,6 +6,7 @@ set local lock_timeout = '2s';
 set local role aisha_owner;
 
 drop view avatar_cards;
+drop function avatar_takes_photos;
 drop view image_cards;
 create view image_cards as
 select i.id, i.generation_id, i.user_id, i.position, i.bucket, i.object_key, i.content_type,

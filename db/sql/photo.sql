@@ -16,7 +16,7 @@ select p.id, p.avatar_id, p.user_id, p.chat_id, p.message_id, p.upload_order,
        p.height, p.source_kind, p.source_file_id, p.telegram_file_id,
        coalesce(p.photo_metadata->>'doubts', '') as doubts,
        (extract(epoch from p.created_at) * 1000)::bigint as created_at_ms,
-       a.status in ('draft', 'photos_uploading', 'ready_for_training') as is_draft,
+       avatar_takes_photos(a.status) as takes_photos,
        u.language_code, substr(u.timezone, 4)::int as utc_offset_hours
 from avatar_photos p
 join avatars a on a.id = p.avatar_id

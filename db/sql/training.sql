@@ -19,7 +19,7 @@ set status = 'training', training_progress = 0, training_started_at = null,
     training_config = '{}', diffusers_lora_file_url = null, config_file_url = null,
     updated_at = now()
 where a.user_id = $1 and a.id = $2
-  and a.status in ('draft', 'photos_uploading', 'ready_for_training', 'error', 'cancelled')
+  and avatar_takes_photos(a.status)
   and (select count(*) from avatar_photos p
        where p.avatar_id = a.id and p.validation_status = 'valid') >= $3
   and not exists (select from avatar_photos p

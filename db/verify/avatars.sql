@@ -31,7 +31,7 @@ from avatar_files
 where false;
 
 select avatar_id, avatar_name, seed from image_cards where false;
-select id, is_draft, trigger, lora_url, picture_file_id, created_at_us from avatar_cards where false;
+select id, is_draft, takes_photos, trigger, lora_url, picture_file_id, created_at_us from avatar_cards where false;
 select is_preview from image_generations where false;
 
 do $$
