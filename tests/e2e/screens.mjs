@@ -1,126 +1,291 @@
 // screens.mjs - a picture of every screen, into the folder that is named.
 //
-//     node screens.mjs build/screens
+//     node screens.mjs build/screens [JOURNEY...]
 //
-// The bot's screens are gone through once in Russian on a wide light page and
-// once in English on a narrow dark one; then the chat page itself, in both.
+// A journey is gone by two new people side by side, one in Russian and one in
+// English, and each screen is pictured four times: wide and narrow, light and
+// dark. A folder a look, so that one can be leafed through: ru-narrow-dark/…
+// Then the chat page itself and the status page.
 import { mkdirSync } from "node:fs";
 import { openBrowser, openChat } from "./lib/browser.mjs";
 import { findGround } from "./lib/ground.mjs";
+import { Person } from "./lib/person.mjs";
+import { broken, notPicture, portrait, portraits, tooSmall } from "./lib/photos.mjs";
 import { Walk } from "./lib/walk.mjs";
 
-const folder = process.argv[2] ?? "build/screens";
+const [folder = "build/screens", ...wanted] = process.argv.slice(2);
 const ground = findGround();
 
-const words = { ru: "маяк в снегу на закате, акварель", en: "a lighthouse in the snow at dusk, watercolour" };
+const sizes = { wide: { width: 1280, height: 900 }, narrow: { width: 390, height: 844 } };
+const schemes = ["light", "dark"];
+const locales = { ru: "ru-RU", en: "en-GB" };
 
-// In the order of a first visit. A name is the file's; what follows leads there.
-const screens = [
-    ["start", (walk) => walk.say("/start")],
-    ["menu", (walk) => walk.say("/menu")],
-    ["help", (walk) => walk.tap("help:open")],
-    ["language", (walk) => walk.say("/language")],
-    ["balance", (walk) => walk.say("/balance")],
-    ["gallery-empty", (walk) => walk.say("/gallery")],
-    ["unknown-words", (walk) => walk.say("?")],
-    ["cancel-nothing", (walk) => walk.say("/cancel")],
-    ["create", (walk) => walk.say("/create")],
-    ["flux-no-avatar", (walk) => walk.tap("flux:open")],
-    ["imagen-words", (walk) => walk.tap("imagen:open")],
-    ["imagen-bad-words", (walk) => walk.say("я")],
-    ["imagen-options", (walk) => walk.say(words[walk.language])],
-    ["imagen-options-chosen", async (walk) => {
-        await walk.tap("imagen:ratio", "16:9");
-        await walk.tap("imagen:count", "2");
-    }],
-    ["imagen-ordered", (walk) => walk.tap("imagen:make")],
-    ["imagen-running", (walk) => walk.page.waitForTimeout(3000)],
-    ["imagen-done", (walk) => walk.until("imagen:again")],
-    ["imagen-again", (walk) => walk.tap("imagen:again")],
-    ["imagen-again-done", (walk) => walk.untilGone("generation:cancel")],
-    ["gallery", (walk) => walk.say("/gallery")],
-    ["gallery-older", (walk) => walk.tap("gallery:older")],
-    ["gallery-favorite", (walk) => walk.tap("gallery:favorite")],
-    ["gallery-delete", (walk) => walk.tap("gallery:delete")],
-    ["gallery-deleted", (walk) => walk.tap("gallery:remove")],
-    ["imagen-cancelled", async (walk) => {
-        await walk.fault("fal.seconds", 30);
-        await order(walk);
-        await walk.button("generation:cancel").click();
-        await walk.page.waitForTimeout(6000);
-        await walk.fault("fal.seconds", null);
-    }],
-    ["imagen-refused", async (walk) => {
-        await walk.fault("fal.fail", { status: 422, type: "content_policy_violation" });
-        await order(walk);
-        await walk.page.waitForTimeout(10000);
-        await walk.fault("fal.fail", null);
-    }],
-    ["balance-after", (walk) => walk.say("/balance")],
-    ["commands", async (walk) => {
-        await walk.input.pressSequentially("/");
-        await walk.page.waitForTimeout(300);
-    }],
-];
+const spoken = {
+    ru: {
+        picture: "маяк в снегу на закате, акварель", self: "в плаще на мосту ночью, неоновый свет, дождь",
+        name: "Ася", newName: "Ася в городе", style: "Акварель", object: "Кружка",
+    },
+    en: {
+        picture: "a lighthouse in the snow at dusk, watercolour", self: "in a cloak on a bridge at night, neon light, rain",
+        name: "Alice", newName: "Alice in town", style: "Watercolour", object: "My mug",
+    },
+};
+
+const word = (walk, key) => spoken[walk.language][key];
 
 async function order(walk) {
     await walk.say("/create");
-    await walk.say(words[walk.language]);
+    await walk.say(word(walk, "picture"));
     await walk.tap("imagen:make");
 }
 
-// A screen that cannot be reached is reported and does not hide those after it.
-async function walkThrough(browser, language, options) {
-    const walk = await Walk.begin(browser, ground, language, options);
-    walk.language = language;
-    let failures = 0;
-    for (const [at, [name, go]] of screens.entries()) {
-        const file = `${folder}/${language}-${String(at + 1).padStart(2, "0")}-${name}.png`;
-        try {
-            await go(walk);
-            console.log(file);
-        } catch (error) {
-            failures++;
-            console.error(`${file}: ${error.message.split("\n")[0]}`);
-        }
-        await walk.page.screenshot({ path: file });
+// From the list of avatars to an open upload.
+async function beginAvatar(walk, name, type, gender) {
+    await walk.say("/avatars");
+    await walk.tap("avatar:new");
+    await walk.tap("avatar:agree");
+    if (type === "portrait") {
+        await walk.tap("avatar:portrait");
+        await walk.tap("avatar:gender", gender);
+    } else {
+        await walk.tap("avatar:type", type);
     }
-    for (const refusal of await walk.refusals()) console.error(`refused: ${refusal}`);
-    await walk.end();
+    await walk.say(word(walk, name));
+}
+
+const kept = (count) => new RegExp(`(^|\\s)${count} (из|of) 20`);
+
+// In the order of a visit: the file's name, what leads there, and what is out of order meanwhile.
+const journeys = {
+    first: [
+        ["start", (walk) => walk.say("/start")],
+        ["menu", (walk) => walk.say("/menu")],
+        ["help", (walk) => walk.tap("help:open")],
+        ["language", (walk) => walk.say("/language")],
+        ["balance", (walk) => walk.say("/balance")],
+        ["gallery-empty", (walk) => walk.say("/gallery")],
+        ["unknown-words", (walk) => walk.say("?")],
+        ["cancel-nothing", (walk) => walk.say("/cancel")],
+        ["photo-astray", (walk) => walk.show([portrait(1)], /\/menu/)],
+        ["create", (walk) => walk.say("/create")],
+        ["flux-no-avatar", (walk) => walk.tap("flux:open")],
+        ["commands", async (walk) => {
+            await walk.input.pressSequentially("/");
+            await walk.page.waitForTimeout(300);
+        }],
+    ],
+    imagen: [
+        ["words", async (walk) => {
+            await walk.say("/create");
+            await walk.tap("imagen:open");
+        }],
+        ["bad-words", (walk) => walk.say("я")],
+        ["options", (walk) => walk.say(word(walk, "picture"))],
+        ["options-chosen", async (walk) => {
+            await walk.tap("imagen:ratio", "16:9");
+            await walk.tap("imagen:count", "2");
+        }],
+        ["ordered", (walk) => walk.tap("imagen:make")],
+        ["running", (walk) => walk.reads(/Рисую|Drawing/)],
+        ["done", (walk) => walk.until("imagen:again")],
+        ["again", (walk) => walk.tap("imagen:again")],
+        ["again-done", (walk) => walk.untilGone("generation:cancel")],
+        ["gallery", (walk) => walk.say("/gallery")],
+        ["gallery-older", (walk) => walk.tap("gallery:older")],
+        ["gallery-favorite", (walk) => walk.tap("gallery:favorite")],
+        ["gallery-delete", (walk) => walk.tap("gallery:delete")],
+        ["gallery-deleted", (walk) => walk.tap("gallery:remove")],
+        ["cancelled", async (walk) => {
+            await order(walk);
+            await walk.tap("generation:cancel");
+            await walk.untilGone("generation:cancel");
+        }, { "fal.seconds": 60 }],
+        ["refused", async (walk) => {
+            await order(walk);
+            await walk.reads(/🚫/);
+        }, { "fal.fail": { status: 422, type: "content_policy_violation" } }],
+        ["failed", async (walk) => {
+            await order(walk);
+            await walk.reads(/😔/);
+        }, { "fal.fail": { status: 500, type: "internal_server_error" } }],
+        ["balance", (walk) => walk.say("/balance")],
+    ],
+    upload: [
+        ["none", (walk) => walk.say("/avatars")],
+        ["consent", (walk) => walk.tap("avatar:new")],
+        ["type", (walk) => walk.tap("avatar:agree")],
+        ["type-words", (walk) => walk.say("?")],
+        ["gender", (walk) => walk.tap("avatar:portrait")],
+        ["name", (walk) => walk.tap("avatar:gender", "female")],
+        ["bad-name", (walk) => walk.say("Я")],
+        ["photos-0", (walk) => walk.say(word(walk, "name"))],
+        ["tips", (walk) => walk.tap("photos:tips")],
+        ["words", async (walk) => {
+            await walk.tap("photos:open");
+            await walk.say("?");
+        }],
+        ["checking", (walk) => walk.show(portraits(2), /: 2/), { "store.answer": 503 }],
+        ["photos-7", async (walk) => {
+            await walk.reads(kept(2));
+            await walk.show(portraits(5, { from: 3 }), kept(7));
+        }],
+        ["refused-small", (walk) => walk.show([tooSmall(101)], /: 1/)],
+        ["refused-duplicate", (walk) => walk.show([portrait(3)], /: 2/)],
+        ["refused-alike", (walk) => walk.show([portrait(4, { near: 1 })], /: 3/)],
+        ["refused-broken", (walk) => walk.show([broken(102)], /: 4/, { asFiles: true })],
+        ["refused-format", (walk) => walk.show([notPicture], /: 5/, { asFiles: true })],
+        ["doubtful", async (walk) => {
+            await walk.show([portrait(8, { blurred: true, dark: true })], kept(8));
+            await walk.page.waitForTimeout(500);
+        }],
+        ["doubtful-kept", (walk) => walk.tap("photos:keep")],
+        ["doubtful-alike", (walk) => walk.show([portrait(5, { drift: 0.25 })], kept(9))],
+        ["doubtful-removed", async (walk) => {
+            await walk.tap("photos:remove");
+            await walk.reads(kept(8), 9);
+        }],
+        ["photos-12", (walk) => walk.show(portraits(4, { from: 20 }), kept(12))],
+        ["photos-20", (walk) => walk.show(portraits(8, { from: 30 }), kept(20))],
+        ["photos-full", (walk) => walk.show([portrait(40)], /20 (из|of) 20:/)],
+        ["viewer", (walk) => walk.tap("photos:show")],
+        ["viewer-older", (walk) => walk.tap("photos:older")],
+        ["viewer-deleted", (walk) => walk.tap("photos:delete")],
+        ["back", (walk) => walk.tap("photos:open")],
+        ["drop", (walk) => walk.tap("avatar:delete")],
+        ["card-draft", (walk) => walk.say("/avatars")],
+        ["draft-exists", (walk) => walk.tap("avatar:new")],
+        ["rename", async (walk) => {
+            await walk.say("/avatars");
+            await walk.tap("avatar:rename");
+        }],
+        ["renamed", (walk) => walk.say(word(walk, "newName"))],
+        ["photo-astray", async (walk) => {
+            await walk.say("/menu");
+            await walk.show([portrait(50)], /📷/);
+        }],
+    ],
+};
+
+// What stands in the chat stays where it is when the page changes its size or its colours.
+async function picture(page, name, language) {
+    for (const [size, box] of Object.entries(sizes)) {
+        await page.setViewportSize(box);
+        for (const scheme of schemes) {
+            await page.emulateMedia({ colorScheme: scheme });
+            await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+            await page.screenshot({ path: `${folder}/${[language, size, scheme].filter(Boolean).join("-")}/${name}.png` });
+        }
+    }
+}
+
+// A screen that cannot be reached is reported and does not hide those after it.
+async function show(walk, name, go) {
+    let failures = 0;
+    try {
+        await go(walk);
+    } catch (error) {
+        failures++;
+        console.error(`${walk.language} ${name}: ${error.message.split("\n")[0]}`);
+    }
+    await picture(walk.page, name, walk.language);
     return failures;
 }
 
-async function picturePage(browser, scheme) {
+async function setFaults(faults) {
+    for (const [name, value] of Object.entries(faults)) await ground.fault(name, value);
+}
+
+async function goJourney(browser, journey) {
+    const walks = await Promise.all(Object.entries(locales).map(async ([language, locale]) => {
+        const walk = await Walk.begin(browser, ground, language, { ...sizes.wide, language: locale });
+        return Object.assign(walk, { language });
+    }));
+    let failures = 0;
+    for (const [at, [screen, go, faults = {}]] of journeys[journey].entries()) {
+        const name = `${journey}-${String(at + 1).padStart(2, "0")}-${screen}`;
+        await setFaults(faults);
+        const counts = await Promise.all(walks.map((walk) => show(walk, name, go)));
+        await setFaults(Object.fromEntries(Object.keys(faults).map((fault) => [fault, null])));
+        failures += counts.reduce((sum, count) => sum + count, 0);
+        console.log(name);
+    }
+    for (const walk of walks) {
+        for (const refusal of await walk.refusals()) console.error(`refused: ${refusal}`);
+        for (const complaint of walk.page.complaints) console.error(`the browser: ${complaint}`);
+        await walk.end();
+    }
+    return failures;
+}
+
+async function picturePage(browser, language) {
     const shoot = async (name, options, work = async () => {}) => {
-        const page = await openChat(browser, ground.url, { scheme, language: "ru-RU", ...options });
+        const page = await openChat(browser, ground.url, { ...options, language: locales[language] });
         const users = await page.locator(".person").evaluateAll((rows) => rows.slice(0, 2).map((row) => row.dataset.user));
         await page.goto(`${ground.url}/#${users.slice(0, options.width > 1500 ? 2 : 1).join(",")}`);
         await page.reload();
         await page.waitForSelector("body[data-ready]");
         await work(page);
-        await page.waitForTimeout(400);
-        await page.screenshot({ path: `${folder}/page-${scheme}-${name}.png` });
-        console.log(`${folder}/page-${scheme}-${name}.png`);
+        for (const scheme of schemes) {
+            await page.emulateMedia({ colorScheme: scheme });
+            await page.waitForTimeout(400);
+            await page.screenshot({ path: `${folder}/page/${language}-${name}-${scheme}.png` });
+        }
+        console.log(`page ${name}`);
         await page.context().close();
     };
+    const open = (drawer) => (page) => page.locator(drawer).first().click();
     await shoot("wide", { width: 1600, height: 950 }, async (page) => {
         await page.locator("#faults summary").click();
         await page.locator(".call-head").first().click();
     });
-    await shoot("new-user", { width: 1280, height: 860 }, (page) => page.locator("#person-add").click());
-    await shoot("narrow", { width: 390, height: 844 });
-    await shoot("narrow-users", { width: 390, height: 844 }, (page) => page.getByRole("button", { name: "Пользователи" }).click());
-    await shoot("narrow-calls", { width: 390, height: 844 }, (page) => page.getByRole("button", { name: "Вызовы Bot API" }).click());
+    await shoot("new-user", sizes.wide, open("#person-add"));
+    await shoot("narrow", sizes.narrow);
+    await shoot("narrow-users", sizes.narrow, open(".column .bar .only-narrow"));
+    await shoot("narrow-calls", sizes.narrow, open(".column .bar .panel-open"));
 }
 
-mkdirSync(folder, { recursive: true });
+// From /admin in the chat through the link that works once.
+async function pictureStatus(browser) {
+    const admin = new Person(ground, Number(ground.settings.TELEGRAM_ADMIN_IDS.split(",")[0]));
+    await admin.say("/admin");
+    const message = await admin.see((one) => one.markup?.inline_keyboard?.flat().some((button) => button.url));
+    const link = message.markup.inline_keyboard.flat().find((button) => button.url).url;
+    const context = await browser.newContext({ viewport: sizes.wide, ignoreHTTPSErrors: true });
+    const page = await context.newPage();
+    const shoot = async (name) => {
+        for (const [size, box] of Object.entries(sizes)) {
+            await page.setViewportSize(box);
+            for (const scheme of schemes) {
+                await page.emulateMedia({ colorScheme: scheme });
+                await page.screenshot({ path: `${folder}/status/${name}-${size}-${scheme}.png`, fullPage: true });
+            }
+        }
+        console.log(`status ${name}`);
+    };
+    await page.goto(`${ground.origin}/status`);
+    await shoot("closed");
+    await page.goto(link);
+    await shoot("login");
+    await page.locator("form button").click();
+    await page.waitForLoadState();
+    await shoot("page");
+    await context.close();
+}
+
+for (const language of Object.keys(locales))
+    for (const size of Object.keys(sizes))
+        for (const scheme of schemes) mkdirSync(`${folder}/${language}-${size}-${scheme}`, { recursive: true });
+for (const name of ["page", "status"]) mkdirSync(`${folder}/${name}`, { recursive: true });
+
+const isWanted = (name) => !wanted.length || wanted.includes(name);
 const browser = await openBrowser();
 let failures = 0;
 try {
-    failures += await walkThrough(browser, "ru", { width: 1280, height: 900, scheme: "light", language: "ru-RU" });
-    failures += await walkThrough(browser, "en", { width: 390, height: 844, scheme: "dark", language: "en-GB" });
-    for (const scheme of ["light", "dark"]) await picturePage(browser, scheme);
+    for (const journey of Object.keys(journeys).filter(isWanted)) failures += await goJourney(browser, journey);
+    if (isWanted("page")) for (const language of Object.keys(locales)) await picturePage(browser, language);
+    if (isWanted("status")) await pictureStatus(browser);
 } finally {
+    await ground.noFaults();
     await browser.close();
 }
 process.exitCode = failures ? 1 : 0;

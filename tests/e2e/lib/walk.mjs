@@ -4,6 +4,7 @@
 // the bot's side of the chat has changed, no button spins, and it has stood
 // still for a moment.
 import { Chat, openChat } from "./browser.mjs";
+import { Person } from "./person.mjs";
 
 const stillFor = 500; // ms
 const mostWait = 60000; // ms
@@ -25,6 +26,7 @@ export class Walk extends Chat {
         super(page, user);
         this.user = user;
         this.ground = ground;
+        this.person = new Person(ground, user);
     }
 
     // What the bot shows now, as one text.
@@ -83,9 +85,19 @@ export class Walk extends Chat {
         await this.page.waitForTimeout(stillFor);
     }
 
-    async fault(name, value) {
-        const answer = await this.page.request.post(`${this.ground.url}/control/fault`, { data: { name, value } });
-        if (!answer.ok()) throw new Error(`fault ${name}: ${answer.status()}`);
+    // Waits until the bot's newest messages, as many as `among`, say such a thing.
+    async reads(pattern, among = 1) {
+        await this.page.waitForFunction(([user, source, count]) =>
+            [...document.querySelectorAll(`.column[data-user="${user}"] .from-bot`)].slice(-count)
+                .some((message) => new RegExp(source, "u").test(message.innerText)),
+        [this.user, pattern.source, among], { timeout: mostWait });
+        await this.page.waitForTimeout(stillFor);
+    }
+
+    // Sends photos as an app does, and waits until the bot's newest message says such a thing.
+    async show(files, pattern, options) {
+        await this.person.sendPhotos(files, options);
+        await this.reads(pattern);
     }
 
     // Every call of the bot that Telegram refused, as "method: description".
