@@ -6,6 +6,7 @@
 enum {
     IMAGES_MAX = 4,
     SHOWN_WORDS_MAX = 300, /* of the words, on the screen of options */
+    WORDS_OF_ROW = 3, /* buttons with a word each that a phone shows whole; more take two rows */
 };
 
 static const char *const ratios[] = {"1:1", "3:4", "4:3", "9:16", "16:9"};
@@ -92,6 +93,8 @@ static void quality_row(struct turn *t, const struct order_form *form)
     keyboard_row(&t->keyboard);
     for (size_t i = 0; i < form->quality_count; i++) {
         str name = str_from(form->qualities[i].name);
+        if (form->quality_count > WORDS_OF_ROW && i == form->quality_count / 2)
+            keyboard_row(&t->keyboard);
         choice(t, str_eq(chosen, name), T_button_choice, order_tap(t, form->quality_tap, name),
                text_plain(t->arena, t->language, form->qualities[i].label, KVS()), 0);
     }

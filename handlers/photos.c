@@ -76,17 +76,15 @@ static void screen_buttons(struct keyboard *k, const struct conf *conf, str avat
 {
     struct arena *a = k->arena;
     int64_t shown = c->kept + c->pending;
-    if (shown) {
-        keyboard_row(k);
-        keyboard_button(k, T_button_photos, tap_for(a, "photos:show", avatar_id), KV("n", shown));
-    }
-    if (c->kept >= conf->avatar_min_photos) {
-        keyboard_row(k);
-        keyboard_button(k, T_button_photos_ready, tap_for(a, "training:open", avatar_id));
-    }
     keyboard_row(k);
+    if (shown)
+        keyboard_button(k, T_button_photos, tap_for(a, "photos:show", avatar_id), KV("n", shown));
     if (c->kept < conf->avatar_max_photos)
         keyboard_button(k, T_button_photo_tips, tap_for(a, "photos:tips", avatar_id));
+    keyboard_row(k);
+    if (c->kept >= conf->avatar_min_photos)
+        keyboard_button(k, T_button_photos_ready, tap_for(a, "training:open", avatar_id));
+    keyboard_row(k);
     keyboard_button(k, T_button_drop_draft, tap_for(a, "avatar:delete", avatar_id));
     keyboard_row(k);
     keyboard_button(k, T_button_menu, S("menu:open"));

@@ -6,6 +6,7 @@
 
 enum { STATEMENT_LINES = 10 };
 
+/* Two in a row at most: on a phone a third of the width does not hold a balance. */
 static void menu_buttons(struct turn *t)
 {
     struct keyboard *k = &t->keyboard;
@@ -16,8 +17,9 @@ static void menu_buttons(struct turn *t)
     keyboard_button(k, T_button_gallery, S("gallery:open"));
     keyboard_row(k);
     keyboard_button(k, T_button_balance, S("balance:open"), KV("balance", t->user->balance));
-    keyboard_button(k, T_button_language, S("language:open"));
     keyboard_button(k, T_button_help, S("help:open"));
+    keyboard_row(k);
+    keyboard_button(k, T_button_language, S("language:open"));
 }
 
 static void back_button(struct turn *t)
@@ -46,8 +48,13 @@ err *on_cancel(struct turn *t)
 
 err *on_help(struct turn *t)
 {
+    const struct conf *conf = t->bot->conf;
     back_button(t);
-    return edit(t, T_help, KV("price", t->bot->conf->imagen4_generation_cost_coins));
+    return edit(t, T_help, KV("least", conf->avatar_min_photos),
+                KV("most", conf->avatar_max_photos),
+                KV("by_words", conf->imagen4_generation_cost_coins),
+                KV("with_avatar", conf->image_generation_cost_coins),
+                KV("avatar", conf->avatar_creation_cost_coins));
 }
 
 err *on_language(struct turn *t)
@@ -99,12 +106,13 @@ static str statement(struct turn *t, const struct ledger_line *lines, size_t cou
             continue; /* a capture of the whole hold moves nothing of the user's */
         if (b.len)
             buf_add_char(&b, '\n');
-        buf_add(&b, text_plain(t->arena, t->language, line_text(&lines[i]),
-                               KVS(KV("date", moment_shown(t->arena, lines[i].created_at_ms,
-                                                           t->user->utc_offset_hours)),
-                                   KV("coins", lines[i].coins),
-                                   KV("sign", lines[i].coins > 0 ? S("+") : S("")),
-                                   KV("after", lines[i].balance_after))));
+        buf_add(&b,
+                text_plain(t->arena, t->language, line_text(&lines[i]),
+                           KVS(KV("date", moment_shown(t->arena, lines[i].created_at_ms,
+                                                       t->user->utc_offset_hours)),
+                               KV("coins", lines[i].coins > 0 ? lines[i].coins : -lines[i].coins),
+                               KV("sign", lines[i].coins > 0 ? S("+") : S("−")),
+                               KV("after", lines[i].balance_after))));
     }
     return buf_str(&b);
 }

@@ -222,10 +222,10 @@ const refusals = [
     ["[unsafe] something", null, "safety", /safety filter did not let/],
     ["[unsafe text] something", null, "safety", /safety filter did not let/],
     ["[nothing made] at all", null, null, /coins are back/],
-    ["[broken] vase", null, "upstream", /painter's service has a problem/],
-    ["[disconnected] phone", null, "upstream", /painter's service has a problem/],
+    ["[broken] vase", null, "upstream", /artist's service has a problem/],
+    ["[disconnected] phone", null, "upstream", /artist's service has a problem/],
     ["a plain 422", 422, "input", /could not make sense/],
-    ["an error callback", { status: 500, type: "generation_timeout" }, "upstream", /painter's service has a problem/],
+    ["an error callback", { status: 500, type: "generation_timeout" }, "upstream", /artist's service has a problem/],
 ];
 
 for (const [words, fail, failure, text] of refusals)
