@@ -53,7 +53,7 @@ export class Column {
         this.scroll.addEventListener("scroll", () => this.onScroll(), { passive: true });
         // What grows while the end is in view (the composer, a loaded picture) leaves it in view.
         this.isStuck = true;
-        new ResizeObserver(() => this.isStuck && this.toEnd()).observe(this.scroll);
+        new ResizeObserver(() => this.isStuck && !this.wasMoved() && this.toEnd()).observe(this.scroll);
         new ResizeObserver(() => this.isStuck && this.toEnd()).observe(this.list);
         this.fresh = make("span", { class: "count", hidden: true });
         this.jump = make("button", {
@@ -224,7 +224,7 @@ export class Column {
     findAnchor() {
         if (this.isAtEnd()) return null;
         const top = this.scroll.getBoundingClientRect().top;
-        for (const element of this.list.children) {
+        for (const element of this.list.querySelectorAll(".message")) { // a day's heading sticks to the top by itself
             const box = element.getBoundingClientRect();
             if (box.bottom > top) return { id: element.dataset.message, element, top: box.top };
         }
@@ -243,6 +243,12 @@ export class Column {
     // At once: a page of earlier messages that arrives during a smooth way would end it.
     toEnd() {
         this.scroll.scrollTop = this.scroll.scrollHeight;
+        this.endTop = this.scroll.scrollTop;
+    }
+
+    // The event of a scroll comes a frame later than the scroll.
+    wasMoved() {
+        return !this.isAtEnd() && this.scroll.scrollTop !== this.endTop;
     }
 
     onScroll() {
