@@ -34,7 +34,7 @@ enum photo_verdict {
     PHOTO_RECEIVED,
     PHOTO_REFUSED, /* kept as refused, for the reason given */
     PHOTO_FULL,    /* as many as an avatar may have are kept or being looked at */
-    PHOTO_GONE,    /* the draft is not there, or is none any more */
+    PHOTO_GONE,    /* the avatar is not there, or takes no photos any more */
 };
 
 struct photo_arrival {
@@ -84,7 +84,7 @@ err *photo_keep(struct db *db, const struct kept_photo *photo,
                 const struct photo_measures *measures, str doubts);
 err *photo_refuse(struct db *db, str id, str word, const struct photo_measures *measures);
 err *photo_delete(struct db *db, int64_t user_id, str id);
-/* Number, first photo and status of the draft; kept may be NULL. */
+/* Number and first photo of the avatar, and the status of a draft; kept may be NULL. */
 err *photos_recount(struct db *db, str avatar_id, int64_t least, int *kept);
 /* One progress message more, unless one is waiting to be sent. */
 err *photos_progress_queue(struct db *db, int64_t user_id, str avatar_id, int64_t chat_id);

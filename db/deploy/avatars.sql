@@ -109,7 +109,6 @@ create table avatar_photos (
     telegram_file_id  text,
     chat_id           bigint not null,
     message_id        bigint not null,
-    progress_slot     text,
     created_at        timestamptz not null default now(),
     validated_at      timestamptz,
     unique (avatar_id, upload_order),

@@ -29,7 +29,7 @@ begin
 end $$;
 
 -- received: it is kept and will be looked at; refused: for the reason that was
--- given; full: there is no place for it; gone: there is no such draft.
+-- given; full: there is no place for it; gone: no such avatar takes photos.
 create function photo_receive(p_user_id bigint, p_avatar_id uuid, p_photo_id uuid, p_chat_id bigint,
                               p_message_id bigint, p_kind text, p_file_id text,
                               p_file_size bigint, p_refused text, p_most int)
@@ -95,13 +95,13 @@ begin
     if verdict = 'full' then
         raise exception 'no place for a photo' using errcode = 'AI005';
     elsif verdict = 'gone' then
-        raise exception 'no such draft' using errcode = 'AI006';
+        raise exception 'no avatar that takes it' using errcode = 'AI006';
     end if;
     perform turn_outcome(p_bot_id, p_update_id, p_outcome);
 end $$;
 
--- What a draft has of photos is said by its row: their number, the first one,
--- and whether there are enough for a training.
+-- What an avatar has of photos is said by its row: their number, the first one,
+-- and of a draft whether there are enough for a training.
 create function photos_recount(p_avatar_id uuid, p_least int) returns int
 language plpgsql
 set search_path = public, pg_temp
@@ -117,10 +117,11 @@ begin
 
     update avatars
     set photos_count = kept, photo_key = first_key, updated_at = now(),
-        status = case when kept = 0 then 'draft'
+        status = case when status in ('error', 'cancelled') then status
+                      when kept = 0 then 'draft'
                       when kept < p_least then 'photos_uploading'
-                      else 'ready_for_training' end::avatarstatus
-    where id = p_avatar_id and status in ('draft', 'photos_uploading', 'ready_for_training');
+                      else 'ready_for_training' end
+    where id = p_avatar_id and avatar_takes_photos(status);
     return kept;
 end $$;
 

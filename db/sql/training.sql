@@ -200,8 +200,8 @@ from reopened r
 where a.id = r.avatar_id
 returning a.id
 
--- What FAL never had is a draft again, and so is what needs other photos, unless another draft was
--- begun meanwhile: a user has one.
+-- What FAL never had is as it was before, unless another draft was begun meanwhile: a user has one.
+-- What failed stays apart from drafts; other photos can be sent for it, and it can be trained again.
 -- :training_end writes
 with ended as (
     update avatar_trainings
@@ -218,10 +218,8 @@ with ended as (
 )
 update avatars a
 set status = case
-        when $2 = 'cancelled' and (e.was_at_fal or o.is_there) then 'cancelled'
-        when $2 = 'cancelled' then 'ready_for_training'
-        when o.is_there or $3 not in ('photos', 'input', 'safety') then 'error'
-        when $3 = 'photos' then 'photos_uploading'
+        when $2 = 'failed' then 'error'
+        when e.was_at_fal or o.is_there then 'cancelled'
         else 'ready_for_training'
     end::avatarstatus,
     training_error = case when $2 = 'failed' then coalesce(nullif($4, ''), $3) end,

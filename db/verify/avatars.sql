@@ -15,7 +15,7 @@ where false;
 select id, avatar_id, user_id, upload_order, validation_status, validation_error, bucket,
        object_key, file_hash, perceptual_hash, file_size, width, height, format, brightness,
        contrast, sharpness, quality_score, photo_metadata, source_kind, source_file_id,
-       telegram_file_id, chat_id, message_id, progress_slot, created_at, validated_at
+       telegram_file_id, chat_id, message_id, created_at, validated_at
 from avatar_photos
 where false;
 

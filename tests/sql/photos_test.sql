@@ -81,5 +81,11 @@ select is(pg_temp.send(9001), 'gone', 'no photos during a training');
 select photos_recount('00000000-0000-4000-8000-00000000a001', 2);
 select is((select status::text from avatars where user_id = 9001), 'training', 'nor does counting touch it');
 
+delete from avatar_photos where user_id = 9001;
+update avatars set status = 'error' where user_id = 9001;
+select is(pg_temp.send(9001), 'received', 'an avatar that failed takes photos too');
+select is(pg_temp.judge(1, 'valid'), 1, 'and keeps them');
+select is(pg_temp.says(), 'error 1 photos/1', 'which its row says; that it failed stays');
+
 select * from finish();
 rollback;
