@@ -2,7 +2,7 @@
 
 #include "handlers/lora.h"
 #include "handlers/order.h"
-#include "handlers/photo.h"
+#include "handlers/picture.h"
 
 enum { ALBUM_LEAST = 2 };
 
@@ -59,14 +59,14 @@ static err *deliver_one(struct work *w, const struct generation *g, const struct
 {
     struct keyboard k = keyboard_new(w->arena, language_of(g->errand.language));
     result_buttons(w, &k, g);
-    return photo_send(w, g->errand.chat_id, image, result_caption(w, g, 1), &k);
+    return picture_send(w, g->errand.chat_id, image, result_caption(w, g, 1), &k);
 }
 
 /* An album carries no buttons; they follow with the words in a message of their own. */
 static err *deliver_album(struct work *w, const struct generation *g, const struct image *images,
                           size_t count)
 {
-    TRY(photo_send_album(w, g->errand.chat_id, images, count));
+    TRY(picture_send_album(w, g->errand.chat_id, images, count));
     struct keyboard k = keyboard_new(w->arena, language_of(g->errand.language));
     result_buttons(w, &k, g);
     work_tell(

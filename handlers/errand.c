@@ -387,17 +387,15 @@ static err *submission_failed(struct work *w, const struct errand_kind *kind, st
 static err *note_submission(struct work *w, const struct errand_kind *kind, struct errand *errand,
                             const struct fal_submission *submission)
 {
-    const struct fal_status queued = {
-        .phase = FAL_QUEUED,
-        .queue_position = submission->queue_position,
-    };
+    struct fal_status *queued = NEW(w->arena, struct fal_status);
+    queued->phase = FAL_QUEUED;
+    queued->queue_position = submission->queue_position;
     TRY(errand_submitted(w->db, kind->statements, errand->id, submission->request_id,
                          submission->status_url, submission->response_url, submission->cancel_url));
     TRY(errand_queue(w->db, w->arena, errand, "fal", kind->check_job, errand->attempt, S(""),
                      kind->first_check_ms));
     errand->status_url = submission->status_url;
-    TRY(kind->show(w, errand, &queued));
-    return NULL;
+    return kind->show(w, errand, queued);
 }
 
 err *errand_run_submit(struct work *w, const struct errand_kind *kind,
@@ -415,14 +413,15 @@ err *errand_run_submit(struct work *w, const struct errand_kind *kind,
         return NULL;
 
     const char *obstacle = NULL;
-    if (kind->examine)
-        TRY(kind->examine(w, errand, &obstacle));
+    err *e = kind->examine ? kind->examine(w, errand, &obstacle) : NULL;
+    if (e)
+        return e;
     if (obstacle)
         return fail_step(w, kind, errand, "failed", obstacle, S(""));
 
     str callback;
     struct fal_submission submission;
-    err *e = note_submitting(w, kind, errand, &callback);
+    e = note_submitting(w, kind, errand, &callback);
     if (!e)
         e = submit(w, errand, callback, &submission);
     if (e)

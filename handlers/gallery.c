@@ -3,7 +3,7 @@
 #include "core/log.h"
 #include "handlers/order.h"
 #include "handlers/outbox.h"
-#include "handlers/photo.h"
+#include "handlers/picture.h"
 
 enum {
     FAR_STEPS = 10,
@@ -300,5 +300,5 @@ err *job_gallery_send(struct work *w)
     struct keyboard k = keyboard_new(w->arena, language);
     card_buttons(&k, w->bot->conf, &card);
     str caption = text_html(w->arena, language, card_text(&card), card_values(w->arena, &card));
-    return photo_send(w, chat_id, &image, caption, &k);
+    return picture_send(w, chat_id, &image, caption, &k);
 }

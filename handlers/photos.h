@@ -1,5 +1,5 @@
 /*
- * photos.h - the photos of a draft: receiving, judging, looking through them.
+ * photos.h - the photos of an avatar: receiving, judging, looking through them.
  *
  *     photos_open()           the upload screen; the dialog waits for photos from then on
  *     on_photo                one photo or image file: a row and a job, not a word yet
@@ -17,7 +17,7 @@
 #include "handlers/turn.h"
 #include "handlers/work.h"
 
-/* For t->avatar, a draft. */
+/* For t->avatar; refuses when it takes no photos. */
 err *photos_open(struct turn *t);
 err *draw_photos(struct turn *t);
 

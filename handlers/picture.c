@@ -1,8 +1,8 @@
-#include "handlers/photo.h"
+#include "handlers/picture.h"
 
 /* What Telegram has to be given: the file it knows, or the bytes under an attach:// name. */
-static err *photo_source(struct work *w, const struct image *image, struct telegram_file *file,
-                         str *source)
+static err *picture_source(struct work *w, const struct image *image, struct telegram_file *file,
+                           str *source)
 {
     if (!str_empty(image->file_id)) {
         *source = image->file_id;
@@ -32,12 +32,12 @@ static err *keep_file_id(struct work *w, const struct image *image, struct json_
     return image_keep_file_id(w->db, image->id, json_str(json_item(sizes, count - 1), "file_id"));
 }
 
-err *photo_send(struct work *w, int64_t chat_id, const struct image *image, str caption_html,
-                struct keyboard *k)
+err *picture_send(struct work *w, int64_t chat_id, const struct image *image, str caption_html,
+                  struct keyboard *k)
 {
     struct telegram_file files[2] = {0};
     str source;
-    TRY(photo_source(w, image, files, &source));
+    TRY(picture_source(w, image, files, &source));
     const struct outbox_call call = {
         .chat_id = chat_id,
         .call = photo_call(w->arena, chat_id, 0, source, caption_html, k),
@@ -48,14 +48,14 @@ err *photo_send(struct work *w, int64_t chat_id, const struct image *image, str 
     return keep_file_id(w, image, message);
 }
 
-err *photo_send_album(struct work *w, int64_t chat_id, const struct image *images, size_t count)
+err *picture_send_album(struct work *w, int64_t chat_id, const struct image *images, size_t count)
 {
     struct telegram_file *files = NEW_ARRAY(w->arena, struct telegram_file, count + 1);
     size_t file_count = 0;
     struct buf media = buf_new(w->arena);
     for (size_t i = 0; i < count; i++) {
         str source;
-        TRY(photo_source(w, &images[i], &files[file_count], &source));
+        TRY(picture_source(w, &images[i], &files[file_count], &source));
         file_count += !str_empty(files[file_count].field);
         buf_add_char(&media, i ? ',' : '[');
         json_put_object(&media, KVS(KV("type", "photo"), KV("media", source)));

@@ -1,0 +1,13 @@
+/*
+ * picture.h - sending images from deliver jobs: by the file_id that Telegram
+ * gave, or from the object store the first time, when the file_id is kept.
+ */
+#pragma once
+#include "db/generation.h"
+#include "handlers/work.h"
+
+/* One photo with caption and keyboard. Nothing is wrong when the chat is out of reach. */
+err *picture_send(struct work *w, int64_t chat_id, const struct image *image, str caption_html,
+                  struct keyboard *k);
+/* An album of two to ten; it carries no keyboard. */
+err *picture_send_album(struct work *w, int64_t chat_id, const struct image *images, size_t count);
