@@ -89,9 +89,11 @@ where id = $1
 -- :generation_seen writes
 update image_generations set last_status_check = now() where id = $1
 
+-- A callback that is faster than the answer to the submission brings the name of the request.
 -- :generation_keep_result writes
 update image_generations
 set status = 'processing', submitting_at = null, last_status_check = now(), fal_response_data = $2,
+    fal_request_id = coalesce($2::jsonb ->> 'request_id', fal_request_id),
     prompt_metadata = prompt_metadata || jsonb_strip_nulls(jsonb_build_object(
         'seed_returned', coalesce($2::jsonb -> 'payload' -> 'seed', $2::jsonb -> 'seed')))
 where id = $1

@@ -120,16 +120,19 @@ returning a.training_progress,
 -- :training_ask_to_stop writes
 update avatar_trainings set cancel_asked_at = coalesce(cancel_asked_at, now()) where id = $1
 
+-- A callback that is faster than the answer to the submission brings the name of the request.
 -- :training_keep_result writes
 with told as (
     update avatar_trainings
     set status = 'processing', submitting_at = null, last_status_check = now(),
+        fal_request_id = coalesce($2::jsonb ->> 'request_id', fal_request_id),
         fal_response_data = $2
     where id = $1
-    returning avatar_id
+    returning avatar_id, fal_request_id
 )
 update avatars a
-set fal_response_data = $2, last_status_check = now(), updated_at = now()
+set fal_request_id = t.fal_request_id, fal_response_data = $2, last_status_check = now(),
+    updated_at = now()
 from told t
 where a.id = t.avatar_id
 
