@@ -15,7 +15,7 @@ import { until } from "./lib/until.mjs";
 import { Walk } from "./lib/walk.mjs";
 
 const price = { avatar: 150, picture: 5 };
-let ground, browser, desk, welcome;
+let ground, browser, desk;
 
 before(async () => {
     desk = mkdtempSync(join(tmpdir(), "aisha-desk-"));
@@ -49,8 +49,7 @@ async function sit(language) {
     await walk.say("/start");
     const person = new Person(ground, walk.user);
     person.rowId = (await ground.row("select id from users where telegram_id = :'id'", { id: walk.user })).id;
-    welcome = (await person.balance()).balance;
-    return { walk, person };
+    return { walk, person, atFirst: (await person.balance()).balance };
 }
 
 const inTray = (walk, count) => walk.page.waitForFunction(([user, wanted]) =>
@@ -78,7 +77,7 @@ async function progressTexts(name) {
 }
 
 test("twenty photos become an avatar and pictures of it, across a stop of bot and workers", async () => {
-    const { walk, person } = await sit("ru");
+    const { walk, person, atFirst } = await sit("ru");
     await walk.say("/avatars");
     await walk.tap("avatar:new");
     await walk.tap("avatar:agree");
@@ -160,7 +159,7 @@ test("twenty photos become an avatar and pictures of it, across a stop of bot an
     await walk.tap("flux:again");
     await until(async () => await pictures() === 5, "the same two once more");
     await until(async () => (await person.balance()).held === 0, "nothing set aside");
-    assert.deepEqual(await person.balance(), { balance: welcome - price.avatar - 4 * price.picture, held: 0 });
+    assert.deepEqual(await person.balance(), { balance: atFirst - price.avatar - 4 * price.picture, held: 0 });
 
     assert.deepEqual(await walk.refusals(), []);
     assert.deepEqual(walk.page.complaints, []);
@@ -178,6 +177,7 @@ for (const [article, type] of [["a", "style"], ["an", "object"]])
     test(`${article} ${type} is trained, drawn with, and drawn once more`, async () => {
         await ground.fault("fal.training_seconds", 1);
         const person = await (await Person.meet(ground)).start();
+        const { balance: atFirst } = await person.balance();
         const avatar = await trainedAvatar(person, { type, photos: 10, name: `My ${type}`, seed: 3, preset: "fast" });
         assert.deepEqual([avatar.gender, avatar.training_type, avatar.is_main], [null, type, true]);
         const words = "over the roofs of a town";
@@ -187,7 +187,7 @@ for (const [article, type] of [["a", "style"], ["an", "object"]])
         await until(async () => (await ground.row("select count(*)::int as count from image_generations where user_id = :id and original_prompt = :'words' and status = 'completed'",
             { id: person.rowId, words })).count === 2, "the second order");
         await until(async () => (await person.balance()).held === 0, "nothing set aside");
-        assert.equal((await person.balance()).balance, welcome - price.avatar - 4 * price.picture);
+        assert.equal((await person.balance()).balance, atFirst - price.avatar - 4 * price.picture);
         await person.checkTaps();
     });
 
