@@ -84,13 +84,15 @@ static void work_buttons(struct turn *t, const struct avatar *avatar)
     struct keyboard *k = &t->keyboard;
     keyboard_row(k);
     if (avatar->takes_photos)
-        keyboard_button(k, T_button_avatar_continue, tap_for(t->arena, "photos:open", avatar->id));
+        keyboard_button(k, avatar->is_draft ? T_button_avatar_continue : T_button_photos_change,
+                        tap_for(t->arena, "photos:open", avatar->id));
     if (is_in(avatar, "ready_for_training") || is_in(avatar, "error") || is_in(avatar, "cancelled"))
         keyboard_button(k, T_button_training_open, tap_for(t->arena, "training:open", avatar->id));
     if (is_in(avatar, "training"))
         keyboard_button(k, T_button_training_show, tap_for(t->arena, "training:show", avatar->id));
     if (is_in(avatar, "completed"))
         keyboard_button(k, T_button_training_use, tap_for(t->arena, "flux:use", avatar->id));
+    keyboard_row(k);
     if (is_in(avatar, "completed") && !avatar->is_main)
         keyboard_button(k, T_button_avatar_main, tap_for(t->arena, "avatar:main", avatar->id));
 }

@@ -456,7 +456,8 @@ err *on_training_cancel(struct turn *t)
     return NULL;
 }
 
-/* He has read what it costs; FAL is told, and may have finished by then. */
+/* He has read what it costs; FAL is told, and may have finished by then. The end of it comes to the
+ * message that was tapped: what says that something is being done must not say so for ever. */
 err *on_training_stop(struct turn *t)
 {
     struct training training;
@@ -469,6 +470,7 @@ err *on_training_stop(struct turn *t)
     keyboard_row(&t->keyboard);
     card_button(&t->keyboard, training.avatar_id);
     menu_button(&t->keyboard);
+    say_in_slot(t, slot_of(t->arena, &training));
     return edit(t, T_training_stopping, KV("name", training.avatar_name));
 }
 
@@ -946,6 +948,14 @@ static enum text end_text(const struct training *g)
     return T_training_failed_upstream;
 }
 
+/* With the same ones it would only fail again. */
+static bool needs_other_photos(const struct training *g)
+{
+    str failure = g->errand.failure;
+    return str_eq(failure, S("photos")) || str_eq(failure, S("input")) ||
+           str_eq(failure, S("safety"));
+}
+
 err *job_training_explain(struct work *w)
 {
     struct training g;
@@ -956,10 +966,12 @@ err *job_training_explain(struct work *w)
     const struct errand *errand = &g.errand;
     enum language language = language_of(errand->language);
     struct keyboard k = keyboard_new(w->arena, language);
+    if (needs_other_photos(&g)) {
+        keyboard_row(&k);
+        keyboard_button(&k, T_button_photos_change, tap_for(w->arena, "photos:open", g.avatar_id));
+    }
     keyboard_row(&k);
-    if (str_eq(errand->failure, S("photos")))
-        keyboard_button(&k, T_button_photos_go_on, tap_for(w->arena, "photos:open", g.avatar_id));
-    else
+    if (!str_eq(errand->failure, S("photos")))
         keyboard_button(&k, T_button_training_again,
                         tap_for(w->arena, "training:open", g.avatar_id));
     keyboard_row(&k);

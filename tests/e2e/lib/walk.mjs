@@ -31,7 +31,7 @@ export class Walk extends Chat {
 
     // What the bot shows now, as one text.
     look() {
-        return this.column.evaluate((column) => [...column.querySelectorAll(".from-bot, .toast")]
+        return this.column.evaluate((column) => [...column.querySelectorAll(".from-bot, .toast"), ...document.querySelectorAll("#alert-dialog[open]")]
             .map((element) => [element.innerText, ...[...element.querySelectorAll("[data-file]")].map((file) => file.dataset.file)].join("|")).join("\n")
             + (column.querySelector(".busy") ? "\nbusy" : ""));
     }
