@@ -8,13 +8,14 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Faults } from "./faults.mjs";
 import { commitScriptSha, Ground, until } from "./ground.mjs";
-import { adminIds, byToken, linkToken, Mix, price, sha256 } from "./mix.mjs";
+import { adminIds, albumPhotos, byToken, linkToken, Mix, price, sha256, trainingPrice } from "./mix.mjs";
 
 const isLong = Boolean(process.env.SOAK);
 const number = (name, short, long) => Number(process.env[name] ?? (isLong ? long : short));
 const size = {
     updates: number("FAULT_UPDATES", 1500, 20000),
     orders: number("FAULT_ORDERS", 60, 500),
+    sitters: number("FAULT_SITTERS", 6, 40), // who have an avatar made
     between: number("FAULT_BETWEEN", 6, 24),
     rounds: number("FAULT_ROUNDS", 1, 6), // of the other kills, six in each
     seconds: number("FAULT_SECONDS", 3, 60),
@@ -39,6 +40,7 @@ function plan() {
         (feed) => faults.service("redis", feed),
         (feed) => faults.backend(feed),
         (feed) => faults.service("worker-2", feed),
+        (feed) => faults.service("media", feed),
         (feed) => faults.service("postgres", feed),
     ];
     const outages = parties.flatMap((party) => ["refused", "silent"].map((how) =>
@@ -74,8 +76,10 @@ async function queuedCalls() {
 async function isQuiet() {
     if ((await mix.pending()).pending > 0) return false;
     const [row] = await ground.sql(`select (select count(*) from jobs where state in ('queued', 'running')) as jobs,
-        (select count(*) from image_generations where status in ('pending', 'processing')) as orders`);
-    return row.jobs === 0 && row.orders === 0 && await queuedCalls() === 0;
+        (select count(*) from image_generations where status in ('pending', 'processing'))
+            + (select count(*) from avatar_trainings where status in ('pending', 'processing'))
+            + (select count(*) from avatar_photos where validation_status = 'pending') as open`);
+    return row.jobs === 0 && row.open === 0 && await queuedCalls() === 0;
 }
 
 before(async () => {
@@ -83,11 +87,12 @@ before(async () => {
         mode: mode(),
         settings: {
             TELEGRAM_ADMIN_IDS: adminIds.join(","), FLOOD_LIMIT_PER_MINUTE: 100000, IMAGEN4_GENERATION_COST: price, WELCOME_COINS: welcome,
+            IMAGE_GENERATION_COST: price, AVATAR_CREATION_COST: trainingPrice, AVATAR_MIN_PHOTOS: albumPhotos, DELETE_PHOTOS_AFTER_TRAINING: false,
             SEND_MESSAGES_PER_SECOND: size.pace, SEND_CHAT_MESSAGES_PER_SECOND: 100,
         },
     });
     await ground.start();
-    mix = new Mix(ground, { orders: size.orders, retryScale: isLong ? 0.1 : 0.02 });
+    mix = new Mix(ground, { orders: size.orders, sitters: size.sitters, retryScale: isLong ? 0.1 : 0.02 });
     faults = new Faults(ground, mix);
     await mix.prepare();
     assert.equal(await ground.redis("SCRIPT", "EXISTS", commitScriptSha), "1", "the script that is to be held is the one that runs");
@@ -189,13 +194,14 @@ test("orders: delivered and paid, or explained and given back", async () => {
     const rows = await ground.sql(`select g.id, g.original_prompt as words, g.status, g.failure, g.num_images, g.attempt, g.price,
         (select count(*) from images i where i.generation_id = g.id) as images,
         (select json_agg(t.kind order by t.id) from ledger_transfers t where t.subject = g.id) as transfers
-        from image_generations g where g.original_prompt like '%o-%-.'`);
-    assert.equal(rows.length, size.orders);
-    const groups = byToken(messages, (message) => /(o-\d+-)\./.exec(message.text ?? "")?.[1]);
+        from image_generations g where g.original_prompt ~ '(o-\\d+|f-\\d+-\\d+)-\\.$'`);
+    assert.equal(rows.length, size.orders + mix.drawn());
+    const tokenOf = (text) => /((?:o-\d+|f-\d+-\d+)-)\./.exec(text ?? "")?.[1];
+    const groups = byToken(messages, (message) => tokenOf(message.text));
     const results = new Map();
     let completed = 0, failed = 0, left = 0;
     for (const row of rows) {
-        const token = /(o-\d+-)\./.exec(row.words)[1];
+        const token = tokenOf(row.words);
         const seen = groups.get(token) ?? [];
         const where = JSON.stringify({ ...row, seen: seen.map((message) => message.text.slice(0, 40)) });
         if (row.status === "completed") {
@@ -222,6 +228,35 @@ test("orders: delivered and paid, or explained and given back", async () => {
     doubled(results, "result");
 });
 
+test("photos: every one that was sent has one row and was kept", async () => {
+    const rows = await ground.sql(`select u.telegram_id as user, p.message_id, p.validation_status as status, p.validation_error as error
+        from avatar_photos p join users u on u.id = p.user_id`);
+    const name = ({ user, message_id }) => `${user} ${message_id}`;
+    assert.deepEqual(rows.map(name).sort(), mix.photos.map(name).sort());
+    assert.deepEqual(rows.filter((row) => row.status !== "valid"), []);
+    assert.deepEqual(await ground.sql("select object_key from avatar_photos group by object_key having count(*) > 1"), []);
+    say(`${rows.length} photos in ${size.sitters} albums, all kept once`);
+});
+
+test("trainings: one for each avatar, paid once, its files there, and told", async () => {
+    const rows = await ground.sql(`select t.id, t.status, t.failure, t.attempt, t.price, a.name, a.status as avatar, a.is_main, a.photos_count as photos,
+        (select json_agg(f.kind order by f.kind) from avatar_files f where f.avatar_id = a.id) as files,
+        (select json_agg(x.kind order by x.id) from ledger_transfers x where x.subject = t.id) as transfers,
+        (select count(*) from image_generations g where g.avatar_id = a.id and g.is_preview and g.status = 'completed') as presents
+        from avatar_trainings t join avatars a on a.id = t.avatar_id`);
+    assert.equal(rows.length, size.sitters);
+    for (const row of rows)
+        assert.deepEqual({ ...row, id: 0, attempt: 0, name: 0 }, {
+            id: 0, status: "completed", failure: null, attempt: 0, price: trainingPrice, name: 0, avatar: "completed", is_main: true,
+            photos: albumPhotos, files: ["config", "lora"], transfers: ["hold", "capture"], presents: 1,
+        }, JSON.stringify(row));
+    const groups = byToken(messages, (message) => /^✨.*(S-\d+).*ready/.exec(message.text)?.[1]);
+    assert.equal(groups.size, size.sitters);
+    doubled(groups, "avatar");
+    const attempts = rows.reduce((sum, row) => sum + row.attempt, 0);
+    say(`${rows.length} trainings, ${attempts - rows.length} submissions repeated`);
+});
+
 // A bot only queues; whoever else dies or goes away may do so between a call and its note.
 test("no more is shown twice than faults could hit a call", () => {
     const able = faults.events.filter((event) => /worker|redis|postgres|PostgreSQL|Redis|Telegram/.test(event.name));
@@ -241,10 +276,11 @@ test("money: the ledger is whole and nothing is set aside", async () => {
     assert.deepEqual([sums.entries, sums.held, sums.twice], [0, 0, 0]);
     const wrong = await ground.sql(`select u.telegram_id, a.balance, paid.coins from users u
         join ledger_accounts a on a.user_id = u.id and a.kind = 'user'
-        cross join lateral (select coalesce(sum(g.price), 0) as coins from image_generations g where g.user_id = u.id and g.status = 'completed') as paid
+        cross join lateral (select (select coalesce(sum(g.price), 0) from image_generations g where g.user_id = u.id and g.status = 'completed')
+            + (select coalesce(sum(t.price), 0) from avatar_trainings t where t.user_id = u.id and t.status = 'completed') as coins) as paid
         where a.balance <> ${welcome} - paid.coins`);
     assert.deepEqual(wrong, []);
-    const dear = await ground.sql(`select id from image_generations where price <> ${price} * num_images`);
+    const dear = await ground.sql(`select id from image_generations where price <> case when is_preview then 0 else ${price} * num_images end`);
     assert.deepEqual(dear, []);
     say(`${sums.transfers} transfers, sum 0, held 0`);
 });

@@ -4,14 +4,18 @@
 // found: words in the screen that repeats them, an admin's update in the row
 // of the link and in the message that holds the link, an order in its picture.
 import { createHash } from "node:crypto";
+import { portraits } from "../e2e/lib/photos.mjs";
 import { pause, until } from "./ground.mjs";
 
 export const price = 5; // coins a picture
+export const trainingPrice = 150;
+export const albumPhotos = 5;
+const drawnEach = 2; // orders of pictures of each who has an avatar
 export const adminIds = Array.from({ length: 24 }, (_, i) => 71000 + i);
 const range = (first, count) => Array.from({ length: count }, (_, i) => first + i);
 
 export class Mix {
-    constructor(ground, { orders, retryScale }) {
+    constructor(ground, { orders, sitters, retryScale }) {
         this.retryScale = retryScale; // of the waits between deliveries
         this.ground = ground;
         this.admins = adminIds;
@@ -19,6 +23,10 @@ export class Mix {
         this.linguists = range(73000, 8);
         this.fans = range(74000, 8);
         this.buyers = range(75000, Math.min(40, orders));
+        this.sitters = range(76000, sitters); // who upload albums, have an avatar trained, and pictures of it made
+        this.drafts = new Map();    // sitter -> the avatar's id
+        this.avatars = new Map();   // avatar -> {status, photos, trainings}, as PostgreSQL has it
+        this.photos = [];           // {user, message_id} of each that was sent
         this.orderCount = orders;
         this.sent = { words: 0, admin: 0, language: 0, favourite: 0, order: 0 };
         this.posted = 0;
@@ -35,15 +43,18 @@ export class Mix {
     }
 
     people() {
-        return [...this.admins, ...this.talkers, ...this.linguists, ...this.fans, ...this.buyers];
+        return [...this.admins, ...this.talkers, ...this.linguists, ...this.fans, ...this.buyers, ...this.sitters];
     }
 
     async post(acts) {
+        const all = [];
         for (let at = 0; at < acts.length; at += 100) {
             const answers = await this.ground.control("update", acts.slice(at, at + 100));
             if (answers.some((answer) => !answer.ok)) throw new Error(`an act was not taken: ${JSON.stringify(answers)}`);
+            for (const { message_ids: ids } of answers) this.posted += ids?.length ?? 1;
+            all.push(...answers);
         }
-        this.posted += acts.length;
+        return all;
     }
 
     pending() {
@@ -105,7 +116,7 @@ export class Mix {
     async prepare() {
         for (const id of this.people())
             await this.ground.control("person", { id, first_name: `P${id}`, language_code: "en" });
-        for (const [name, value] of [["telegram.retry_scale", this.retryScale], ["fal.seconds", 1], ["fal.running", 16], ["fal.pixels", 256], ["fal.retry_scale", 0.05]])
+        for (const [name, value] of [["telegram.retry_scale", this.retryScale], ["fal.seconds", 1], ["fal.running", 16], ["fal.pixels", 256], ["fal.retry_scale", 0.05], ["fal.training_seconds", 2]])
             await this.ground.control("fault", { name, value });
         this.watching = this.keepWatching();
         await this.post(this.people().map((user) => ({ user, kind: "text", text: "/start" })));
@@ -114,6 +125,7 @@ export class Mix {
         await this.post(this.talkers.map((user) => ({ user, kind: "text", text: "/create" })));
         for (const card of await Promise.all(screens)) this.cards.set(card.chat_id, card.message_id);
         await Promise.all(this.fans.map((user) => this.makeFan(user)));
+        await Promise.all(this.sitters.map((user) => this.makeSitter(user)));
         await this.empty();
     }
 
@@ -136,6 +148,25 @@ export class Mix {
         this.cards.set(user, shown.message_id);
         this.cards.set(`${user} tap`, buttonOf(shown, "gallery:favorite"));
         this.toggles.set(user, 0);
+    }
+
+    // Somebody with a draft, of whom photos are awaited.
+    async makeSitter(user) {
+        const list = this.message(user, (message) => hasButton(message, "avatar:new"));
+        await this.post([{ user, kind: "text", text: "/avatars" }]);
+        const { message_id } = await list;
+        await this.post(["avatar:new", "avatar:agree", "avatar:type:style"].map((data) => ({ user, kind: "tap", message_id, data, forged: true })));
+        await this.shows(user, (message) => message.message_id === message_id && buttons(message).length === 1 && hasButton(message, "menu:open"));
+        const upload = this.message(user, (message) => message.text.includes(`S-${user}`) && buttonOf(message, "avatar:delete:"));
+        await this.post([{ user, kind: "text", text: `S-${user}` }]);
+        const shown = await upload;
+        this.drafts.set(user, buttonOf(shown, "avatar:delete:").split(":")[2]);
+    }
+
+    // A message as it stands now, edits and all.
+    shows(user, fits) {
+        return this.until(async () => (await this.ground.control(`messages?user=${user}&limit=1000`)).messages.findLast((message) => message.is_from_bot && fits(message)),
+            `a screen of ${user}`, 1800);
     }
 
     // -- the mix: of ten acts three and a half write --
@@ -184,14 +215,74 @@ export class Mix {
         await this.until(() => this.ordered.has(`a lighthouse ${token}.`), `the order ${token} is taken`, 1800);
     }
 
-    // One question for all buyers.
+    // -- avatars: an album, a training, pictures --
+
+    async sit(user) {
+        const id = this.drafts.get(user);
+        const files = portraits(albumPhotos, { from: user - this.sitters[0] }).map(({ name, type, bytes }) =>
+            ({ kind: "photo", file_name: name, mime_type: type, bytes: bytes.toString("base64") }));
+        const [{ message_ids: ids }] = await this.post([{ user, kind: "files", files }]);
+        this.photos.push(...ids.map((message_id) => ({ user, message_id })));
+        const reads = (what, fits) => this.until(() => this.avatars.has(id) && fits(this.avatars.get(id)), `${what} of ${user}`, 1800);
+        await reads("the photos", (avatar) => avatar.kept === albumPhotos);
+
+        await this.orderTraining(user, id);
+        await reads("the avatar", (avatar) => avatar.status === "completed");
+        for (let n = 0; n < drawnEach; n++) await this.draw(user, id, `f-${user}-${n}-`);
+    }
+
+    // As somebody does who sees nothing come of a tap: once more, on whatever stands there now.
+    orderTraining(user, id) {
+        return this.until(async () => {
+            if (this.avatars.get(id)?.trainings > 0) return true;
+            for (const begin of ["training:start:", "training:open:"])
+                if (await this.tapShown(user, begin)) break;
+            await pause(1500);
+            return false;
+        }, `the training of ${user}`, 1800);
+    }
+
+    // False when there is no such button, or its message has just gone.
+    async tapShown(user, begin) {
+        const { messages } = await this.ground.control(`messages?user=${user}&limit=1000`);
+        const message = messages.findLast((one) => one.is_from_bot && buttonOf(one, begin));
+        if (!message) return false;
+        const { ok } = await this.ground.control("update", { user, kind: "tap", message_id: message.message_id, data: buttonOf(message, begin), forged: true })
+            .catch(() => ({ ok: false }));
+        this.posted += ok ? 1 : 0;
+        return ok;
+    }
+
+    async draw(user, id, token) {
+        // The message that says that it is ready leads there as well, and may come before the card.
+        const list = this.message(user, (message) => buttonOf(message, `flux:use:${id}`) && buttonOf(message, "avatar:rename:"));
+        await this.post([{ user, kind: "text", text: "/avatars" }]);
+        const { message_id } = await list;
+        await this.post([{ user, kind: "tap", message_id, data: `flux:use:${id}`, forged: true }]);
+        await this.shows(user, (message) => message.message_id >= message_id && /^✍️/.test(message.text) && !buttonOf(message, "flux:make:"));
+        const options = this.message(user, (message) => message.text.includes(`${token}.`) && buttonOf(message, "flux:make:"));
+        await this.post([{ user, kind: "text", text: `at the sea ${token}.` }]);
+        const shown = await options;
+        await this.post([{ user, kind: "tap", message_id: shown.message_id, data: buttonOf(shown, "flux:make:"), forged: true }]);
+        await this.until(() => this.ordered.has(`at the sea ${token}.`), `the order ${token} is taken`, 1800);
+    }
+
+    drawn() {
+        return this.sitters.length * drawnEach;
+    }
+
+    // One question for all buyers, and one for all sitters.
     async readOrders() {
         const rows = await this.ground.sql("select original_prompt as words from image_generations").catch(() => []);
         this.ordered = new Set(rows.map((row) => row.words));
+        const avatars = await this.ground.sql(`select a.id, a.status,
+            (select count(*) from avatar_photos p where p.avatar_id = a.id and p.validation_status = 'valid') as kept,
+            (select count(*) from avatar_trainings t where t.avatar_id = a.id) as trainings from avatars a`).catch(() => []);
+        for (const avatar of avatars) this.avatars.set(avatar.id, avatar);
     }
 
     startOrders() {
-        this.ordering = this.buyers.map((user) => this.buy(user));
+        this.ordering = [...this.buyers.map((user) => this.buy(user)), ...this.sitters.map((user) => this.sitWhenItMay(user))];
         for (const buying of this.ordering) buying.catch((error) => (this.failure ??= error));
     }
 
@@ -221,6 +312,13 @@ export class Mix {
             await this.order(user, order.token, order.count);
             this.sent.order++;
         }
+    }
+
+    // One after another, over the whole length of the faults.
+    async sitWhenItMay(user) {
+        const place = (user - this.sitters[0]) / this.sitters.length;
+        await this.until(() => this.orders.length >= place * this.orderCount, "a sitter may begin", 7200);
+        await this.sit(user);
     }
 
     async over(seconds) {
