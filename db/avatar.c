@@ -72,13 +72,6 @@ err *avatar_find_draft(struct db *db, struct arena *a, int64_t user_id, struct a
     return read_one(a, &rows, out);
 }
 
-err *avatar_find_main(struct db *db, struct arena *a, int64_t user_id, struct avatar *out)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_avatar_find_main, &rows, V(user_id)));
-    return read_one(a, &rows, out);
-}
-
 err *avatar_list(struct db *db, struct arena *a, int64_t user_id, struct avatar **out,
                  size_t *count)
 {

@@ -37,7 +37,6 @@ err *avatar_find(struct db *db, struct arena *a, int64_t user_id, str id, struct
 err *avatar_lock(struct db *db, struct arena *a, int64_t user_id, str id, struct avatar *out);
 /* ERR_NOT_FOUND when the user has none. */
 err *avatar_find_draft(struct db *db, struct arena *a, int64_t user_id, struct avatar *out);
-err *avatar_find_main(struct db *db, struct arena *a, int64_t user_id, struct avatar *out);
 /* The main one first, then the newest; drafts too. */
 err *avatar_list(struct db *db, struct arena *a, int64_t user_id, struct avatar **out,
                  size_t *count);

@@ -28,12 +28,6 @@ static const struct status_row {
     {"cancelled",          T_avatar_status_cancelled},
 };
 
-static void menu_button(struct turn *t)
-{
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
-}
-
 /* ---------------------------------------------------------------- words of a card */
 
 str avatar_type_words(struct arena *a, enum language language, const struct avatar *avatar)
@@ -84,14 +78,14 @@ static void work_buttons(struct turn *t, const struct avatar *avatar)
     struct keyboard *k = &t->keyboard;
     keyboard_row(k);
     if (avatar->takes_photos)
-        keyboard_button(k, avatar->is_draft ? T_button_avatar_continue : T_button_photos_change,
+        keyboard_button(k, avatar->is_draft ? T_button_photos_open : T_button_photos_change,
                         tap_for(t->arena, "photos:open", avatar->id));
     if (is_in(avatar, "ready_for_training") || is_in(avatar, "error") || is_in(avatar, "cancelled"))
         keyboard_button(k, T_button_training_open, tap_for(t->arena, "training:open", avatar->id));
     if (is_in(avatar, "training"))
         keyboard_button(k, T_button_training_show, tap_for(t->arena, "training:show", avatar->id));
     if (is_in(avatar, "completed"))
-        keyboard_button(k, T_button_training_use, tap_for(t->arena, "flux:use", avatar->id));
+        keyboard_button(k, T_button_flux_use, tap_for(t->arena, "flux:use", avatar->id));
     keyboard_row(k);
     if (is_in(avatar, "completed") && !avatar->is_main)
         keyboard_button(k, T_button_avatar_main, tap_for(t->arena, "avatar:main", avatar->id));
@@ -131,7 +125,7 @@ static err *show_none(struct turn *t)
 {
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_avatar_new, S("avatar:new"));
-    menu_button(t);
+    keyboard_menu_row(&t->keyboard);
     return edit(t, T_avatar_none, KV("price", t->bot->conf->avatar_creation_cost_coins));
 }
 
@@ -171,10 +165,10 @@ err *on_avatar_place(struct turn *t)
 static err *show_draft(struct turn *t, const struct avatar *draft)
 {
     keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_avatar_continue,
+    keyboard_button(&t->keyboard, T_button_photos_open,
                     tap_for(t->arena, "photos:open", draft->id));
     keyboard_button(&t->keyboard, T_button_delete, tap_for(t->arena, "avatar:delete", draft->id));
-    menu_button(t);
+    keyboard_menu_row(&t->keyboard);
     return edit(t, T_avatar_has_draft, KV("name", draft->name), KV("photos", draft->photos_count));
 }
 
@@ -188,7 +182,7 @@ static err *ask_consent(struct turn *t)
     enum text end = conf->auto_generate_preview ? T_avatar_end_with_present : T_avatar_end;
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_avatar_agree, S("avatar:agree"));
-    menu_button(t);
+    keyboard_menu_row(&t->keyboard);
     return edit(t, T_avatar_consent, KV("least", conf->avatar_min_photos),
                 KV("most", conf->avatar_max_photos), KV("price", conf->avatar_creation_cost_coins),
                 KV("balance", t->user->balance),
@@ -218,7 +212,7 @@ err *draw_avatar_type(struct turn *t)
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_avatar_type_style, S("avatar:type:style"));
     keyboard_button(&t->keyboard, T_avatar_type_object, S("avatar:type:object"));
-    menu_button(t);
+    keyboard_menu_row(&t->keyboard);
     return edit(t, T_avatar_ask_type);
 }
 
@@ -232,13 +226,13 @@ err *draw_avatar_gender(struct turn *t)
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_avatar_male, S("avatar:gender:male"));
     keyboard_button(&t->keyboard, T_button_avatar_female, S("avatar:gender:female"));
-    menu_button(t);
+    keyboard_menu_row(&t->keyboard);
     return edit(t, T_avatar_ask_gender);
 }
 
 err *draw_avatar_name(struct turn *t)
 {
-    menu_button(t);
+    keyboard_menu_row(&t->keyboard);
     return edit(t, T_avatar_ask_name, KV("least", (int)NAME_MIN), KV("most", (int)NAME_MAX));
 }
 
@@ -310,7 +304,7 @@ err *on_avatar_main(struct turn *t)
 
 err *draw_avatar_rename(struct turn *t)
 {
-    menu_button(t);
+    keyboard_menu_row(&t->keyboard);
     return edit(t, T_avatar_ask_new_name, KV("least", (int)NAME_MIN), KV("most", (int)NAME_MAX));
 }
 

@@ -318,7 +318,7 @@ static err *store_outcome(struct turn *t)
 static err *run_turn(struct turn *t, bool *has_written)
 {
     err *e = run_update(t);
-    if (e && e->kind == ERR_NOT_FOUND)
+    if (err_is_not_found(e))
         e = refuse(t, T_thing_is_gone);
     if (e && e->kind == ERR_REFUSED) {
         if (db_is_writing(t->db))

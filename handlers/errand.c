@@ -6,8 +6,6 @@
 #include "db/ledger.h"
 #include "db/queries.h"
 
-enum { BAR_CELLS = 10 };
-
 /* ---------------------------------------------------------------- its names and its steps */
 
 str errand_key(struct arena *a, const struct errand_kind *kind, str id)
@@ -50,15 +48,6 @@ static err *queue_at_fal(struct db *db, struct arena *a, const struct errand *er
 }
 
 /* ---------------------------------------------------------------- progress */
-
-str errand_bar(struct arena *a, double share)
-{
-    int full = (int)(share * BAR_CELLS + 0.5);
-    struct buf b = buf_new(a);
-    for (int i = 0; i < BAR_CELLS; i++)
-        buf_add(&b, i < full ? S("▰") : S("▱"));
-    return buf_str(&b);
-}
 
 void errand_tell(struct work *w, const struct errand_kind *kind, const struct errand *errand,
                  str html, struct keyboard *k)
@@ -250,7 +239,7 @@ err *errand_callback(const struct bot *bot, struct arena *a, const struct errand
     struct db *db = db_new(bot->pool, a);
     struct errand *errand;
     err *e = kind->lock(db, a, id, &errand);
-    if (e && e->kind == ERR_NOT_FOUND) {
+    if (err_is_not_found(e)) {
         log_warn("callback.unknown", KV(kind->name, id));
         e = db_query(db, &Q_counter_add, NULL, V("fal_callback_unknown"), V(1));
     } else if (!e) {
@@ -478,7 +467,7 @@ err *errand_run_check(struct work *w, const struct errand_kind *kind)
 
     struct fal_status status;
     err *e = fal_status(w->arena, &w->bot->fal, errand->status_url, &status);
-    bool is_lost = e && e->kind == ERR_NOT_FOUND;
+    bool is_lost = err_is_not_found(e);
     if (e && !is_lost)
         return e;
 

@@ -88,8 +88,6 @@ bool errand_is_silent(const struct errand_kind *kind, const struct conf *conf,
 /* Progress may be lost: it goes out after the commit and is never waited for. */
 void errand_tell(struct work *w, const struct errand_kind *kind, const struct errand *errand,
                  str html, struct keyboard *k);
-/* A bar of ten cells; share: 0 to 1. */
-str errand_bar(struct arena *a, double share);
 
 /* What a cancel button can do. */
 enum errand_stage {

@@ -61,11 +61,6 @@ static const struct order_form form = {
 
 /* ---------------------------------------------------------------- which avatar */
 
-static bool is_missing(const err *e)
-{
-    return e && e->kind == ERR_NOT_FOUND;
-}
-
 /* Those that can be drawn with, in the order of the list: the main one first, then the newest. */
 static err *finished_avatars(struct turn *t, struct avatar **out, size_t *count)
 {
@@ -128,8 +123,7 @@ static err *offer_avatar(struct turn *t)
     else
         keyboard_button(&t->keyboard, T_button_avatar_new, S("avatar:new"));
     keyboard_button(&t->keyboard, T_button_imagen, S("imagen:open"));
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    keyboard_menu_row(&t->keyboard);
     return edit(t, has_any ? T_flux_avatar_unfinished : T_flux_no_avatar);
 }
 
@@ -139,7 +133,7 @@ static void avatar_button(struct turn *t)
     if (field_get_i64(t, "d.avatars") < 2)
         return;
     keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_flux_avatar, S("flux:avatar"),
+    keyboard_button(&t->keyboard, T_button_flux_avatars, S("flux:avatars"),
                     KV("avatar", field_get(t, "d.avatar_name")));
 }
 
@@ -148,8 +142,7 @@ static void avatar_button(struct turn *t)
 err *draw_flux_words(struct turn *t)
 {
     avatar_button(t);
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    keyboard_menu_row(&t->keyboard);
     return edit(t, T_flux_ask_words, KV("avatar", field_get(t, "d.avatar_name")),
                 KV("price", order_form_price(t, &form, 1)), KV("most", (int)WORDS_MAX));
 }
@@ -157,7 +150,7 @@ err *draw_flux_words(struct turn *t)
 err *on_flux_open(struct turn *t)
 {
     err *e = take_usual_avatar(t);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return offer_avatar(t);
     if (e)
         return e;
@@ -211,10 +204,10 @@ static void page_buttons(struct turn *t, size_t from, size_t end, size_t count,
 {
     keyboard_row(&t->keyboard);
     if (from > 0)
-        keyboard_button(&t->keyboard, T_button_first, S("flux:avatar"));
+        keyboard_button(&t->keyboard, T_button_first, S("flux:avatars"));
     if (end < count)
         keyboard_button(&t->keyboard, T_button_older,
-                        tap_for(t->arena, "flux:avatar", avatars[end - 1].id));
+                        tap_for(t->arena, "flux:avatars", avatars[end - 1].id));
     keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
 }
 
@@ -227,7 +220,7 @@ static size_t place_behind(const struct avatar *avatars, size_t count, str id)
     return 0;
 }
 
-err *on_flux_avatar(struct turn *t)
+err *on_flux_avatars(struct turn *t)
 {
     struct avatar *avatars;
     size_t count;
@@ -260,9 +253,9 @@ err *on_flux_change(struct turn *t)
 {
     struct avatar avatar;
     err *e = find_finished(t, t->argument, &avatar);
-    if (is_missing(e)) {
+    if (err_is_not_found(e)) {
         hint(t, T_flux_avatar_gone);
-        return on_flux_avatar(t);
+        return on_flux_avatars(t);
     }
     if (e)
         return e;
@@ -320,7 +313,7 @@ static err *ask_again(struct turn *t)
 {
     hint(t, T_flux_avatar_gone);
     err *e = take_usual_avatar(t);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return offer_avatar(t);
     if (e)
         return e;
@@ -336,7 +329,7 @@ err *on_flux_make(struct turn *t)
         return order_made(t);
     struct avatar avatar;
     err *e = find_finished(t, field_get(t, "d.avatar"), &avatar);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return ask_again(t);
     if (e)
         return e;
@@ -359,7 +352,7 @@ static err *offer_with_another(struct turn *t)
     t->keeps_message = true;
     dialog_enter(t, ST_flux_options);
     err *e = take_usual_avatar(t);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return offer_avatar(t);
     if (e)
         return e;
@@ -373,7 +366,7 @@ err *on_flux_again(struct turn *t)
 {
     struct avatar avatar;
     err *e = find_finished(t, t->generation->avatar_id, &avatar);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return offer_with_another(t);
     if (e)
         return e;

@@ -20,7 +20,7 @@ err *on_flux_made(struct turn *t); /* its button, after the order was made */
 err *on_flux_again(struct turn *t);
 
 /* The finished avatars, some at a time, from behind the one that the tap names. */
-err *on_flux_avatar(struct turn *t);
+err *on_flux_avatars(struct turn *t);
 /* One of them was tapped: in the dialog, and from anywhere else (NEED_AVATAR), where it begins one. */
 err *on_flux_change(struct turn *t);
 err *on_flux_use(struct turn *t);

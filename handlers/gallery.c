@@ -59,18 +59,10 @@ static void card_buttons(struct keyboard *k, const struct conf *conf, const stru
 static const struct kv *card_values(struct arena *a, const struct card *card)
 {
     const struct image *image = card->image;
-    const struct kv values[] = {
-        KV("favorite", image->is_favorite ? S("⭐ ") : S("")),
-        KV("index", card->index),
-        KV("total", card->total),
-        KV("words", str_clip_points(a, image->words, SHOWN_WORDS_MAX)),
-        KV("avatar", image->avatar_name),
-        KV("ratio", image->aspect_ratio),
-        {0},
-    };
-    struct kv *kept = NEW_ARRAY(a, struct kv, ARRAY_LEN(values));
-    memcpy(kept, values, sizeof values);
-    return kept;
+    return kvs_kept(a, KVS(KV("favorite", image->is_favorite ? S("⭐ ") : S("")),
+                           KV("index", card->index), KV("total", card->total),
+                           KV("words", str_clip_points(a, image->words, SHOWN_WORDS_MAX)),
+                           KV("avatar", image->avatar_name), KV("ratio", image->aspect_ratio)));
 }
 
 static enum text card_text(const struct card *card)
@@ -116,11 +108,6 @@ static err *show_empty(struct turn *t)
     return edit(t, T_gallery_empty);
 }
 
-static bool is_missing(const err *e)
-{
-    return e && e->kind == ERR_NOT_FOUND;
-}
-
 /* ---------------------------------------------------------------- pages */
 
 static err *show_newest(struct turn *t)
@@ -129,7 +116,7 @@ static err *show_newest(struct turn *t)
     struct image image;
     TRY(gallery_count(t->db, t->user->id, &total));
     err *e = gallery_newest(t->db, t->arena, t->user->id, &image);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return show_empty(t);
     return e ? e : show(t, &image, 1, total);
 }
@@ -144,7 +131,7 @@ static err *show_place(struct turn *t)
 {
     struct image image;
     err *e = image_find(t->db, t->arena, t->user->id, field_get(t, "g.at"), &image);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return show_newest(t);
     return e ? e : show(t, &image, field_get_i64(t, "g.index"), field_get_i64(t, "g.total"));
 }
@@ -209,7 +196,7 @@ err *on_gallery_last(struct turn *t)
         return show_again(t);
     struct image image;
     err *e = gallery_oldest(t->db, t->arena, t->user->id, &image);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return show_empty(t);
     int64_t total = field_get_i64(t, "g.total");
     return e ? e : show(t, &image, total, total);
@@ -260,7 +247,7 @@ err *on_gallery_delete(struct turn *t)
 }
 
 /* Afterwards the user is where they were: at the next older one, or at the last that is left. */
-err *on_gallery_delete_yes(struct turn *t)
+err *on_gallery_remove(struct turn *t)
 {
     if (is_elsewhere(t))
         return show_again(t);
@@ -289,7 +276,7 @@ err *job_gallery_send(struct work *w)
     enum language language = language_of(json_str(w->payload, "language"));
     struct image image;
     err *e = image_find(w->db, w->arena, w->job->user_id, w->job->subject, &image);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return NULL;
     if (e)
         return e;

@@ -20,7 +20,7 @@ err *on_gallery_first(struct turn *t);
 err *on_gallery_last(struct turn *t);
 err *on_gallery_favorite(struct turn *t);
 err *on_gallery_delete(struct turn *t);
-err *on_gallery_delete_yes(struct turn *t);
+err *on_gallery_remove(struct turn *t);
 err *on_gallery_place(struct turn *t);
 err *on_gallery_show(struct turn *t);
 

@@ -59,7 +59,7 @@ static err *tell_running(struct work *w, const struct generation *g)
     str html;
     if (median > gone)
         html = text_html(w->arena, language, T_progress_running,
-                         KVS(KV("words", words), KV("bar", errand_bar(w->arena, gone / median)),
+                         KVS(KV("words", words), KV("bar", progress_bar(w->arena, gone / median)),
                              KV("left", (int64_t)(median - gone) + 1)));
     else
         html = text_html(w->arena, language, T_progress_running_on,

@@ -40,8 +40,7 @@ static str model_of(const struct conf *conf, str speed)
 
 err *draw_imagen_words(struct turn *t)
 {
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    keyboard_menu_row(&t->keyboard);
     return edit(t, T_imagen_ask_words, KV("price", order_form_price(t, &form, 1)),
                 KV("most", (int)WORDS_MAX));
 }

@@ -12,11 +12,6 @@ bool is_with_avatar(const struct generation *g)
     return str_eq(g->generation_type, S("avatar"));
 }
 
-static bool is_missing(const err *e)
-{
-    return e && e->kind == ERR_NOT_FOUND;
-}
-
 /* An avatar can be deleted while an order waits for its turn. */
 err *lora_examine(struct work *w, struct generation *g, const char **failure)
 {
@@ -24,9 +19,9 @@ err *lora_examine(struct work *w, struct generation *g, const char **failure)
         return NULL;
     struct avatar avatar;
     err *e = avatar_find(w->db, w->arena, g->errand.user_id, g->avatar_id, &avatar);
-    if (e && !is_missing(e))
+    if (e && !err_is_not_found(e))
         return e;
-    if (is_missing(e) || !str_eq(avatar.status, S("completed")))
+    if (err_is_not_found(e) || !str_eq(avatar.status, S("completed")))
         *failure = "avatar";
     else
         g->lora_url = avatar.lora_url;
@@ -87,7 +82,7 @@ static err *fetch_copy(struct work *w, const struct generation *g, struct s3_obj
     err *e = avatar_file_find(w->db, w->arena, g->avatar_id, "lora", &file);
     if (!e)
         e = s3_get(w->arena, &w->bot->s3, file.bucket, file.object_key, LORA_MAX_BYTES, object);
-    *is_gone = is_missing(e);
+    *is_gone = err_is_not_found(e);
     return *is_gone ? NULL : e;
 }
 

@@ -46,6 +46,12 @@ void keyboard_link(struct keyboard *k, enum text label, str url)
         &k->rows, KVS(KV("text", text_plain(k->arena, k->language, label, KVS())), KV("url", url)));
 }
 
+void keyboard_menu_row(struct keyboard *k)
+{
+    keyboard_row(k);
+    keyboard_button(k, T_button_menu, S("menu:open"));
+}
+
 str tap_for(struct arena *a, const char *name, str argument)
 {
     struct buf b = buf_new(a);

@@ -24,6 +24,8 @@ void keyboard_row(struct keyboard *k);
 #define keyboard_button(k, label, tap, ...) keyboard_add((k), (label), (tap), KVS(__VA_ARGS__))
 void keyboard_add(struct keyboard *k, enum text label, str tap, const struct kv *values);
 void keyboard_link(struct keyboard *k, enum text label, str url);
+/* A row with the way back to the menu. */
+void keyboard_menu_row(struct keyboard *k);
 /* A tap with its argument. */
 str tap_for(struct arena *a, const char *name, str argument);
 /* {"inline_keyboard":[…]}; empty when there is no button. */

@@ -16,7 +16,7 @@ static bool is_for_avatar(str generation_type)
     return str_eq(generation_type, S("avatar"));
 }
 
-int64_t order_price(const struct conf *conf, str generation_type, int64_t images)
+static int64_t order_price(const struct conf *conf, str generation_type, int64_t images)
 {
     return images * (is_for_avatar(generation_type) ? conf->image_generation_cost_coins
                                                     : conf->imagen4_generation_cost_coins);
@@ -64,14 +64,15 @@ str order_shown_words(const struct turn *t)
     return str_clip_points(t->arena, field_get(t, "d.words"), SHOWN_WORDS_MAX);
 }
 
-str order_tap(struct turn *t, const char *name, str value)
+/* Each button carries the name of its order. */
+static str order_tap(struct turn *t, const char *name, str value)
 {
     str order = field_get(t, "d.order");
     return tap_for(t->arena, name,
                    str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(order), STR_ARG(value)));
 }
 
-bool order_is_open(const struct turn *t, str *value)
+static bool order_is_open(const struct turn *t, str *value)
 {
     str order;
     str_cut(t->argument, ':', &order, value);
@@ -125,8 +126,7 @@ void order_make_button(struct turn *t, const struct order_form *form)
     keyboard_button(&t->keyboard, T_button_make,
                     order_tap(t, form->make_tap, str_printf(t->arena, "%" PRId64, price)),
                     KV("price", price));
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    keyboard_menu_row(&t->keyboard);
 }
 
 /* Telegram refuses an edit that changes nothing: a choice that stands already is only said. */
@@ -197,7 +197,7 @@ err *order_made(struct turn *t)
     struct generation made;
     str_cut(t->argument, ':', &order, &price);
     err *e = generation_find(t->db, t->arena, t->user->id, order, &made);
-    if (e && e->kind == ERR_NOT_FOUND)
+    if (err_is_not_found(e))
         return on_old_button(t);
     if (e)
         return e;

@@ -39,7 +39,6 @@ struct order_form {
 };
 
 /* What so many images of this kind cost today. */
-int64_t order_price(const struct conf *conf, str generation_type, int64_t images);
 int64_t order_form_price(const struct turn *t, const struct order_form *form, int64_t images);
 err *order_refuse_without_coins(struct turn *t, int64_t price);
 
@@ -55,10 +54,6 @@ str order_shown_words(const struct turn *t);
 void order_choices(struct turn *t, const struct order_form *form);
 /* A row with the price, then the menu. */
 void order_make_button(struct turn *t, const struct order_form *form);
-/* A tap of one's own that carries the order's name like those here. */
-str order_tap(struct turn *t, const char *name, str value);
-/* True when the tapped button is of the order that is open; value: what stands behind its name. */
-bool order_is_open(const struct turn *t, str *value);
 
 /* What is done by those taps. */
 err *order_choose_ratio(struct turn *t, const struct order_form *form);

@@ -8,7 +8,6 @@
 #include "handlers/outbox.h"
 
 enum {
-    BAR_CELLS = 10,
     ALIKE_MOST = 3,      /* bits of 64: the same picture once more */
     RESEMBLING_MOST = 8, /* honest series of portraits look alike, so this is only a doubt */
     BRIGHTNESS_LEAST = 30,
@@ -23,15 +22,6 @@ enum {
 static const double quality_least = 0.5;
 
 /* ---------------------------------------------------------------- the upload screen */
-
-static str bar(struct arena *a, int64_t kept, int64_t most)
-{
-    int64_t full = kept * BAR_CELLS / most;
-    struct buf b = buf_new(a);
-    for (int64_t i = 0; i < BAR_CELLS; i++)
-        buf_add(&b, i < full ? S("▰") : S("▱"));
-    return buf_str(&b);
-}
 
 /* A line a fact; what is nought is not worth one. */
 static str status_lines(struct arena *a, enum language language, const struct conf *conf,
@@ -59,16 +49,10 @@ static const struct kv *screen_values(struct arena *a, enum language language,
                                       const struct conf *conf, str name,
                                       const struct photo_counts *c)
 {
-    const struct kv values[] = {
-        KV("name", name),
-        KV("bar", bar(a, c->kept, conf->avatar_max_photos)),
-        KV("kept", c->kept),
-        KV("most", conf->avatar_max_photos),
-        KV("status", status_lines(a, language, conf, c)),
-    };
-    struct kv *copy = NEW_ARRAY(a, struct kv, ARRAY_LEN(values) + 1);
-    memcpy(copy, values, sizeof values);
-    return copy;
+    double share = (double)c->kept / (double)conf->avatar_max_photos;
+    return kvs_kept(a, KVS(KV("name", name), KV("bar", progress_bar(a, share)), KV("kept", c->kept),
+                           KV("most", conf->avatar_max_photos),
+                           KV("status", status_lines(a, language, conf, c))));
 }
 
 static void screen_buttons(struct keyboard *k, const struct conf *conf, str avatar_id,
@@ -80,14 +64,13 @@ static void screen_buttons(struct keyboard *k, const struct conf *conf, str avat
     if (shown)
         keyboard_button(k, T_button_photos, tap_for(a, "photos:show", avatar_id), KV("n", shown));
     if (c->kept < conf->avatar_max_photos)
-        keyboard_button(k, T_button_photo_tips, tap_for(a, "photos:tips", avatar_id));
+        keyboard_button(k, T_button_photos_tips, tap_for(a, "photos:tips", avatar_id));
     keyboard_row(k);
     if (c->kept >= conf->avatar_min_photos)
         keyboard_button(k, T_button_photos_ready, tap_for(a, "training:open", avatar_id));
     keyboard_row(k);
-    keyboard_button(k, T_button_drop_draft, tap_for(a, "avatar:delete", avatar_id));
-    keyboard_row(k);
-    keyboard_button(k, T_button_menu, S("menu:open"));
+    keyboard_button(k, T_button_avatar_drop, tap_for(a, "avatar:delete", avatar_id));
+    keyboard_menu_row(k);
 }
 
 /* Draws it for the turn and makes it the message that progress goes to. */
@@ -193,8 +176,7 @@ static err *say_gone(struct turn *t)
     dialog_enter(t, ST_idle);
     leave_screen(t);
     was_told(t, "d.astray", "d.astray_s"); /* and the rest of the album goes without words */
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    keyboard_menu_row(&t->keyboard);
     return say(t, T_photos_gone);
 }
 
@@ -265,15 +247,14 @@ err *on_photo_astray(struct turn *t)
     if (was_told(t, "d.astray", "d.astray_s"))
         return NULL;
     err *e = avatar_find_draft(t->db, t->arena, t->user->id, &draft);
-    if (e && e->kind == ERR_NOT_FOUND)
+    if (err_is_not_found(e))
         return say(t, T_photo_astray);
     if (e)
         return e;
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_photos_go_on,
                     tap_for(t->arena, "photos:open", draft.id));
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    keyboard_menu_row(&t->keyboard);
     return say(t, T_photo_has_draft, KV("name", draft.name));
 }
 
@@ -304,17 +285,10 @@ static void viewer_buttons(struct keyboard *k, const struct photo *photo,
 static const struct kv *card_values(struct arena *a, const struct photo *photo,
                                     const struct photo_place *place)
 {
-    const struct kv values[] = {
-        KV("index", place->index),
-        KV("total", place->total),
-        KV("date", date_shown(a, photo->created_at_ms, photo->utc_offset_hours)),
-        KV("kilobytes", kilobytes(photo)),
-        KV("width", photo->width),
-        KV("height", photo->height),
-    };
-    struct kv *kept = NEW_ARRAY(a, struct kv, ARRAY_LEN(values) + 1);
-    memcpy(kept, values, sizeof values);
-    return kept;
+    str date = date_shown(a, photo->created_at_ms, photo->utc_offset_hours);
+    return kvs_kept(a, KVS(KV("index", place->index), KV("total", place->total), KV("date", date),
+                           KV("kilobytes", kilobytes(photo)), KV("width", photo->width),
+                           KV("height", photo->height)));
 }
 
 static enum text card_text(const struct photo *photo)
@@ -354,17 +328,12 @@ static err *show_photo(struct turn *t, const struct photo_place *place)
                               : say_photo_here(t, file_id, card_text(&photo), values);
 }
 
-static bool is_missing(const err *e)
-{
-    return e && e->kind == ERR_NOT_FOUND;
-}
-
 /* The newest; without any there is only the upload to go back to. t->avatar is the draft. */
 static err *show_newest(struct turn *t)
 {
     struct photo_place place;
     err *e = photo_step(t->db, t->arena, t->user->id, t->avatar->id, S(""), 0, &place);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return photos_open(t);
     return e ? e : show_photo(t, &place);
 }
@@ -387,7 +356,7 @@ static err *turn_page(struct turn *t, int steps, enum text at_the_end)
 {
     struct photo photo;
     err *e = photo_find(t->db, t->arena, t->user->id, t->argument, &photo);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return show_after_old_button(t);
     if (e)
         return e;
@@ -435,7 +404,7 @@ err *on_photos_delete(struct turn *t)
 {
     struct photo photo;
     err *e = photo_find(t->db, t->arena, t->user->id, t->argument, &photo);
-    if (is_missing(e))
+    if (err_is_not_found(e))
         return show_after_old_button(t);
     if (e)
         return e;
@@ -666,7 +635,7 @@ static err *record(struct work *w, str photo_id, str avatar_id, struct look *loo
     err *e = avatar_lock(w->db, w->arena, 0, avatar_id, &avatar);
     if (!e)
         e = photo_find(w->db, w->arena, 0, photo_id, &photo);
-    if (is_missing(e)) /* dropped by the user meanwhile: there is nobody to tell */
+    if (err_is_not_found(e)) /* dropped by the user meanwhile: there is nobody to tell */
         return look->is_stored ? drop_object(w, look->object_key) : NULL;
     if (e)
         return e;
@@ -699,7 +668,7 @@ err *job_photo_take(struct work *w)
     struct look look = {.object_key = object_key_of(w, avatar_id)};
     struct photo photo;
     err *e = photo_find(w->db, w->arena, 0, w->job->subject, &photo);
-    if (is_missing(e)) /* an earlier attempt may have stored it and died */
+    if (err_is_not_found(e)) /* an earlier attempt may have stored it and died */
         return w->job->attempt > 1 ? drop_object(w, look.object_key) : NULL;
     if (e || !photo.is_pending)
         return e;
@@ -811,14 +780,14 @@ err *job_photo_tell(struct work *w)
     struct photo photo;
     err *e = photo_find(w->db, w->arena, 0, w->job->subject, &photo);
     if (e)
-        return is_missing(e) ? NULL : e;
+        return err_is_not_found(e) ? NULL : e;
     enum language language = language_of(photo.language_code);
     struct keyboard k = keyboard_new(w->arena, language);
     str html;
     if (photo.is_kept) {
         keyboard_row(&k);
-        keyboard_button(&k, T_button_photo_keep, tap_for(w->arena, "photos:keep", photo.id));
-        keyboard_button(&k, T_button_photo_remove, tap_for(w->arena, "photos:remove", photo.id));
+        keyboard_button(&k, T_button_photos_keep, tap_for(w->arena, "photos:keep", photo.id));
+        keyboard_button(&k, T_button_photos_remove, tap_for(w->arena, "photos:remove", photo.id));
         html = doubts_html(w, language, &photo);
     } else {
         html = refusal_html(w, language, &photo);
@@ -848,7 +817,7 @@ err *job_photos_progress(struct work *w)
         return NULL;
     err *e = avatar_find(w->db, w->arena, w->job->user_id, w->job->subject, &avatar);
     if (e || !avatar.takes_photos)
-        return is_missing(e) ? NULL : e;
+        return err_is_not_found(e) ? NULL : e;
     TRY(photos_count(w->db, w->arena, avatar.id, &counts));
 
     enum language language = language_of(counts.language_code);
@@ -885,7 +854,7 @@ err *job_photo_send(struct work *w)
     if (!e)
         e = photo_step(w->db, w->arena, photo.user_id, photo.avatar_id, photo.id, 0, &place);
     if (e || !photo.is_kept)
-        return is_missing(e) ? NULL : e;
+        return err_is_not_found(e) ? NULL : e;
 
     struct s3_object object = {0};
     str source = photo.file_id;

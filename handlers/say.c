@@ -232,6 +232,17 @@ static struct tm wall_clock(int64_t at_ms, int utc_offset_hours)
     return tm;
 }
 
+str progress_bar(struct arena *a, double share)
+{
+    enum { CELLS = 10 };
+    static const double rounding = 1e-6; /* 0.7 of ten cells are seven */
+    int full = (int)(share * CELLS + rounding);
+    struct buf b = buf_new(a);
+    for (int i = 0; i < CELLS; i++)
+        buf_add(&b, i < full ? S("▰") : S("▱"));
+    return buf_str(&b);
+}
+
 str date_shown(struct arena *a, int64_t at_ms, int utc_offset_hours)
 {
     struct tm tm = wall_clock(at_ms, utc_offset_hours);

@@ -45,6 +45,9 @@ str text_html(struct arena *a, enum language language, enum text text, const str
 /* As it stands, for buttons and toasts; values are not escaped. */
 str text_plain(struct arena *a, enum language language, enum text text, const struct kv *values);
 
+/* A bar of ten cells; share: 0 to 1. It is full when everything is there, not before. */
+str progress_bar(struct arena *a, double share);
+
 /* In the user's zone: "21.11.2026", and "21.11 09:30". */
 str date_shown(struct arena *a, int64_t at_ms, int utc_offset_hours);
 str moment_shown(struct arena *a, int64_t at_ms, int utc_offset_hours);

@@ -24,8 +24,7 @@ static void menu_buttons(struct turn *t)
 
 static void back_button(struct turn *t)
 {
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    keyboard_menu_row(&t->keyboard);
 }
 
 err *on_start(struct turn *t)

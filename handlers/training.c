@@ -73,7 +73,7 @@ static void menu_button(struct keyboard *k)
 
 static void card_button(struct keyboard *k, str avatar_id)
 {
-    keyboard_button(k, T_button_avatar_card, tap_for(k->arena, "avatar:show", avatar_id));
+    keyboard_button(k, T_button_avatar_show, tap_for(k->arena, "avatar:show", avatar_id));
 }
 
 /* ---------------------------------------------------------------- how far it is */
@@ -128,18 +128,13 @@ static str time_left(struct arena *a, enum language language, double seconds)
 static err *progress_screen(struct db *db, struct arena *a, const struct training *g, int64_t place,
                             struct screen *out)
 {
-    enum { VALUES = 5 };
     double median = 0;
     TRY(training_median_seconds(db, g->errand.model, g->preset, &median));
     str left = time_left(a, language_of(g->errand.language), seconds_left(g, median));
-    struct kv *values = NEW_ARRAY(a, struct kv, VALUES + 1);
-    values[0] = KV("name", g->avatar_name);
-    values[1] = KV("place", place + 1);
-    values[2] = KV("percent", g->progress);
-    values[3] = KV("bar", errand_bar(a, (double)g->progress / 100));
-    values[4] = KV("left", left);
-    values[VALUES] = (struct kv){0};
-    *out = (struct screen){stage_text(g, place), values};
+    str bar = progress_bar(a, (double)g->progress / 100);
+    out->text = stage_text(g, place);
+    out->values = kvs_kept(a, KVS(KV("name", g->avatar_name), KV("place", place + 1),
+                                  KV("percent", g->progress), KV("bar", bar), KV("left", left)));
     return NULL;
 }
 
@@ -394,7 +389,7 @@ err *on_training_started(struct turn *t)
     struct training made;
     str_cut(t->argument, ':', &order, &price);
     err *e = training_lock(t->db, t->arena, t->user->id, order, &made);
-    if (e && e->kind == ERR_NOT_FOUND)
+    if (err_is_not_found(e))
         return on_old_button(t);
     if (e)
         return e;
@@ -411,7 +406,7 @@ err *on_training_show(struct turn *t)
     struct training training;
     struct screen screen;
     err *e = training_lock_open(t->db, t->arena, t->user->id, t->avatar->id, &training);
-    if (e && e->kind == ERR_NOT_FOUND)
+    if (err_is_not_found(e))
         return on_avatar_show(t);
     TRY(e);
     TRY(progress_screen(t->db, t->arena, &training, -1, &screen));
@@ -906,7 +901,7 @@ err *job_training_deliver(struct work *w)
     enum language language = language_of(errand->language);
     struct keyboard k = keyboard_new(w->arena, language);
     keyboard_row(&k);
-    keyboard_button(&k, T_button_training_use, tap_for(w->arena, "flux:use", g.avatar_id));
+    keyboard_button(&k, T_button_flux_use, tap_for(w->arena, "flux:use", g.avatar_id));
     keyboard_row(&k);
     card_button(&k, g.avatar_id);
     menu_button(&k);

@@ -23,9 +23,6 @@ select * from avatar_cards where id = $1
 -- :avatar_find_draft
 select * from avatar_cards where user_id = $1 and is_draft
 
--- :avatar_find_main
-select * from avatar_cards where user_id = $1 and is_main
-
 -- :avatar_list
 select * from avatar_cards where user_id = $1 order by is_main desc, created_at desc, id desc
 

@@ -40,6 +40,8 @@ err *fail(struct arena *a, enum err_kind kind, const char *format, ...)
 err *fail_with(struct arena *a, enum err_kind kind, int code, str detail, const char *format, ...)
     PRINTF_LIKE(5, 6) MUST_USE NEVER_NULL;
 const char *err_kind_name(enum err_kind kind);
+/* Nothing is wrong, it is just not there: for callers that have a way on. */
+bool err_is_not_found(const err *e);
 /* True for kinds where waiting helps and nothing counts as a failure. */
 bool err_is_waiting(const err *e);
 

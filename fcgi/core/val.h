@@ -97,3 +97,14 @@ static inline struct val val_size(size_t n)
 #define KV(key, x) ((struct kv){(key), V(x)})
 #define KVS(...)   ((const struct kv[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 #define VALS(...)  ((const struct val[]){__VA_ARGS__})
+
+/* A list that one function gathers and another one uses: it is good for as long as the arena. */
+static inline const struct kv *kvs_kept(struct arena *a, const struct kv *values)
+{
+    size_t count = 0;
+    while (values[count].name)
+        count++;
+    struct kv *kept = NEW_ARRAY(a, struct kv, count + 1);
+    memcpy(kept, values, (count + 1) * sizeof *values);
+    return kept;
+}

@@ -210,7 +210,7 @@ static void on_login(const struct bot *bot, struct request *r)
     const err *e = begin_session(bot, db, r->arena, token, &admin_id, &session_id);
     if (e)
         db_rollback(db);
-    if (e && e->kind == ERR_NOT_FOUND) {
+    if (err_is_not_found(e)) {
         log_warn("admin.link_refused", KV("message", e->message));
         answer_words(
             r, 403, "This link is over",
