@@ -94,10 +94,11 @@ export class Walk extends Chat {
         await this.page.waitForTimeout(stillFor);
     }
 
-    // Sends photos as an app does, and waits until the bot's newest message says such a thing.
+    // Sends photos as an app does, and waits until the bot says such a thing. What it answers to a
+    // photo of them stands above or below what it says of all.
     async show(files, pattern, options) {
         await this.person.sendPhotos(files, options);
-        await this.reads(pattern);
+        await this.reads(pattern, 2);
     }
 
     // Every call of the bot that Telegram refused, as "method: description".
