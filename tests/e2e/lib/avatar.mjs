@@ -15,10 +15,17 @@ export const trainingOf = (ground, id) =>
 export const photosOf = (ground, id) =>
     ground.sql("select * from avatar_photos where avatar_id = :'id' order by upload_order", { id });
 
+// A command, and a tap on what came of it: older screens may have such a button as well.
+async function sayAndTap(person, command, begin) {
+    const before = Math.max(0, ...(await person.messages()).map((message) => message.message_id));
+    await person.say(command);
+    const message = await person.see((one) => one.message_id > before && hasButton(one, begin));
+    await person.act("tap", { message_id: message.message_id, data: dataOf(message).find((data) => data.startsWith(begin)) });
+}
+
 // From the list to the open upload: the draft.
 export async function beginAvatar(person, { type = "portrait", gender = "female", name = "Nina" } = {}) {
-    await person.say("/avatars");
-    await person.tap("avatar:new");
+    await sayAndTap(person, "/avatars", "avatar:new");
     await person.tap("avatar:agree");
     if (type === "portrait") {
         await person.tap("avatar:portrait");
@@ -117,8 +124,7 @@ export async function requestAtFal(ground, id) {
 
 // The price on the button that pays for pictures with an avatar: the tap.
 export async function choosesPicture(person, words, choices = []) {
-    await person.say("/create");
-    await person.tap("flux:open");
+    await sayAndTap(person, "/create", "flux:open");
     await until(() => isAskedFor(person, "flux_words"), "the question for words");
     await person.say(words);
     await person.see((message) => message.text.includes(words) && hasButton(message, "flux:make"));
