@@ -122,14 +122,6 @@ err *training_add_file(struct db *db, const struct training *g, const struct tra
                     V(file->content_type), V(file->size_bytes), V(file->fal_url));
 }
 
-err *training_has_lora(struct db *db, str avatar_id, bool *has)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_training_has_lora, &rows, V(avatar_id)));
-    *has = rows.count > 0;
-    return NULL;
-}
-
 err *training_complete(struct db *db, str id)
 {
     return db_query(db, &Q_training_complete, NULL, V(id));

@@ -67,7 +67,6 @@ struct training_file {
 };
 /* Our copy. */
 err *training_add_file(struct db *db, const struct training *g, const struct training_file *file);
-err *training_has_lora(struct db *db, str avatar_id, bool *has);
 /* The avatar is completed, and the main one when the user has none. */
 err *training_complete(struct db *db, str id);
 /* Their objects go as well. keeps_first: but not of the first, which leads the card. */

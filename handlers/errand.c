@@ -326,6 +326,20 @@ bool errand_is_silent(const struct errand_kind *kind, const struct conf *conf,
     return kind->most_silence_ms && errand->silent_ms > kind->most_silence_ms(conf);
 }
 
+bool errand_is_overdue(const struct errand_kind *kind, const struct conf *conf,
+                       const struct errand *errand)
+{
+    return errand->silent_ms >
+           (kind->most_silence_ms ? kind->most_silence_ms : kind->most_age_ms)(conf);
+}
+
+/* Waiting is not failing, but nobody's coins wait for ever. */
+static bool is_unheard(struct work *w, const struct errand_kind *kind, const struct errand *errand,
+                       const err *e)
+{
+    return e && err_is_waiting(e) && errand_is_overdue(kind, w->bot->conf, errand);
+}
+
 /* Not yet submitted, or not known to be: waits out a submission in doubt. */
 static bool must_wait_for_callback(struct work *w, const struct errand_kind *kind,
                                    const struct errand *errand)
@@ -461,7 +475,7 @@ err *errand_run_check(struct work *w, const struct errand_kind *kind)
     TRY(lock_awaited(w, kind, &errand, &is_awaited));
     if (!is_awaited || str_empty(errand->status_url))
         return NULL;
-    if (errand_is_silent(kind, w->bot->conf, errand))
+    if (errand_is_overdue(kind, w->bot->conf, errand))
         return cancel_overdue(w, kind, errand);
     TRY(db_commit(w->db));
 
@@ -480,6 +494,14 @@ err *errand_run_check(struct work *w, const struct errand_kind *kind)
     return take_status(w, kind, errand, &status);
 }
 
+/* One of which nothing is heard ends also when FAL cannot be told; that is made up for. */
+static err *end_unheard(struct work *w, const struct errand_kind *kind, const struct errand *errand)
+{
+    TRY(queue_at_fal(w->db, w->arena, errand, kind->drop_job,
+                     json_make(w->arena, KV("url", errand->cancel_url))));
+    return fail_step(w, kind, errand, "failed", "timeout", S("FAL is silent"));
+}
+
 err *errand_run_result(struct work *w, const struct errand_kind *kind)
 {
     struct errand *errand;
@@ -490,21 +512,18 @@ err *errand_run_result(struct work *w, const struct errand_kind *kind)
 
     struct fal_outcome outcome;
     str raw, asked = errand->response_url;
-    TRY(fal_result(w->arena, &w->bot->fal, asked, &outcome, &raw));
+    err *e = fal_result(w->arena, &w->bot->fal, asked, &outcome, &raw);
+    bool is_lost = is_unheard(w, kind, errand, e);
+    if (e && !is_lost)
+        return e;
 
     TRY(lock_awaited(w, kind, &errand, &is_awaited));
     if (!is_awaited || !str_eq(errand->response_url, asked))
         return NULL;
+    if (is_lost)
+        return end_unheard(w, kind, errand);
     w->forget_user_chat_id = errand->chat_id;
     return take_outcome(w->db, w->arena, kind, errand, &outcome, raw);
-}
-
-/* One of which nothing is heard ends also when FAL cannot be told; that is made up for. */
-static err *end_unheard(struct work *w, const struct errand_kind *kind, const struct errand *errand)
-{
-    TRY(queue_at_fal(w->db, w->arena, errand, kind->drop_job,
-                     json_make(w->arena, KV("url", errand->cancel_url))));
-    return fail_step(w, kind, errand, "failed", "timeout", S("FAL is silent"));
 }
 
 /* Asked by the user, or because it took too long. A request that ends well all the same is taken. */
@@ -522,8 +541,8 @@ err *errand_run_cancel(struct work *w, const struct errand_kind *kind)
     enum fal_cancelled cancelled = FAL_CANCEL_REQUESTED;
     str asked = errand->cancel_url;
     err *e = fal_cancel(w->arena, &w->bot->fal, asked, &cancelled);
-    bool is_unheard = e && err_is_waiting(e) && errand_is_silent(kind, w->bot->conf, errand);
-    if (e && !is_unheard)
+    bool is_lost = is_unheard(w, kind, errand, e);
+    if (e && !is_lost)
         return e;
 
     TRY(lock_awaited(w, kind, &errand, &is_awaited));
@@ -533,10 +552,12 @@ err *errand_run_cancel(struct work *w, const struct errand_kind *kind)
         w->again_ms = kind->first_check_ms;
         return NULL;
     }
-    if (is_unheard)
+    if (is_lost)
         return end_unheard(w, kind, errand);
     if (cancelled == FAL_CANCEL_TOO_LATE)
         return queue_at_fal(w->db, w->arena, errand, kind->result_job, S(""));
+    if (cancelled == FAL_CANCEL_UNKNOWN_REQUEST) /* it was lost, not stopped: nobody pays for it */
+        return fail_step(w, kind, errand, "failed", "upstream", S("FAL does not know the request"));
     bool is_timeout = str_eq(json_str(w->payload, "why"), S("timeout"));
     return fail_step(w, kind, errand, is_timeout ? "failed" : "cancelled",
                      is_timeout ? "timeout" : "cancelled", S(""));

@@ -85,6 +85,9 @@ err *errand_fail(struct db *db, struct arena *a, const struct errand_kind *kind,
 /* No word of FAL for longer than it may be, and there is no request to be cancelled. */
 bool errand_is_silent(const struct errand_kind *kind, const struct conf *conf,
                       const struct errand *errand);
+/* The same for one that FAL has, or has the result of: longer without a word than it may take. */
+bool errand_is_overdue(const struct errand_kind *kind, const struct conf *conf,
+                       const struct errand *errand);
 /* Progress may be lost: it goes out after the commit and is never waited for. */
 void errand_tell(struct work *w, const struct errand_kind *kind, const struct errand *errand,
                  str html, struct keyboard *k);

@@ -351,8 +351,12 @@ err *job_generation_store(struct work *w)
     int64_t position = 0;
     json_i64(w->payload, "position", &position);
     struct fal_file file;
-    TRY(fal_fetch_file(w->arena, &w->bot->fal, json_str(w->payload, "url"), IMAGE_MAX_BYTES,
-                       &file));
+    err *e = fal_fetch_file(w->arena, &w->bot->fal, json_str(w->payload, "url"), IMAGE_MAX_BYTES,
+                            &file);
+    if (e && err_is_waiting(e) && errand_is_overdue(&generation_errands, w->bot->conf, &g.errand))
+        return give_up_store(w);
+    if (e)
+        return e;
     str type = image_type(file.bytes);
     if (str_empty(type))
         return fail(w->arena, ERR_UPSTREAM, "fal: what it made is no image");
@@ -373,7 +377,7 @@ err *job_generation_store(struct work *w)
     TRY(generation_lock(w->db, w->arena, g.errand.id, &g));
     TRY(image_add(w->db, &image, (int64_t)file.bytes.len, side_told(w->payload, "width"),
                   side_told(w->payload, "height")));
-    if (g.is_preview)
+    if (g.is_preview && !str_empty(g.avatar_id)) /* it may be deleted by now */
         TRY(avatar_set_preview(w->db, g.avatar_id, key));
     return settle_after_last(w, &g);
 }

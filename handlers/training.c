@@ -791,14 +791,10 @@ static err *order_preview(struct work *w, const struct training *g)
                               g->errand.language);
 }
 
-/* The avatar is finished and paid. Called with the row locked and no store job left. */
+/* The avatar is finished and paid. Called with the row locked and the LoRA stored. */
 static err *settle(struct work *w, const struct training *g)
 {
     const struct errand *errand = &g->errand;
-    bool has_lora;
-    TRY(training_has_lora(w->db, g->avatar_id, &has_lora));
-    if (!has_lora)
-        return fail_step(w, g, "storage", S("what was learned could not be stored"));
     w->forget_user_chat_id = errand->chat_id;
     TRY(training_complete(w->db, errand->id));
     if (errand->price_coins)
@@ -811,14 +807,6 @@ static err *settle(struct work *w, const struct training *g)
     log_info("training.completed", KV("training", errand->id), KV("avatar", g->avatar_id),
              KV("coins", errand->price_coins));
     return NULL;
-}
-
-static err *settle_after_last(struct work *w, const struct training *g)
-{
-    struct rows rows;
-    TRY(db_query(w->db, &Q_job_others_open, &rows, V(g->errand.id), V("training_store"),
-                 V(w->job->id)));
-    return rows_i64(&rows, 0, "jobs") ? NULL : settle(w, g);
 }
 
 /* A LoRA is a file of safetensors: a length of eight bytes, and JSON of so many. */
@@ -835,47 +823,76 @@ static str object_key(struct arena *a, const struct training *g, bool lora)
                       STR_ARG(g->errand.id), lora ? "lora.safetensors" : "config.json");
 }
 
-static err *copy_file(struct work *w, const struct training *g, struct training_file *out)
+static err *copy_file(struct work *w, const struct training *g, bool lora, str bytes,
+                      struct training_file *out)
 {
-    bool lora = str_eq(out->kind, S("lora"));
-    struct fal_file file;
-    TRY(fal_fetch_file(w->arena, &w->bot->fal, out->fal_url,
-                       lora ? LORA_MAX_BYTES : CONFIG_MAX_BYTES, &file));
-    if (lora && !is_lora(file.bytes))
+    if (lora && !is_lora(bytes))
         return fail(w->arena, ERR_UPSTREAM, "fal: what it made is no lora");
     out->bucket = w->bot->conf->minio_bucket_avatars;
     out->object_key = object_key(w->arena, g, lora);
     out->content_type = lora ? S("application/octet-stream") : S("application/json");
-    out->size_bytes = (int64_t)file.bytes.len;
-    return s3_put(w->arena, &w->bot->s3, out->bucket, out->object_key, out->content_type,
-                  file.bytes);
+    out->size_bytes = (int64_t)bytes.len;
+    return s3_put(w->arena, &w->bot->s3, out->bucket, out->object_key, out->content_type, bytes);
+}
+
+/* The avatar is drawn with by its LoRA alone: the configuration is kept when it comes, before the
+ * end or after it, and nobody waits for it. */
+static err *lock_wanted(struct work *w, bool lora, struct training *g, bool *is_wanted)
+{
+    err *e = training_lock(w->db, w->arena, 0, w->job->subject, g);
+    bool is_gone = e && e->kind == ERR_NOT_FOUND; /* the avatar was deleted after its training */
+    *is_wanted = !e && (g->errand.is_open || (!lora && str_eq(g->errand.status, S("completed"))));
+    return is_gone ? NULL : e;
+}
+
+/* An object without a row would stay for ever. */
+static err *drop_object(struct work *w, const struct training_file *file)
+{
+    const struct new_job job = {
+        .lane = S("media"),
+        .kind = S("object_delete"),
+        .payload = json_make(w->arena, KV("bucket", file->bucket),
+                             KV("object_key", file->object_key)),
+    };
+    return job_add(w->db, &job, NULL);
 }
 
 err *job_training_store(struct work *w)
 {
     struct training g;
-    TRY(training_lock(w->db, w->arena, 0, w->job->subject, &g));
+    bool is_wanted, lora = str_eq(json_str(w->payload, "kind"), S("lora"));
+    TRY(lock_wanted(w, lora, &g, &is_wanted));
     TRY(db_commit(w->db));
-    if (!g.errand.is_open)
+    if (!is_wanted)
         return NULL;
     struct training_file file = {
         .kind = json_str(w->payload, "kind"),
         .fal_url = json_str(w->payload, "url"),
     };
-    TRY(copy_file(w, &g, &file));
+    struct fal_file made;
+    err *e = fal_fetch_file(w->arena, &w->bot->fal, file.fal_url,
+                            lora ? LORA_MAX_BYTES : CONFIG_MAX_BYTES, &made);
+    if (e && err_is_waiting(e) && errand_is_overdue(&training_errands, w->bot->conf, &g.errand))
+        return give_up_training_store(w);
+    if (e)
+        return e;
+    TRY(copy_file(w, &g, lora, made.bytes, &file));
 
-    TRY(training_lock(w->db, w->arena, 0, w->job->subject, &g));
-    if (!g.errand.is_open)
-        return NULL;
+    TRY(lock_wanted(w, lora, &g, &is_wanted));
+    if (!is_wanted)
+        return drop_object(w, &file);
     TRY(training_add_file(w->db, &g, &file));
-    return settle_after_last(w, &g);
+    return lora ? settle(w, &g) : NULL;
 }
 
 err *give_up_training_store(struct work *w)
 {
     struct training g;
-    TRY(training_lock(w->db, w->arena, 0, w->job->subject, &g));
-    return g.errand.is_open ? settle_after_last(w, &g) : NULL;
+    bool is_wanted, lora = str_eq(json_str(w->payload, "kind"), S("lora"));
+    TRY(lock_wanted(w, lora, &g, &is_wanted));
+    return lora && is_wanted
+               ? fail_step(w, &g, "storage", S("what was learned could not be stored"))
+               : NULL;
 }
 
 /* ---------------------------------------------------------------- how it ended */

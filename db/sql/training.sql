@@ -151,9 +151,6 @@ on conflict (avatar_id, kind) do update
 set object_key = excluded.object_key, content_type = excluded.content_type,
     size_bytes = excluded.size_bytes, fal_url = excluded.fal_url
 
--- :training_has_lora
-select from avatar_files where avatar_id = $1 and kind = 'lora'
-
 -- :training_complete writes
 with completed as (
     update avatar_trainings
