@@ -250,6 +250,7 @@ static void tell_afterwards(struct worker *worker, struct work *w)
 
 static void run_step(struct worker *worker, struct work *w, const struct job_route *route)
 {
+    err *e = json_parse(w->arena, w->job->payload, &w->payload); /* giving up needs it, too */
     if (w->job->failures >= FAILURES_MAX) {
         err *why = fail(w->arena, ERR_INTERNAL, "its process died once too often");
         give_up(w, route, why);
@@ -262,7 +263,6 @@ static void run_step(struct worker *worker, struct work *w, const struct job_rou
         put_back_surely(w, why, true, UNKNOWN_KIND_MS);
         return;
     }
-    err *e = json_parse(w->arena, w->job->payload, &w->payload);
     if (!e)
         e = run_and_record(w, route);
     parties_met(worker, w->job, e);
