@@ -196,9 +196,12 @@ err *image_set_favorite(struct db *db, int64_t user_id, str id, bool is_favorite
     return db_query(db, &Q_image_set_favorite, NULL, V(user_id), V(id), V(is_favorite));
 }
 
-err *image_delete(struct db *db, int64_t user_id, str id)
+err *image_delete(struct db *db, int64_t user_id, str id, bool *deleted)
 {
-    return db_query(db, &Q_image_delete, NULL, V(user_id), V(id));
+    struct rows rows;
+    TRY(db_query(db, &Q_image_delete, &rows, V(user_id), V(id)));
+    *deleted = rows.count > 0;
+    return NULL;
 }
 
 /* ---------------------------------------------------------------- the gallery */

@@ -75,7 +75,8 @@ err *image_keep_file_id(struct db *db, str id, str file_id);
 /* Telegram has lost it: what is shown next is uploaded anew. By Telegram's id of its owner. */
 err *image_forget_file(struct db *db, int64_t telegram_id, str file_id);
 err *image_set_favorite(struct db *db, int64_t user_id, str id, bool is_favorite);
-err *image_delete(struct db *db, int64_t user_id, str id);
+/* Not while its order is under way. */
+err *image_delete(struct db *db, int64_t user_id, str id, bool *deleted);
 
 /* -- the gallery: newest first, by key -- */
 

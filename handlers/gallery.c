@@ -253,7 +253,10 @@ err *on_gallery_remove(struct turn *t)
         return show_again(t);
     int64_t index = field_get_i64(t, "g.index"), total = field_get_i64(t, "g.total") - 1;
     int64_t place_us = t->image->created_at_us;
-    TRY(image_delete(t->db, t->user->id, t->image->id));
+    bool is_deleted;
+    TRY(image_delete(t->db, t->user->id, t->image->id, &is_deleted));
+    if (!is_deleted)
+        return refuse(t, T_gallery_is_made);
     log_info("image.deleted", KV("image", t->image->id));
     hint(t, T_gallery_deleted);
 

@@ -22,9 +22,14 @@ where user_id = (select id from users where telegram_id = $1) and telegram_file_
 -- :image_set_favorite writes
 update images set is_favorite = $3 where user_id = $1 and id = $2
 
--- Its object follows by trigger.
+-- Its object follows by trigger. What is paid is counted when the order ends: before that none of its
+-- images can go.
 -- :image_delete writes
-delete from images where user_id = $1 and id = $2
+delete from images i
+where i.user_id = $1 and i.id = $2
+  and not exists (select from image_generations g
+                  where g.id = i.generation_id and g.status in ('pending', 'processing'))
+returning i.id
 
 -- :gallery_count
 select count(*) as images from images where user_id = $1
