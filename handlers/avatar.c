@@ -259,11 +259,12 @@ err *on_avatar_type(struct turn *t)
     return draw_avatar_name(t);
 }
 
-/* A line break would tear captions and buttons apart. */
+/* A line break would tear captions and buttons apart, a turn of direction would turn what stands
+ * behind it, and Telegram refuses every keyboard with a button on which nothing is seen. */
 static bool is_name(str name)
 {
-    size_t at;
-    return str_points_within(name, NAME_MIN, NAME_MAX) && !str_find(name, S("\n"), &at);
+    return str_points_within(name, NAME_MIN, NAME_MAX) && str_has_visible(name) &&
+           !str_has_controls(name);
 }
 
 static err *refuse_name(struct turn *t)

@@ -261,6 +261,74 @@ size_t str_utf16_units(str s)
     return units;
 }
 
+struct point_range {
+    uint32_t first, last;
+};
+
+static const struct point_range shapeless[] = {
+    {0x0000,  0x0020 },
+    {0x007F,  0x00A0 },
+    {0x00AD,  0x00AD },
+    {0x034F,  0x034F },
+    {0x061C,  0x061C },
+    {0x115F,  0x1160 },
+    {0x1680,  0x1680 },
+    {0x17B4,  0x17B5 },
+    {0x180B,  0x180F },
+    {0x2000,  0x200F },
+    {0x2028,  0x202F },
+    {0x205F,  0x206F },
+    {0x2800,  0x2800 },
+    {0x3000,  0x3000 },
+    {0x3164,  0x3164 },
+    {0xFE00,  0xFE0F },
+    {0xFEFF,  0xFEFF },
+    {0xFFA0,  0xFFA0 },
+    {0xFFF0,  0xFFFB },
+    {0x1D173, 0x1D17A},
+    {0xE0000, 0xE0FFF},
+};
+
+static const struct point_range controls[] = {
+    {0x0000, 0x001F},
+    {0x007F, 0x009F},
+    {0x2028, 0x202E},
+    {0x2066, 0x2069},
+};
+
+static uint32_t point_at(str s, size_t at, size_t length)
+{
+    static const unsigned char marks[] = {0x7F, 0x7F, 0x1F, 0x0F, 0x07}; /* by length */
+    uint32_t point = (uint32_t)(byte_at(s, at) & marks[length]);
+    for (size_t i = 1; i < length; i++)
+        point = point << 6 | (byte_at(s, at + i) & 0x3F);
+    return point;
+}
+
+static bool is_in_ranges(uint32_t point, const struct point_range *ranges, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (point >= ranges[i].first && point <= ranges[i].last)
+            return true;
+    return false;
+}
+
+bool str_has_visible(str s)
+{
+    for (size_t at = 0, length; (length = str_utf8_at(s, at)); at += length)
+        if (!is_in_ranges(point_at(s, at, length), shapeless, ARRAY_LEN(shapeless)))
+            return true;
+    return false;
+}
+
+bool str_has_controls(str s)
+{
+    for (size_t at = 0, length; (length = str_utf8_at(s, at)); at += length)
+        if (is_in_ranges(point_at(s, at, length), controls, ARRAY_LEN(controls)))
+            return true;
+    return false;
+}
+
 bool str_points_within(str s, size_t least, size_t most)
 {
     size_t points = str_points(s);

@@ -64,6 +64,10 @@ static inline size_t str_utf8_at(str s, size_t at)
 }
 size_t str_points(str s); /* Unicode code points */
 size_t str_utf16_units(str s);
+/* Whether anything of it is seen: white space, joiners and other marks without a shape are not. */
+bool str_has_visible(str s);
+/* Controls, line separators, and marks that turn the direction of what stands behind them. */
+bool str_has_controls(str s);
 bool str_points_within(str s, size_t least, size_t most);
 str str_clip_points(struct arena *a, str s, size_t most); /* ends in … when cut */
 

@@ -235,6 +235,36 @@ static void characters_are_counted(void **state)
     assert_false(str_points_within(S("Ася"), 1, 2));
 }
 
+static void marks_without_a_shape_are_told_from_letters(void **state)
+{
+    (void)state;
+    static const struct {
+        str in;
+        bool has_visible, has_controls;
+    } rows[] = {
+        {S(""),                           false, false},
+        {S("Ася"),                     true,  false},
+        {S("  "),                         false, false},
+        {S("\u200b\u200b"),               false, false},
+        {S("\u2800\u3164"),               false, false},
+        {S("\U000e0041"),                 false, false},
+        {S("\U0001f468\u200d\U0001f469"), true,  false},
+        {S("\u2764\ufe0f"),               true,  false},
+        {S("a\tb"),                       true,  true },
+        {S("a\u2028b"),                   true,  true },
+        {S("\u202eab"),                   true,  true },
+        {S("\u2066\u2069"),               false, true },
+        {{"a\0b", 3},                     true,  true },
+        {S("\xff"
+           "a"),
+         false,                                  false}, /* ends where UTF-8 does */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(str_has_visible(rows[i].in), rows[i].has_visible);
+        assert_int_equal(str_has_controls(rows[i].in), rows[i].has_controls);
+    }
+}
+
 static void long_texts_are_clipped(void **state)
 {
     (void)state;
@@ -368,13 +398,21 @@ int main(void)
 {
 #define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, make_arena, free_arena)
     const struct CMUnitTest tests[] = {
-        WITH_ARENA(strings_compare),          WITH_ARENA(secrets_compare),
-        WITH_ARENA(white_space_is_trimmed),   WITH_ARENA(parts_are_clipped_and_cut),
-        WITH_ARENA(needles_are_found),        WITH_ARENA(numbers_are_whole_or_refused),
-        WITH_ARENA(utf8_is_checked),          WITH_ARENA(characters_are_counted),
-        WITH_ARENA(long_texts_are_clipped),   WITH_ARENA(hex_goes_both_ways),
-        WITH_ARENA(base64url_goes_both_ways), WITH_ARENA(percent_goes_both_ways),
-        WITH_ARENA(html_is_escaped),          WITH_ARENA(buffers_grow),
+        WITH_ARENA(strings_compare),
+        WITH_ARENA(secrets_compare),
+        WITH_ARENA(white_space_is_trimmed),
+        WITH_ARENA(parts_are_clipped_and_cut),
+        WITH_ARENA(needles_are_found),
+        WITH_ARENA(numbers_are_whole_or_refused),
+        WITH_ARENA(utf8_is_checked),
+        WITH_ARENA(characters_are_counted),
+        cmocka_unit_test(marks_without_a_shape_are_told_from_letters),
+        WITH_ARENA(long_texts_are_clipped),
+        WITH_ARENA(hex_goes_both_ways),
+        WITH_ARENA(base64url_goes_both_ways),
+        WITH_ARENA(percent_goes_both_ways),
+        WITH_ARENA(html_is_escaped),
+        WITH_ARENA(buffers_grow),
         WITH_ARENA(copies_stand_alone),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
