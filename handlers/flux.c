@@ -163,7 +163,7 @@ err *on_flux_open(struct turn *t)
 /* Words that are refused keep the dialog where it is; the user types again. */
 err *on_flux_words(struct turn *t)
 {
-    if (!str_points_within(t->text, WORDS_MIN, WORDS_MAX))
+    if (!str_points_within(t->text, WORDS_MIN, WORDS_MAX) || !str_has_visible(t->text))
         return refuse(t, T_imagen_bad_words, KV("least", (int)WORDS_MIN),
                       KV("most", (int)WORDS_MAX));
     keep_avatar(t);

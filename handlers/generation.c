@@ -5,6 +5,7 @@
 #include "db/ledger.h"
 #include "db/queries.h"
 #include "handlers/lora.h"
+#include "handlers/order.h"
 
 enum {
     IMAGE_MAX_BYTES = TELEGRAM_PHOTO_MAX_BYTES, /* what cannot be shown is not paid for */
@@ -78,20 +79,6 @@ static err *show_status(struct work *w, struct errand *errand, const struct fal_
 
 /* ---------------------------------------------------------------- ordering */
 
-/* What costs nothing has no hold; nor is there any to settle. */
-static err *hold_price(struct turn *t, const struct generation *order)
-{
-    if (!order->errand.price_coins)
-        return NULL;
-    err *e = ledger_hold(t->db, t->user->id,
-                         errand_key(t->arena, &generation_errands, order->errand.id),
-                         order->errand.price_coins, order->errand.id, S("image"), NULL);
-    if (e && ledger_lacks_coins(e))
-        return refuse(t, T_no_coins, KV("price", order->errand.price_coins),
-                      KV("balance", t->user->balance));
-    return e;
-}
-
 err *generation_order(struct turn *t, struct generation *order)
 {
     order->errand.user_id = t->user->id;
@@ -102,13 +89,14 @@ err *generation_order(struct turn *t, struct generation *order)
     TRY(generation_add(t->db, order, &added));
     if (!added)
         return refuse(t, T_order_is_running);
-    TRY(hold_price(t, order));
+    str key = errand_key(t->arena, &generation_errands, order->errand.id);
+    TRY(order_hold(t, key, &order->errand, S("image")));
     TRY(errand_queue(t->db, t->arena, &order->errand, "fal", "generation_submit", 0, S(""), 0));
 
     log_info("generation.ordered", KV("generation", order->errand.id),
              KV("model", order->errand.model), KV("coins", order->errand.price_coins));
     cancel_button(&t->keyboard, order);
-    say_in_slot(t, errand_key(t->arena, &generation_errands, order->errand.id));
+    say_in_slot(t, key);
     return edit(t, T_progress_ordered, KV("words", generation_shown_words(t->arena, order)),
                 KV("price", order->errand.price_coins));
 }

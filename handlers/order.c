@@ -1,6 +1,7 @@
 #include "handlers/order.h"
 
 #include "core/clock.h"
+#include "db/ledger.h"
 #include "handlers/dispatch.h"
 
 enum {
@@ -30,6 +31,24 @@ int64_t order_form_price(const struct turn *t, const struct order_form *form, in
 err *order_refuse_without_coins(struct turn *t, int64_t price)
 {
     return refuse(t, T_no_coins, KV("price", price), KV("balance", t->user->balance));
+}
+
+/* Another order may have been faster: the balance that is told is the one that was too small. */
+static err *refuse_for_balance(struct turn *t, int64_t price)
+{
+    int64_t balance, held;
+    t->was_user_read = false; /* what was read is taken back with the rest */
+    db_rollback(t->db);
+    TRY(ledger_balance(t->db, t->user->id, &balance, &held));
+    return refuse(t, T_no_coins, KV("price", price), KV("balance", balance));
+}
+
+err *order_hold(struct turn *t, str key, const struct errand *errand, str reason)
+{
+    if (!errand->price_coins)
+        return NULL;
+    err *e = ledger_hold(t->db, t->user->id, key, errand->price_coins, errand->id, reason, NULL);
+    return e && ledger_lacks_coins(e) ? refuse_for_balance(t, errand->price_coins) : e;
 }
 
 /* ---------------------------------------------------------------- options */

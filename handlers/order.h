@@ -41,6 +41,9 @@ struct order_form {
 /* What so many images of this kind cost today. */
 int64_t order_form_price(const struct turn *t, const struct order_form *form, int64_t images);
 err *order_refuse_without_coins(struct turn *t, int64_t price);
+/* Sets the price of an errand aside under its key; what costs nothing has no hold. Without the coins the
+ * user is told no, and nothing that the turn has written stays. */
+err *order_hold(struct turn *t, str key, const struct errand *errand, str reason);
 
 /* -- the dialog -- */
 

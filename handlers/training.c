@@ -9,6 +9,7 @@
 #include "handlers/avatar.h"
 #include "handlers/dispatch.h"
 #include "handlers/flux.h"
+#include "handlers/order.h"
 
 enum {
     PHOTO_MAX_BYTES = 20 << 20,
@@ -323,18 +324,6 @@ err *on_training_preset(struct turn *t)
 
 /* ---------------------------------------------------------------- the order */
 
-static err *hold_price(struct turn *t, const struct errand *errand)
-{
-    if (!errand->price_coins)
-        return NULL;
-    err *e = ledger_hold(t->db, t->user->id, errand_key(t->arena, &training_errands, errand->id),
-                         errand->price_coins, errand->id, S("avatar"), NULL);
-    if (e && ledger_lacks_coins(e))
-        return refuse(t, T_no_coins, KV("price", errand->price_coins),
-                      KV("balance", t->user->balance));
-    return e;
-}
-
 /* The avatar's status decides which of two taps is the first; what it decides, it decides in the
  * transaction that holds the coins. */
 static err *order_training(struct turn *t, struct training *g)
@@ -347,7 +336,7 @@ static err *order_training(struct turn *t, struct training *g)
         return refuse_need(t, &need);
     g->photos_count = (int)need.kept;
     TRY(training_add(t->db, g));
-    TRY(hold_price(t, &g->errand));
+    TRY(order_hold(t, slot_of(t->arena, g), &g->errand, S("avatar")));
     TRY(errand_queue(t->db, t->arena, &g->errand, "media", "training_archive", 0, S(""), 0));
     log_info("training.ordered", KV("training", g->errand.id), KV("avatar", g->avatar_id),
              KV("preset", g->preset), KV("coins", g->errand.price_coins));
