@@ -1,11 +1,9 @@
 /*
- * photos.h - the photos of an avatar: receiving, judging, looking through them.
+ * photos.h - the photos of an avatar: receiving them, looking through them.
  *
  *     photos_open()           the upload screen; the dialog waits for photos from then on
- *     on_photo                one photo or image file: a row and a job, not a word yet
- *     job_photo_take          fetches it, has it decoded, keeps it or says why not
+ *     on_photo                one photo or image file: a row and a job, not a word yet; see judge.h
  *     job_photos_progress     the one message that tells how far the upload is
- *     job_photo_tell          a refusal or a doubt, as a reply to the photo
  *
  * The progress message is named by the session: "d.slot" is its slot, and there
  * is none while the user looks at something else, so that late progress never
@@ -38,9 +36,6 @@ err *on_photos_delete(struct turn *t);
 err *on_photos_keep(struct turn *t);
 err *on_photos_remove(struct turn *t);
 
-err *job_photo_take(struct work *w);
-err *give_up_photo(struct work *w);
-err *job_photo_tell(struct work *w);
 err *job_photos_progress(struct work *w);
 /* Shows a photo that came as a file for the first time, from the object store. */
 err *job_photo_send(struct work *w);

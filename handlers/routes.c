@@ -8,6 +8,7 @@
 #include "handlers/gallery.h"
 #include "handlers/generation.h"
 #include "handlers/imagen.h"
+#include "handlers/judge.h"
 #include "handlers/lora.h"
 #include "handlers/photos.h"
 #include "handlers/start.h"

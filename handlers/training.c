@@ -5,11 +5,11 @@
 #include "core/zip.h"
 #include "db/ledger.h"
 #include "db/photo.h"
-#include "db/queries.h"
 #include "handlers/avatar.h"
 #include "handlers/dispatch.h"
 #include "handlers/flux.h"
 #include "handlers/order.h"
+#include "handlers/trainer.h"
 
 enum {
     PHOTO_MAX_BYTES = 20 << 20,
@@ -20,40 +20,6 @@ enum {
     PACE_LEAST_MS = 30 * 1000,
     MINUTE_S = 60,
 };
-
-/* How thoroughly: the numbers of the trainer of portraits, and the steps of the other one. */
-static const struct preset {
-    const char *name;
-    enum text label, meaning;
-    int64_t portrait_steps;
-    double learning_rate;
-    bool create_masks;
-    int64_t fast_steps;
-} presets[] = {
-    {"fast",     T_preset_fast,     T_preset_fast_means,     1000, 0.0002,  false, 800 },
-    {"balanced", T_preset_balanced, T_preset_balanced_means, 2500, 0.00009, true,  1500},
-    {"quality",  T_preset_quality,  T_preset_quality_means,  4000, 0.00005, true,  3000},
-};
-
-/* One that is not in the table can only come from an old row or button. */
-static const struct preset *preset_of(str name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(presets); i++)
-        if (str_eq(name, str_from(presets[i].name)))
-            return &presets[i];
-    return NULL;
-}
-
-static bool is_portrait(str training_type)
-{
-    return str_eq(training_type, S("portrait"));
-}
-
-static str model_of(const struct conf *conf, str training_type)
-{
-    return is_portrait(training_type) ? conf->fal_portrait_trainer_model
-                                      : conf->fal_fast_trainer_model;
-}
 
 /* The errand of a training is its first member. */
 static struct training *training_of(struct errand *errand)
@@ -193,7 +159,7 @@ static void preset_buttons(struct turn *t, str order, str chosen)
 {
     struct keyboard *k = &t->keyboard;
     keyboard_row(k);
-    for (size_t i = 0; i < ARRAY_LEN(presets); i++) {
+    for (size_t i = 0; i < PRESET_COUNT; i++) {
         str name = str_from(presets[i].name);
         str argument = str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(order), STR_ARG(name));
         keyboard_button(k, T_button_choice, tap_for(t->arena, "training:preset", argument),
@@ -227,7 +193,8 @@ static str funds_words(struct turn *t, int64_t price)
 static err *usual_time(struct turn *t, str training_type, str preset, str *words)
 {
     double median;
-    TRY(training_median_seconds(t->db, model_of(t->bot->conf, training_type), preset, &median));
+    TRY(training_median_seconds(t->db, trainer_model(t->bot->conf, training_type), preset,
+                                &median));
     *words = S("");
     if (median > 0)
         *words = behind_space(t->arena,
@@ -361,7 +328,7 @@ err *on_training_start(struct turn *t)
         .errand.user_id = t->user->id,
         .errand.chat_id = t->chat_id,
         .errand.language = str_from(language_code(t->language)),
-        .errand.model = model_of(t->bot->conf, avatar.training_type),
+        .errand.model = trainer_model(t->bot->conf, avatar.training_type),
         .errand.price_coins = price,
         .avatar_id = avatar.id,
         .avatar_name = avatar.name,
@@ -564,101 +531,6 @@ err *job_training_archive(struct work *w)
     return keep_archive(w, &g, &album, url);
 }
 
-/* ---------------------------------------------------------------- what FAL is given */
-
-/* What stands for the avatar in a prompt: no word of any language. */
-static str trigger_of(struct arena *a, const struct training *g)
-{
-    enum { HEX_DIGITS = 8 };
-    return str_printf(a, "TOK_" STR_FMT, STR_ARG(str_sub(g->avatar_id, 0, HEX_DIGITS)));
-}
-
-static struct fal_portrait portrait_of(struct arena *a, const struct training *g, str callback_url)
-{
-    const struct preset *preset = preset_of(g->preset);
-    assert(preset); /* the table allows no other */
-    return (struct fal_portrait){
-        .model = g->errand.model,
-        .images_data_url = g->archive_url,
-        .trigger_phrase = trigger_of(a, g),
-        .steps = preset->portrait_steps,
-        .learning_rate = preset->learning_rate,
-        .multiresolution_training = true,
-        .subject_crop = true,
-        .create_masks = preset->create_masks,
-        .callback_url = callback_url,
-    };
-}
-
-/* A style is everywhere in a picture: masks would cut it out. */
-static struct fal_fast_training fast_training_of(struct arena *a, const struct training *g,
-                                                 str callback_url)
-{
-    const struct preset *preset = preset_of(g->preset);
-    bool is_style = str_eq(g->training_type, S("style"));
-    assert(preset);
-    return (struct fal_fast_training){
-        .model = g->errand.model,
-        .images_data_url = g->archive_url,
-        .trigger_word = trigger_of(a, g),
-        .create_masks = !is_style,
-        .is_style = is_style,
-        .steps = preset->fast_steps,
-        .callback_url = callback_url,
-    };
-}
-
-static void parameters_of_portrait(struct arena *a, const struct training *g, str callback_url,
-                                   struct training_parameters *out)
-{
-    struct fal_portrait ask = portrait_of(a, g, callback_url);
-    out->trigger_phrase = V(ask.trigger_phrase);
-    out->steps = V(ask.steps);
-    out->learning_rate = V(ask.learning_rate);
-    out->multiresolution_training = V(ask.multiresolution_training);
-    out->subject_crop = V(ask.subject_crop);
-    out->create_masks = V(ask.create_masks);
-    out->config = fal_portrait_input(a, &ask);
-}
-
-static void parameters_of_fast_training(struct arena *a, const struct training *g, str callback_url,
-                                        struct training_parameters *out)
-{
-    struct fal_fast_training ask = fast_training_of(a, g, callback_url);
-    out->trigger_word = V(ask.trigger_word);
-    out->steps = V(ask.steps);
-    out->create_masks = V(ask.create_masks);
-    out->config = fal_fast_training_input(a, &ask);
-}
-
-static err *note(struct db *db, struct arena *a, struct errand *errand, str callback_url)
-{
-    const struct training *g = training_of(errand);
-    struct training_parameters parameters = {
-        .webhook_url = callback_url,
-        .finetune_comment = str_printf(a, STR_FMT ", " STR_FMT ", " STR_FMT,
-                                       STR_ARG(g->avatar_name), STR_ARG(g->training_type),
-                                       STR_ARG(g->preset)),
-    };
-    if (is_portrait(g->training_type))
-        parameters_of_portrait(a, g, callback_url, &parameters);
-    else
-        parameters_of_fast_training(a, g, callback_url, &parameters);
-    return training_note(db, errand->id, &parameters);
-}
-
-static err *submit(struct work *w, struct errand *errand, str callback_url,
-                   struct fal_submission *out)
-{
-    const struct training *g = training_of(errand);
-    if (is_portrait(g->training_type)) {
-        struct fal_portrait ask = portrait_of(w->arena, g, callback_url);
-        return fal_submit_portrait(w->arena, &w->bot->fal, &ask, out);
-    }
-    struct fal_fast_training ask = fast_training_of(w->arena, g, callback_url);
-    return fal_submit_fast_training(w->arena, &w->bot->fal, &ask, out);
-}
-
 /* ---------------------------------------------------------------- what FAL returns */
 
 enum { STORE_LORA, STORE_CONFIG };
@@ -697,10 +569,20 @@ static err *lock_errand(struct db *db, struct arena *a, str id, struct errand **
     return NULL;
 }
 
+static err *note(struct db *db, struct arena *a, struct errand *errand, str callback_url)
+{
+    return trainer_note(db, a, training_of(errand), callback_url);
+}
+
+static err *submit(struct work *w, struct errand *errand, str callback_url,
+                   struct fal_submission *out)
+{
+    return trainer_submit(w, training_of(errand), callback_url, out);
+}
+
 static const char *entrance(const struct errand *errand)
 {
-    const struct training *g = (const struct training *)errand;
-    return is_portrait(g->training_type) ? "portrait" : "status";
+    return trainer_entrance(((const struct training *)errand)->training_type);
 }
 
 static int64_t most_silence_ms(const struct conf *conf)
@@ -829,7 +711,7 @@ static err *copy_file(struct work *w, const struct training *g, bool lora, str b
 static err *lock_wanted(struct work *w, bool lora, struct training *g, bool *is_wanted)
 {
     err *e = training_lock(w->db, w->arena, 0, w->job->subject, g);
-    bool is_gone = e && e->kind == ERR_NOT_FOUND; /* the avatar was deleted after its training */
+    bool is_gone = err_is_not_found(e); /* the avatar was deleted after its training */
     *is_wanted = !e && (g->errand.is_open || (!lora && str_eq(g->errand.status, S("completed"))));
     return is_gone ? NULL : e;
 }
