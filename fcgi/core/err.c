@@ -57,11 +57,6 @@ const char *err_kind_name(enum err_kind kind)
     return (size_t)kind < ARRAY_LEN(kinds) ? kinds[kind].name : "unnamed";
 }
 
-bool err_is_not_found(const err *e)
-{
-    return e && e->kind == ERR_NOT_FOUND;
-}
-
 bool err_is_waiting(const err *e)
 {
     return e && (size_t)e->kind < ARRAY_LEN(kinds) && kinds[e->kind].is_waiting;

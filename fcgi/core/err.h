@@ -41,7 +41,10 @@ err *fail_with(struct arena *a, enum err_kind kind, int code, str detail, const 
     PRINTF_LIKE(5, 6) MUST_USE NEVER_NULL;
 const char *err_kind_name(enum err_kind kind);
 /* Nothing is wrong, it is just not there: for callers that have a way on. */
-bool err_is_not_found(const err *e);
+static inline bool err_is_not_found(const err *e)
+{
+    return e && e->kind == ERR_NOT_FOUND;
+}
 /* True for kinds where waiting helps and nothing counts as a failure. */
 bool err_is_waiting(const err *e);
 
