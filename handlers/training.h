@@ -5,7 +5,7 @@
  *     training:start                   holds the price, makes the row, queues training_archive
  *     job_training_archive             the photos, as an archive that FAL can read
  *     job_training_submit …            the steps of any errand, see errand.h
- *     job_training_store               copies what FAL made to the object store; the last one settles
+ *     job_training_store               copies what FAL made to the object store; the LoRA settles
  *     job_training_deliver, _explain   how it ended, at its place among the chat's messages
  *
  * While it lasts training:show draws how far it is, and training:cancel stops
