@@ -17,7 +17,7 @@ struct training {
     int photos_count;
     int progress; /* 0 … 100 */
     str archive_url;
-    bool is_cancel_asked; /* by the user, after FAL had it */
+    bool is_cancel_asked; /* by the user, when FAL was at work on it: he pays */
     int64_t running_ms;   /* since FAL was first seen at work; -1 before */
 };
 

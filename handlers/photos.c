@@ -123,14 +123,23 @@ static void back_button(struct turn *t, str avatar_id)
                     tap_for(t->arena, "photos:open", avatar_id));
 }
 
+static enum text advice_text(str training_type)
+{
+    if (str_eq(training_type, S("style")))
+        return T_photos_advice_style;
+    return str_eq(training_type, S("object")) ? T_photos_advice_object : T_photos_advice_portrait;
+}
+
 err *on_photos_tips(struct turn *t)
 {
     const struct conf *conf = t->bot->conf;
+    enum text advice = advice_text(t->avatar->training_type);
     be_in_upload(t, t->avatar->id);
     leave_screen(t);
     back_button(t, t->avatar->id);
-    return edit(t, T_photos_tips, KV("least", conf->avatar_min_photos),
-                KV("most", conf->avatar_max_photos), KV("side", conf->photo_min_resolution_pixels));
+    return edit(t, T_photos_tips, KV("advice", text_plain(t->arena, t->language, advice, KVS())),
+                KV("least", conf->avatar_min_photos), KV("most", conf->avatar_max_photos),
+                KV("side", conf->photo_min_resolution_pixels));
 }
 
 /* ---------------------------------------------------------------- receiving */

@@ -387,7 +387,8 @@ static err *ask_to_stop(struct turn *t, const struct training *g)
                KV("price", g->errand.price_coins));
 }
 
-/* Before FAL has it, it simply ends. */
+/* Before FAL has it, it simply ends; in FAL's queue it costs nothing yet, so FAL is asked and the coins
+ * come back. What is worked on is paid for, and that is said first. */
 err *on_training_cancel(struct turn *t)
 {
     struct training training;
@@ -398,11 +399,14 @@ err *on_training_cancel(struct turn *t)
     case ERRAND_IN_DOUBT:
         return refuse(t, T_training_not_yet);
     case ERRAND_AT_FAL:
-        return ask_to_stop(t, &training);
+        if (training.running_ms >= 0)
+            return ask_to_stop(t, &training);
+        TRY(errand_ask_to_stop(t->db, t->arena, &training_errands, &training.errand));
+        break;
     case ERRAND_WAITS:
+        TRY(errand_call_off(t->db, t->arena, &training_errands, &training.errand));
         break;
     }
-    TRY(errand_call_off(t->db, t->arena, &training_errands, &training.errand));
     hint(t, T_order_cancelling);
     return NULL;
 }

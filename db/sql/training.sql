@@ -207,7 +207,7 @@ with ended as (
     update avatar_trainings
     set status = $2::generationstatus, completed_at = now(), failure = $3, error_message = $4
     where id = $1
-    returning avatar_id, user_id, fal_cancel_url is not null as was_at_fal
+    returning avatar_id, user_id, cancel_asked_at is not null as is_paid
 ), dropped as (
     delete from avatar_files f using ended e where f.avatar_id = e.avatar_id
 ), other as (
@@ -219,7 +219,7 @@ with ended as (
 update avatars a
 set status = case
         when $2 = 'failed' then 'error'
-        when e.was_at_fal or o.is_there then 'cancelled'
+        when e.is_paid or o.is_there then 'cancelled'
         else 'ready_for_training'
     end::avatarstatus,
     training_error = case when $2 = 'failed' then coalesce(nullif($4, ''), $3) end,
