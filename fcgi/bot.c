@@ -6,10 +6,12 @@
  * many turns in flight; see core/fastcgi.h and handlers/dispatch.h.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/fastcgi.h"
 #include "core/log.h"
 #include "core/loop.h"
@@ -20,6 +22,7 @@ enum {
     DATABASE_CONNECTIONS = 4,
     BODY_MAX_BYTES = 4 << 20, /* FAL's callbacks with logs; nginx allows Telegram less */
     TURN_MEMORY_BYTES = 24 << 20,
+    GIVE_BACK_EVERY_MS = 5000,
 };
 
 static const char *ready_file;
@@ -37,8 +40,19 @@ static void say_ready(struct arena *a, const struct conf *conf)
         close(fd);
 }
 
+/* A burst leaves its pages between what lives on, and malloc keeps them until it is asked. */
+static void give_back(struct timer *timer)
+{
+    malloc_trim(0);
+    timer_set(timer, clock_steady_ms() + GIVE_BACK_EVERY_MS);
+}
+
+static struct timer giving_back = {.fire = give_back};
+
+/* Without the timer nothing but requests keeps the loop going. */
 static void on_stop(int signal_number)
 {
+    timer_set(&giving_back, 0);
     log_info("bot.draining", KV("signal", signal_number), KV("in_flight", fastcgi_in_flight()));
     fastcgi_drain();
 }
@@ -57,6 +71,7 @@ int main(void)
         .arena_bytes = TURN_MEMORY_BYTES,
         .handle = gateway_handle,
     });
+    give_back(&giving_back);
     say_ready(a, bot->conf);
     log_info("bot.started");
     loop_run();

@@ -1,7 +1,7 @@
 /* floor_a - the least that answers under nginx: one request at a time, nothing read or kept. */
 #include <fcgiapp.h>
 
-static char answer[800] = "Content-Type: application/json\r\nContent-Length: 743\r\n\r\n";
+static char answer[980] = "Content-Type: application/json\r\nContent-Length: 923\r\n\r\n";
 
 int main(void)
 {

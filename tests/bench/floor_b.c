@@ -51,7 +51,7 @@ static void begin(struct turn *t)
         snprintf(t->key[i], 40, "%s:{b%02ld}:%ld", kinds[i], user % 64, user);
     strchr(t->key[3], '}')[1] = '\0'; /* the stream is the bucket's */
     snprintf(t->answer, sizeof t->answer,
-             "{\"method\":\"editMessageText\",\"chat_id\":%ld,\"text\":\"%-690s\"}", user,
+             "{\"method\":\"editMessageText\",\"chat_id\":%ld,\"text\":\"%-870s\"}", user,
              json_object_get_string(AT(from, "first_name")));
     snprintf(t->call, sizeof t->call,
              "{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"%s\"}",
