@@ -5,8 +5,9 @@
 
 /* A holder that has lost its lease to a wiped Redis reads on until its next beat, and what it took
  * then is pending and nobody's. So the new holder looks among the pending ones once more after a
- * beat of the other, and once after the longest that the other can have believed in its lease. */
-enum { LOOKS_AGAIN = 2, FIRST_LOOK_MS = LEASE_KEEP_EVERY_MS + 1000, SECOND_LOOK_MS = LEASE_MS };
+ * beat of the other, and then again and again after the longest that the other can have believed in
+ * its lease: whatever was taken and not acknowledged, for whatever reason, waits no longer. */
+enum { FIRST_LOOK_MS = LEASE_KEEP_EVERY_MS + 1000, SECOND_LOOK_MS = LEASE_MS };
 
 struct bucket *bucket_of(const struct line *line)
 {
@@ -34,16 +35,14 @@ static void gain(struct bucket *bucket)
 {
     bucket->is_ours = true;
     bucket->is_leaving = bucket->has_groups = false;
-    bucket->looks_left = LOOKS_AGAIN;
     bucket->look_again_at_ms = clock_steady_ms() + FIRST_LOOK_MS;
     streams_read_again(bucket);
 }
 
 static void look_again(struct bucket *bucket)
 {
-    if (bucket->looks_left == 0 || clock_steady_ms() < bucket->look_again_at_ms)
+    if (clock_steady_ms() < bucket->look_again_at_ms)
         return;
-    bucket->looks_left--;
     bucket->look_again_at_ms = clock_steady_ms() + SECOND_LOOK_MS;
     streams_read_again(bucket);
 }

@@ -29,8 +29,7 @@ struct bucket {
     bool is_ours;    /* as the last beat left it; see bucket_is_held() */
     bool is_leaving; /* another worker shall have it once its calls under way are done */
     bool has_groups;
-    int64_t look_again_at_ms; /* steady clock; 0: no need */
-    int looks_left;
+    int64_t look_again_at_ms; /* steady clock */
     bool wants_look; /* at what is pending, before anything new is read */
     struct {
         bool is_caught_up;
