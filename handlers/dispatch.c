@@ -8,6 +8,7 @@
 #include "handlers/admin.h"
 #include "handlers/person.h"
 #include "handlers/routes.h"
+#include "handlers/start.h"
 
 enum {
     COUNTED_ATTEMPTS_MAX = 4, /* the fourth counted attempt parks the update */
@@ -175,6 +176,19 @@ err *on_old_button(struct turn *t)
     t->is_redraw = true;
     hint(t, T_button_is_old);
     return state_rows[t->state].draw(t);
+}
+
+/* Where the dialog's thing is gone meanwhile, there is nothing to go on with. */
+err *on_dialog_resume(struct turn *t)
+{
+    dialog_stay(t);
+    err *e = state_rows[t->state].draw(t);
+    if (!err_is_not_found(e))
+        return e;
+    turn_unsay(t);
+    dialog_enter(t, ST_idle);
+    hint(t, T_thing_is_gone);
+    return on_menu(t);
 }
 
 static err *on_unknown_words(struct turn *t)

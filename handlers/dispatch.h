@@ -22,6 +22,8 @@ void dispatch(const struct bot *bot, struct arena *a, const struct update *updat
 /* A button of another time or place: the screen is drawn anew as it is now, with a hint. */
 struct turn;
 err *on_old_button(struct turn *t);
+/* The screen of the dialog once more, as it was left. */
+err *on_dialog_resume(struct turn *t);
 /* Keeps what cannot be read, by its hash. ERR_… when PostgreSQL is away. */
 err *dispatch_park(const struct bot *bot, struct arena *a, int64_t update_id, int64_t user_id,
                    str raw_body, const char *reason, int attempts);

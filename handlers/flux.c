@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "handlers/dispatch.h"
+#include "handlers/funds.h"
 #include "handlers/order.h"
 #include "handlers/prompt.h"
 
@@ -147,6 +148,13 @@ err *draw_flux_words(struct turn *t)
                 KV("price", order_form_price(t, &form, 1)), KV("most", (int)WORDS_MAX));
 }
 
+/* The price comes before the first question, which waits for the coins. */
+static err *ask_words(struct turn *t)
+{
+    int64_t price = order_form_price(t, &form, 1);
+    return funds_lack(t, price) ? funds_tell(t, price) : draw_flux_words(t);
+}
+
 err *on_flux_open(struct turn *t)
 {
     err *e = take_usual_avatar(t);
@@ -154,10 +162,7 @@ err *on_flux_open(struct turn *t)
         return offer_avatar(t);
     if (e)
         return e;
-    int64_t price = order_form_price(t, &form, 1);
-    if (t->user->balance < price)
-        return order_refuse_without_coins(t, price);
-    return draw_flux_words(t);
+    return ask_words(t);
 }
 
 /* Words that are refused keep the dialog where it is; the user types again. */
@@ -269,12 +274,9 @@ err *on_flux_use(struct turn *t)
     size_t count;
     if (!str_eq(t->avatar->status, S("completed")))
         return refuse(t, T_flux_avatar_gone);
-    int64_t price = order_form_price(t, &form, 1);
-    if (t->user->balance < price)
-        return order_refuse_without_coins(t, price);
     TRY(finished_avatars(t, &avatars, &count));
     take_avatar(t, t->avatar, count);
-    return draw_flux_words(t);
+    return ask_words(t);
 }
 
 /* ---------------------------------------------------------------- the order */
@@ -356,10 +358,21 @@ static err *offer_with_another(struct turn *t)
         return offer_avatar(t);
     if (e)
         return e;
-    order_begin(t, &form, earlier->words, earlier->quality);
-    field_put(t, "d.ratio", earlier->aspect_ratio);
-    field_put_i64(t, "d.count", earlier->num_images);
+    order_begin_as(t, &form, earlier);
     return draw_flux_options(t);
+}
+
+/* Once there are enough, he goes on with the same words and choices. */
+static err *wait_for_coins(struct turn *t, const struct avatar *avatar,
+                           const struct generation *order)
+{
+    struct avatar *avatars;
+    size_t count;
+    TRY(finished_avatars(t, &avatars, &count));
+    dialog_enter(t, ST_flux_options);
+    take_avatar(t, avatar, count);
+    order_begin_as(t, &form, order);
+    return funds_tell(t, order->errand.price_coins);
 }
 
 err *on_flux_again(struct turn *t)
@@ -375,6 +388,8 @@ err *on_flux_again(struct turn *t)
     TRY(order_repeat(t, &form, &order, &is_offered));
     if (is_offered)
         return NULL;
+    if (funds_lack(t, order.errand.price_coins))
+        return wait_for_coins(t, &avatar, &order);
     fill_order(&order, t->arena, t->bot->conf, &avatar);
     return generation_order(t, &order);
 }

@@ -1,5 +1,6 @@
 #include "handlers/imagen.h"
 
+#include "handlers/funds.h"
 #include "handlers/generation.h"
 #include "handlers/order.h"
 
@@ -45,13 +46,12 @@ err *draw_imagen_words(struct turn *t)
                 KV("most", (int)WORDS_MAX));
 }
 
-/* The price comes before the first question; what is left is decided by the ledger. */
+/* The price comes before the first question, which waits for the coins; what is left is decided by the
+ * ledger. */
 err *on_imagen_open(struct turn *t)
 {
     int64_t price = order_form_price(t, &form, 1);
-    if (t->user->balance < price)
-        return order_refuse_without_coins(t, price);
-    return draw_imagen_words(t);
+    return funds_lack(t, price) ? funds_tell(t, price) : draw_imagen_words(t);
 }
 
 /* Words that are refused keep the dialog where it is; the user types again. */
@@ -105,10 +105,22 @@ err *on_imagen_made(struct turn *t)
     return order_made(t);
 }
 
+/* Once there are enough, he goes on with the same words and choices. */
+static err *wait_for_coins(struct turn *t, const struct generation *order)
+{
+    dialog_enter(t, ST_imagen_options);
+    order_begin_as(t, &form, order);
+    return funds_tell(t, order->errand.price_coins);
+}
+
 err *on_imagen_again(struct turn *t)
 {
     struct generation order;
     bool is_offered;
     TRY(order_repeat(t, &form, &order, &is_offered));
-    return is_offered ? NULL : generation_order(t, &order);
+    if (is_offered)
+        return NULL;
+    if (funds_lack(t, order.errand.price_coins))
+        return wait_for_coins(t, &order);
+    return generation_order(t, &order);
 }

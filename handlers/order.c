@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "db/ledger.h"
 #include "handlers/dispatch.h"
+#include "handlers/funds.h"
 
 enum {
     IMAGES_MAX = 4,
@@ -28,27 +29,12 @@ int64_t order_form_price(const struct turn *t, const struct order_form *form, in
     return order_price(t->bot->conf, str_from(form->generation_type), images);
 }
 
-err *order_refuse_without_coins(struct turn *t, int64_t price)
-{
-    return refuse(t, T_no_coins, KV("price", price), KV("balance", t->user->balance));
-}
-
-/* Another order may have been faster: the balance that is told is the one that was too small. */
-static err *refuse_for_balance(struct turn *t, int64_t price)
-{
-    int64_t balance, held;
-    t->was_user_read = false; /* what was read is taken back with the rest */
-    db_rollback(t->db);
-    TRY(ledger_balance(t->db, t->user->id, &balance, &held));
-    return refuse(t, T_no_coins, KV("price", price), KV("balance", balance));
-}
-
 err *order_hold(struct turn *t, str key, const struct errand *errand, str reason)
 {
     if (!errand->price_coins)
         return NULL;
     err *e = ledger_hold(t->db, t->user->id, key, errand->price_coins, errand->id, reason, NULL);
-    return e && ledger_lacks_coins(e) ? refuse_for_balance(t, errand->price_coins) : e;
+    return e && ledger_lacks_coins(e) ? funds_refuse(t, errand->price_coins) : e;
 }
 
 /* ---------------------------------------------------------------- options */
@@ -235,6 +221,13 @@ void again_button(struct keyboard *k, const struct conf *conf, str generation_ty
                               price);
     const char *tap = is_for_avatar(generation_type) ? "flux:again" : "imagen:again";
     keyboard_button(k, T_button_again, tap_for(k->arena, tap, argument), KV("price", price));
+}
+
+void order_begin_as(struct turn *t, const struct order_form *form, const struct generation *earlier)
+{
+    order_begin(t, form, earlier->words, earlier->quality);
+    field_put(t, "d.ratio", earlier->aspect_ratio);
+    field_put_i64(t, "d.count", earlier->num_images);
 }
 
 /* The button was drawn when another price was asked: nothing is spent, and it is offered anew. */

@@ -40,9 +40,8 @@ struct order_form {
 
 /* What so many images of this kind cost today. */
 int64_t order_form_price(const struct turn *t, const struct order_form *form, int64_t images);
-err *order_refuse_without_coins(struct turn *t, int64_t price);
-/* Sets the price of an errand aside under its key; what costs nothing has no hold. Without the coins the
- * user is told no, and nothing that the turn has written stays. */
+/* Sets the price of an errand aside under its key; what costs nothing has no hold. Without the coins it
+ * ends as funds_refuse() does. */
 err *order_hold(struct turn *t, str key, const struct errand *errand, str reason);
 
 /* -- the dialog -- */
@@ -74,6 +73,9 @@ err *order_made(struct turn *t);
 /* A button that repeats an order, for `count` images of it; says what that costs today. */
 void again_button(struct keyboard *k, const struct conf *conf, str generation_type,
                   str generation_id, int count);
+/* A dialog with the words and choices of an earlier order, to be looked at before it is paid. */
+void order_begin_as(struct turn *t, const struct order_form *form,
+                    const struct generation *earlier);
 /* t->generation as the tapped button repeats it: number, price and a name of its own. is_offered: its
  * price has changed, nothing is spent and the button was drawn anew. Refuses while the last repeat
  * from this button is at work. ERR_NOT_FOUND when it is of another kind. */

@@ -105,7 +105,7 @@ err *person_load(struct turn *t)
  * knows better. */
 void person_remember(struct turn *t, bool has_written)
 {
-    if (has_written && !t->spares_user) {
+    if (t->is_user_stale || (has_written && !t->spares_user)) {
         if (!str_empty(t->session.cached_user))
             field_drop(t, "u");
     } else if (t->was_user_read) {

@@ -4,6 +4,7 @@
 #include "handlers/avatar.h"
 #include "handlers/create.h"
 #include "handlers/delivery.h"
+#include "handlers/dispatch.h"
 #include "handlers/flux.h"
 #include "handlers/gallery.h"
 #include "handlers/generation.h"
@@ -60,6 +61,7 @@ const struct menu_command menu_commands[] = {
 
 const struct route taps[] = {
     {"menu:open",         on_menu,               NEED_NOTHING,    ST_idle},
+    {"dialog:resume",     on_dialog_resume,      NEED_NOTHING,    ST_stay},
     {"help:open",         on_help,               NEED_NOTHING,    ST_idle},
     {"language:open",     on_language,           NEED_NOTHING,    ST_idle},
     {"language:set",      on_language_set,       NEED_NOTHING,    ST_idle},

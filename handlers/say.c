@@ -341,8 +341,7 @@ void say_tap_done(struct turn *t)
 
 err *say_no(struct turn *t, enum text text, const struct kv *values)
 {
-    t->call_count = 0;
-    t->is_tap_answered = false;
+    turn_unsay(t);
     if (is_tap(t))
         answer_tap(t, text_plain(t->arena, t->language, text, values), true);
     else

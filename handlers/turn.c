@@ -67,6 +67,14 @@ void dialog_stay(struct turn *t)
     t->enters = false;
 }
 
+void turn_unsay(struct turn *t)
+{
+    t->call_count = 0;
+    t->is_tap_answered = false;
+    t->next_slot = S("");
+    t->keyboard = keyboard_new(t->arena, t->language);
+}
+
 void turn_add_call(struct turn *t, const struct outgoing *call)
 {
     if (t->call_count == t->call_room) {

@@ -45,6 +45,7 @@ struct turn {
     bool is_redraw;     /* an old keyboard was tapped: the screen is drawn through the outbox */
     bool was_begun;     /* an earlier run of this update did not end, or nobody knows */
     bool was_user_read; /* from PostgreSQL, not from the session */
+    bool is_user_stale; /* what the session knows of the user is not so any more */
     bool has_ended;     /* its one statement has left the outcome in PostgreSQL already */
     bool spares_user;   /* what is written is neither about the user nor about coins */
     struct json_object *replay; /* the stored outcome of an earlier run */
@@ -76,3 +77,5 @@ err *turn_was_ended(struct turn *t, str outcome);
 
 /* For say.c. */
 void turn_add_call(struct turn *t, const struct outgoing *call);
+/* Nothing has been said in this turn. */
+void turn_unsay(struct turn *t);

@@ -1,0 +1,44 @@
+#include "handlers/funds.h"
+
+#include "db/ledger.h"
+
+bool funds_lack(const struct turn *t, int64_t price)
+{
+    return t->user->balance < price;
+}
+
+static err *show(struct turn *t, enum text text, int64_t price)
+{
+    int64_t balance = t->user->balance;
+    return edit(t, text, KV("price", price), KV("balance", balance),
+                KV("missing", price - balance));
+}
+
+err *funds_tell(struct turn *t, int64_t price)
+{
+    keyboard_menu_row(&t->keyboard);
+    return show(t, T_no_coins, price);
+}
+
+/* A turn without a dialog has nothing to go back to but the menu. */
+static err *show_kept(struct turn *t, int64_t price)
+{
+    if (t->state == ST_idle)
+        return funds_tell(t, price);
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_back, S("dialog:resume"));
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    return show(t, T_no_coins_kept, price);
+}
+
+/* Another order may have been faster: the balance that is told is the one that was too small, and the
+ * one that was known is forgotten. */
+err *funds_refuse(struct turn *t, int64_t price)
+{
+    db_rollback(t->db);
+    turn_unsay(t);
+    t->is_user_stale = true;
+    TRY(ledger_balance(t->db, t->user->id, &t->user->balance, &t->user->held));
+    TRY(show_kept(t, price));
+    return fail(t->arena, ERR_REFUSED, "too few coins");
+}
