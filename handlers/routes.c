@@ -12,7 +12,10 @@
 #include "handlers/judge.h"
 #include "handlers/lora.h"
 #include "handlers/photos.h"
+#include "handlers/profile.h"
+#include "handlers/settings.h"
 #include "handlers/start.h"
+#include "handlers/statement.h"
 #include "handlers/training.h"
 
 /* clang-format off */
@@ -39,6 +42,7 @@ const struct route commands[] = {
     {"/create",   on_create_open,  NEED_NOTHING, ST_create},
     {"/avatars",  on_avatar_open,  NEED_NOTHING, ST_idle},
     {"/gallery",  on_gallery_open, NEED_NOTHING, ST_idle},
+    {"/profile",  on_profile_open, NEED_NOTHING, ST_idle},
     {"/balance",  on_balance,      NEED_NOTHING, ST_idle},
     {"/language", on_language,     NEED_NOTHING, ST_idle},
     {"/help",     on_help,         NEED_NOTHING, ST_idle},
@@ -52,6 +56,7 @@ const struct menu_command menu_commands[] = {
     {"create",   T_command_create},
     {"avatars",  T_command_avatars},
     {"gallery",  T_command_gallery},
+    {"profile",  T_command_profile},
     {"balance",  T_command_balance},
     {"language", T_command_language},
     {"help",     T_command_help},
@@ -63,6 +68,7 @@ const struct route taps[] = {
     {"menu:open",         on_menu,               NEED_NOTHING,    ST_idle},
     {"dialog:resume",     on_dialog_resume,      NEED_NOTHING,    ST_stay},
     {"help:open",         on_help,               NEED_NOTHING,    ST_idle},
+    {"profile:open",      on_profile_open,       NEED_NOTHING,    ST_idle},
     {"language:open",     on_language,           NEED_NOTHING,    ST_idle},
     {"language:set",      on_language_set,       NEED_NOTHING,    ST_idle},
     {"balance:open",      on_balance,            NEED_NOTHING,    ST_idle},

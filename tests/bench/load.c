@@ -119,9 +119,8 @@ static int write_tap(char *out, size_t room, int64_t number, int64_t update, int
         "\"edit_date\":1790000060,\"text\":\"🏠 Меню\\n\\nНа балансе 500 монет. Что сделаем?\","
         "\"entities\":[{\"offset\":3,\"length\":4,\"type\":\"bold\"}],\"reply_markup\":{\"inline_keyboard\":["
         "[{\"text\":\"✍️ Картинка по описанию\",\"callback_data\":\"imagen:open\"}],"
-        "[{\"text\":\"🖼 Галерея\",\"callback_data\":\"gallery:open\"},"
-        "{\"text\":\"💰 500\",\"callback_data\":\"balance:open\"}],"
-        "[{\"text\":\"🌐 Язык\",\"callback_data\":\"language:open\"},"
+        "[{\"text\":\"🖼 Галерея\",\"callback_data\":\"gallery:open\"}],["
+        "{\"text\":\"👤 Профиль · 💰 500\",\"callback_data\":\"profile:open\"},"
         "{\"text\":\"❓ Помощь\",\"callback_data\":\"help:open\"}]]}},"
         "\"chat_instance\":\"-3141592653589793238\",\"data\":\"%s\"}}",
         update, update, user, user, user, user, is_menu ? "menu:open" : "help:open");

@@ -92,6 +92,7 @@ const journeys = {
         ["start", (walk) => walk.say("/start")],
         ["menu", (walk) => walk.say("/menu")],
         ["help", (walk) => walk.tap("help:open")],
+        ["profile", (walk) => walk.say("/profile")],
         ["language", (walk) => walk.say("/language")],
         ["balance", (walk) => walk.say("/balance")],
         ["gallery-empty", (walk) => walk.say("/gallery")],
