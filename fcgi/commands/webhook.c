@@ -5,7 +5,7 @@
 #include "core/numbers.h"
 
 /* What the gateway has a handler for; Telegram keeps the rest to itself. */
-#define ALLOWED_UPDATES "[\"message\",\"callback_query\",\"my_chat_member\"]"
+#define ALLOWED_UPDATES "[\"message\",\"callback_query\",\"pre_checkout_query\",\"my_chat_member\"]"
 
 enum { MOST_CONNECTIONS = 100 };
 

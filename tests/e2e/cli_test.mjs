@@ -125,7 +125,7 @@ test("the webhook is set and asked for", () => {
     assert.equal(aisha(["webhook", "set"]).status, 0);
     const info = aisha(["webhook", "info", "--json"]).json();
     assert.equal(info.url, `${ground.settings.PUBLIC_URL}/webhook/telegram`);
-    assert.deepEqual(info.allowed_updates, ["message", "callback_query", "my_chat_member"]);
+    assert.deepEqual(info.allowed_updates, ["message", "callback_query", "pre_checkout_query", "my_chat_member"]);
     assert.match(aisha(["webhook", "info"]).out, /^address +https:/);
     assert.match(aisha(["webhook", "set"], { PUBLIC_URL: "" }).err, /Set PUBLIC_URL/);
     assert.match(aisha(["webhook", "set"], { TELEGRAM_WEBHOOK_SECRET: "" }).err, /refuses every update/);

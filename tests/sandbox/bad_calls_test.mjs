@@ -12,6 +12,18 @@ const asya = 42001, bob = 42002, stranger = 42003, blocker = 42004;
 let sandbox;
 const known = {}; // messages, files and taps that the calls speak of
 
+// Of an order that is paid, agreed to by the bot, and of one that waits for its word.
+async function planPayments() {
+    const sell = () => good("sendInvoice", { chat_id: asya, title: "Coins", description: "Some coins", payload: "order", currency: "XTR", prices: [{ label: "Coins", amount: 5 }] });
+    const buy = async () => (await act(asya, "pay", { message_id: (await sell()).message_id })).checkout_id;
+    known.paid = await buy();
+    await good("answerPreCheckoutQuery", { pre_checkout_query_id: known.paid, ok: true });
+    known.charge = (await good("getStarTransactions", {})).transactions.at(-1).id;
+    await good("refundStarPayment", { user_id: asya, telegram_payment_charge_id: known.charge });
+    known.invoice = (await sell()).message_id;
+    known.checkout = await buy();
+}
+
 async function control(name, body) {
     const response = await fetch(`${sandbox.url}/control/${name}`,
         body === undefined ? {} : { method: "POST", body: JSON.stringify(body) });
@@ -76,6 +88,7 @@ before(async () => {
     const large = await good("sendDocument", { chat_id: asya, document: file(Buffer.alloc(20971521), "text/plain", "large.bin") });
     known.largeFile = large.document.file_id;
     await planFiles();
+    await planPayments();
     const foreign = Buffer.from(known.photoFile, "base64url");
     foreign.writeBigInt64LE(777n, 3);
     known.foreignFile = foreign.toString("base64url");
@@ -94,6 +107,11 @@ const say = (more) => () => ({ chat_id: asya, text: "x", ...more });
 const withButton = (more) => say({ reply_markup: keyboard({ text: "Go", ...more }) });
 const show = (more) => () => ({ chat_id: asya, photo: known.photoFile, ...more });
 const album = (...media) => () => ({ chat_id: asya, media });
+const price = { label: "Coins", amount: 5 };
+const invoice = (more) => () => ({ chat_id: asya, title: "Coins", description: "Some coins", payload: "order", currency: "XTR", prices: [price], ...more });
+const without = (name, make) => () => { const { [name]: ignored, ...rest } = make(); return rest; };
+const refund = (more) => () => ({ user_id: asya, telegram_payment_charge_id: known.charge, ...more });
+const late = `${bad}query is too old and response timeout expired or query ID is invalid`;
 const edit = (more) => () => ({ chat_id: asya, message_id: known.text, ...more });
 
 // name, method, parameters, code, Telegram's words
@@ -223,6 +241,39 @@ const refusals = [
     ["101 commands", "setMyCommands", () => ({ commands: Array(101).fill({ command: "a", description: "x" }) }), 400, `${bad}BOT_COMMANDS_TOO_MUCH`],
     ["a scope that is none", "setMyCommands", () => ({ commands: [], scope: { type: "everybody" } }), 400, `${bad}can't parse BotCommandScope: Unsupported type specified`],
     ["a description of 513 units", "setMyDescription", () => ({ description: "x".repeat(513) }), 400, `${bad}field "description" must be 0-512 characters long`],
+    ["an invoice without a title", "sendInvoice", without("title", invoice()), 400, `${bad}parameter "title" is required`],
+    ["an empty title", "sendInvoice", invoice({ title: "" }), 400, `${bad}field "title" must be 1-32 characters long`],
+    ["a title of 33 units", "sendInvoice", invoice({ title: "x".repeat(33) }), 400, `${bad}field "title" must be 1-32 characters long`],
+    ["a description of 256 units", "sendInvoice", invoice({ description: "x".repeat(256) }), 400, `${bad}field "description" must be 1-255 characters long`],
+    ["an invoice to a person who never wrote", "sendInvoice", invoice({ chat_id: stranger }), 403, "Forbidden: bot can't initiate conversation with a user"],
+    ["an empty payload", "sendInvoice", invoice({ payload: "" }), 400, `${bad}INVOICE_PAYLOAD_INVALID`],
+    ["a payload of 65 letters, 130 bytes", "sendInvoice", invoice({ payload: "я".repeat(65) }), 400, `${bad}INVOICE_PAYLOAD_INVALID`],
+    ["another currency without a provider", "sendInvoice", invoice({ currency: "USD" }), 400, `${bad}PAYMENT_PROVIDER_INVALID`],
+    ["Stars with a provider", "sendInvoice", invoice({ provider_token: "1:a" }), 400, `${bad}PAYMENT_PROVIDER_INVALID`],
+    ["no prices", "sendInvoice", without("prices", invoice()), 400, `${bad}parameter "prices" is required`],
+    ["no price among the prices", "sendInvoice", invoice({ prices: [] }), 400, `${bad}STARS_INVOICE_INVALID`],
+    ["two prices", "sendInvoice", invoice({ prices: [price, price] }), 400, `${bad}STARS_INVOICE_INVALID`],
+    ["a price without an amount", "sendInvoice", invoice({ prices: [{ label: "x" }] }), 400, `${bad}can't parse labeled price: Can't find field "amount"`],
+    ["a price without words", "sendInvoice", invoice({ prices: [{ label: "", amount: 1 }] }), 400, `${bad}price label must be non-empty`],
+    ["a price of words", "sendInvoice", invoice({ prices: [{ label: "x", amount: "5" }] }), 400, `${bad}can't parse labeled price: Field "amount" must be of type Integer`],
+    ["a price of nothing", "sendInvoice", invoice({ prices: [{ label: "x", amount: 0 }] }), 400, `${bad}CURRENCY_TOTAL_AMOUNT_INVALID`],
+    ["a tip, which Stars do not have", "sendInvoice", invoice({ max_tip_amount: 5 }), 400, `${bad}unknown field "max_tip_amount" in sendInvoice`],
+    ["a name, which Stars do not ask for", "sendInvoice", invoice({ need_name: true }), 400, `${bad}unknown field "need_name" in sendInvoice`],
+    ["an invoice that cannot be paid", "sendInvoice", invoice({ reply_markup: keyboard(tap) }), 400, `${bad}REPLY_MARKUP_BUY_EMPTY`],
+    ["a paying button that stands second", "sendInvoice", invoice({ reply_markup: { inline_keyboard: [[{ text: "Pay", pay: true }], [{ text: "Pay", pay: true }]] } }), 400, `${bad}BUTTON_TYPE_INVALID`],
+    ["a paying button where nothing is sold", "sendMessage", withButton({ pay: true }), 400, `${bad}BUTTON_TYPE_INVALID`],
+    ["new words for an invoice", "editMessageText", () => ({ chat_id: asya, message_id: known.invoice, text: "x" }), 400, `${bad}there is no text in the message to edit`],
+    ["a caption for an invoice", "editMessageCaption", () => ({ chat_id: asya, message_id: known.invoice, caption: "x" }), 400, `${bad}there is no caption in the message to edit`],
+    ["an answer to no checkout", "answerPreCheckoutQuery", () => ({ pre_checkout_query_id: "12345", ok: true }), 400, late],
+    ["an answer without a word", "answerPreCheckoutQuery", () => ({ pre_checkout_query_id: known.checkout }), 400, `${bad}parameter "ok" is required`],
+    ["a no without a reason", "answerPreCheckoutQuery", () => ({ pre_checkout_query_id: known.checkout, ok: false }), 400, `${bad}ERROR_TEXT_EMPTY`],
+    ["an answer to what is paid", "answerPreCheckoutQuery", () => ({ pre_checkout_query_id: known.paid, ok: true }), 400, late],
+    ["a refund of nothing", "refundStarPayment", refund({ telegram_payment_charge_id: "none" }), 400, `${bad}CHARGE_NOT_FOUND`],
+    ["a refund to somebody else", "refundStarPayment", refund({ user_id: bob }), 400, `${bad}CHARGE_NOT_FOUND`],
+    ["a refund to a name", "refundStarPayment", refund({ user_id: "asya" }), 400, `${bad}field "user_id" must be of type Integer`],
+    ["a second refund", "refundStarPayment", refund(), 400, `${bad}CHARGE_ALREADY_REFUNDED`],
+    ["101 transactions at once", "getStarTransactions", () => ({ limit: 101 }), 400, `${bad}field "limit" must be 1-100`],
+
     ["a webhook without TLS", "setWebhook", () => ({ url: "http://a.b/" }), 400, `${bad}bad webhook: An HTTPS URL must be provided for webhook`],
     ["a secret with a space", "setWebhook", () => ({ url: "https://127.0.0.1:9/", secret_token: "a b" }), 400, `${bad}secret token contains unallowed characters`],
     ["101 connections", "setWebhook", () => ({ url: "https://127.0.0.1:9/", max_connections: 101 }), 400, `${bad}field "max_connections" must be 1-100`],
@@ -416,4 +467,73 @@ test("taps, deletions, commands and descriptions", async () => {
 test("method names are case-insensitive, and a query string will do", async () => {
     const answer = await (await http(`bot${sandbox.token}/SENDMESSAGE?chat_id=${asya}&text=a%20b+c&disable_notification=true`)).json();
     assert.equal(answer.result.text, "a b c");
+});
+
+// -- Stars --
+
+const sell = (more) => good("sendInvoice", { chat_id: bob, title: "Coins", description: "Some coins", payload: "order 7", currency: "XTR", prices: [{ label: "Coins", amount: 100 }], ...more });
+const checkout = async (id) => (await control(`checkouts?user=${bob}`)).checkouts.find((one) => one.id === id);
+const answer = (id, more) => call("answerPreCheckoutQuery", { pre_checkout_query_id: id, ...more });
+// What came to the bot since the last time it asked.
+let seenUpdate = 0;
+async function news(kind) {
+    const updates = await good("getUpdates", { offset: seenUpdate + 1 });
+    seenUpdate = updates.at(-1)?.update_id ?? seenUpdate;
+    return updates.map((update) => update[kind] ?? update.message?.[kind]).filter(Boolean);
+}
+
+test("an invoice is paid with the bot's word, told of, listed and refunded", async () => {
+    const before = (await good("getMyStarBalance")).amount;
+    const sent = await sell({ start_parameter: "topup", reply_markup: { inline_keyboard: [[{ text: "Pay XTR 100", pay: true }], [tap]] } });
+    assert.deepEqual(sent.invoice, { title: "Coins", description: "Some coins", start_parameter: "topup", currency: "XTR", total_amount: 100 });
+    assert.equal(sent.payload, undefined);
+    await news("message");
+    const { checkout_id: id } = await act(bob, "pay", { message_id: sent.message_id });
+    const [query] = await news("pre_checkout_query");
+    assert.deepEqual([query.id, query.from.id, query.currency, query.total_amount, query.invoice_payload], [id, bob, "XTR", 100, "order 7"]);
+    assert.equal((await answer(id, { ok: true })).ok, true);
+    assert.equal((await checkout(id)).state, "paid");
+    const [paid] = await news("successful_payment");
+    assert.deepEqual([paid.currency, paid.total_amount, paid.invoice_payload], ["XTR", 100, "order 7"]);
+    assert.equal((await act(bob, "pay", { message_id: sent.message_id })).ok, false, "an invoice is paid once");
+    const charge = paid.telegram_payment_charge_id;
+    const listed = (await good("getStarTransactions", { offset: 0, limit: 100 })).transactions.find((one) => one.id === charge);
+    assert.deepEqual([listed.amount, listed.source.user.id, listed.source.invoice_payload, listed.receiver], [100, bob, "order 7", undefined]);
+    assert.equal((await good("getMyStarBalance")).amount, before + 100);
+    await good("refundStarPayment", { user_id: bob, telegram_payment_charge_id: charge });
+    const [refunded] = await news("refunded_payment");
+    assert.deepEqual([refunded.telegram_payment_charge_id, refunded.total_amount], [charge, 100]);
+    assert.equal((await good("getMyStarBalance")).amount, before);
+    assert.equal((await good("getStarTransactions", { offset: 1, limit: 1 })).transactions.length, 1);
+});
+
+test("a no is shown in the bot's words, and nothing is paid", async () => {
+    const { checkout_id: id } = await act(bob, "pay", { message_id: (await sell()).message_id });
+    assert.equal((await answer(id, { ok: false, error_message: "Sold out" })).ok, true);
+    const { state, words } = await checkout(id);
+    assert.deepEqual([state, words], ["refused", "Sold out"]);
+    assert.equal((await answer(id, { ok: true })).ok, false, "there is no second answer");
+});
+
+test("who has too few Stars cannot begin, and knobs make payments fail and come thrice", async () => {
+    await control("person", { id: bob, first_name: "B", language_code: "en", stars: 150 });
+    const dear = (await sell({ prices: [{ label: "Coins", amount: 151 }] })).message_id;
+    assert.equal((await act(bob, "pay", { message_id: dear })).why, "there are not enough Stars");
+    await control("fault", { name: "telegram.pre_checkout", value: "fail" });
+    const { checkout_id: failing } = await act(bob, "pay", { message_id: (await sell()).message_id });
+    await answer(failing, { ok: true });
+    assert.equal((await checkout(failing)).state, "failed");
+    await control("fault", { name: "telegram.pre_checkout", value: "lost" });
+    const { checkout_id: lost } = await act(bob, "pay", { message_id: (await sell()).message_id });
+    assert.equal((await answer(lost, { ok: true })).ok, true);
+    assert.equal((await checkout(lost)).state, "asked");
+    await control("fault", { name: "telegram.pre_checkout", value: null });
+    await control("fault", { name: "telegram.payment_copies", value: 3 });
+    await news("message");
+    const { checkout_id: id } = await act(bob, "pay", { message_id: (await sell()).message_id });
+    await answer(id, { ok: true });
+    const told = await news("successful_payment");
+    assert.equal(told.length, 3);
+    assert.equal(new Set(told.map((one) => one.telegram_payment_charge_id)).size, 1);
+    await control("fault", { name: "telegram.payment_copies", value: null });
 });

@@ -9,11 +9,12 @@
  *       {"version":N, "bot":{…getMe…}, "users":[user…], "commands":{"":[{command,
  *       description}…], "ru":[…]}, "faults":["telegram.down"…]}
  *       users: the 200 who wrote or heard something last; user: {id, name,
- *       username, language, is_blocked, last: message or null}
+ *       username, language, is_blocked, stars, last: message or null}
  *   GET chat/messages?user=ID[&before=MESSAGE]
  *       {"messages":[message…], "has_more":bool}: the latest 50, or the 50 before one, ascending
  *       message: {id, user, date, edit_date, is_bot, kind, text, entities, media,
- *       markup, album, reply_to, extra, is_deleted}, as the table messages holds them
+ *       markup, album, reply_to, extra, is_deleted}, as the table messages holds them, and
+ *       is_paid of an invoice
  *   GET chat/changes?since=N
  *       waits up to 25 s for what is newer than version N:
  *       {"version":M, "users":[user…] (those that changed), "messages":[message… with
@@ -29,6 +30,9 @@
  *
  *   POST chat/send    {"user":ID, "text":"…"}                → {"message":ID}
  *   POST chat/tap     {"user":ID, "message":ID, "data":"…"}  → {"query":"…"}
+ *   POST chat/pay     {"user":ID, "message":ID}              → {"state":"paid", "words":""}
+ *       pays an invoice and waits for what comes of it, as telegram_checkout_wait() does
+ *   POST chat/stars   {"user":ID, "stars":N}                 → {}; gives the user so many more
  *   POST chat/block   {"user":ID, "is_blocked":bool}         → {}
  *   POST chat/user    {"id":ID, "name":"…", "username":"…", "language":"ru"}  → {}
  *   POST chat/keep    a file as the body                     → {"sha256":"…"}
@@ -166,18 +170,19 @@ static struct val row_json(struct arena *a, const struct row *row, int column)
 
 #define MESSAGE_COLUMNS                                                                            \
     "message_id, chat_id, date, edit_date, is_from_bot, kind, text, entities, media, "             \
-    "markup, media_group_id, reply_to, extra, is_deleted"
+    "markup, media_group_id, reply_to, extra, is_deleted, "                                        \
+    "(select is_paid from invoices i where i.message_id = messages.message_id) as is_paid"
 
 static void put_message(struct arena *a, struct buf *b, const struct row *row)
 {
-    json_put_object(b, KVS(KV("id", row_i64(row, 0)), KV("user", row_i64(row, 1)),
-                           KV("date", row_i64(row, 2)), KV("edit_date", row_number(row, 3)),
-                           KV("is_bot", row_i64(row, 4) != 0), KV("kind", row_str(a, row, 5)),
-                           KV("text", row_str(a, row, 6)), KV("entities", row_json(a, row, 7)),
-                           KV("media", row_json(a, row, 8)), KV("markup", row_json(a, row, 9)),
-                           KV("album", row_str(a, row, 10)), KV("reply_to", row_number(row, 11)),
-                           KV("extra", row_json(a, row, 12)),
-                           KV("is_deleted", row_i64(row, 13) != 0)));
+    json_put_object(
+        b, KVS(KV("id", row_i64(row, 0)), KV("user", row_i64(row, 1)), KV("date", row_i64(row, 2)),
+               KV("edit_date", row_number(row, 3)), KV("is_bot", row_i64(row, 4) != 0),
+               KV("kind", row_str(a, row, 5)), KV("text", row_str(a, row, 6)),
+               KV("entities", row_json(a, row, 7)), KV("media", row_json(a, row, 8)),
+               KV("markup", row_json(a, row, 9)), KV("album", row_str(a, row, 10)),
+               KV("reply_to", row_number(row, 11)), KV("extra", row_json(a, row, 12)),
+               KV("is_deleted", row_i64(row, 13) != 0), KV("is_paid", row_i64(row, 14) != 0)));
 }
 
 static str last_message(struct arena *a, int64_t user_id)
@@ -194,7 +199,7 @@ static str last_message(struct arena *a, int64_t user_id)
     return buf_str(&b);
 }
 
-#define PERSON_COLUMNS "id, first_name, last_name, username, language_code, has_blocked"
+#define PERSON_COLUMNS "id, first_name, last_name, username, language_code, has_blocked, stars"
 
 static void put_person(struct arena *a, struct buf *b, const struct row *row)
 {
@@ -205,7 +210,7 @@ static void put_person(struct arena *a, struct buf *b, const struct row *row)
     json_put_object(b,
                     KVS(KV("id", id), KV("name", name), KV("username", row_str(a, row, 3)),
                         KV("language", row_str(a, row, 4)), KV("is_blocked", row_i64(row, 5) != 0),
-                        KV("last", JSON(last_message(a, id)))));
+                        KV("stars", row_i64(row, 6)), KV("last", JSON(last_message(a, id)))));
 }
 
 #define CALL_COLUMNS "id, at_ms, method, user, status, is_refused, via, took_ms, description"
@@ -539,6 +544,40 @@ static void post_tap(struct request *r)
         answer_json(r, json_make(r->arena, KV("query", query)));
 }
 
+static void post_pay(struct request *r)
+{
+    struct json_object *body;
+    int64_t user_id, message_id = 0;
+    const char *why = "";
+    if (!read_body(r, &body) || !read_user(r, body, &user_id))
+        return;
+    json_i64(body, "message", &message_id);
+    str id = telegram_user_pay(r->arena, user_id, message_id, &why);
+    if (str_empty(id)) {
+        request_refuse(r, 409, why);
+        return;
+    }
+    struct checkout checkout = {0};
+    telegram_checkout_wait(r->arena, id, &checkout);
+    answer_json(r, json_make(r->arena, KV("state", checkout.state), KV("words", checkout.words)));
+}
+
+static void post_stars(struct request *r)
+{
+    const int64_t most_stars = 1000000;
+    struct json_object *body;
+    int64_t user_id, stars;
+    if (!read_body(r, &body) || !read_user(r, body, &user_id))
+        return;
+    if (!json_i64(body, "stars", &stars) || stars < 1 || stars > most_stars) {
+        request_refuse(r, 400, "stars must be a number from 1 to 1 000 000");
+        return;
+    }
+    int64_t has = SQL_NUMBER("select stars from people where id = ?", V(user_id));
+    telegram_person_stars(user_id, has + stars);
+    answer_json(r, S("{}"));
+}
+
 static void post_block(struct request *r)
 {
     struct json_object *body;
@@ -730,6 +769,8 @@ static const struct route {
     {"GET",  "/chat/file",     get_file    },
     {"POST", "/chat/send",     post_send   },
     {"POST", "/chat/tap",      post_tap    },
+    {"POST", "/chat/pay",      post_pay    },
+    {"POST", "/chat/stars",    post_stars  },
     {"POST", "/chat/block",    post_block  },
     {"POST", "/chat/user",     post_user   },
     {"POST", "/chat/keep",     post_keep   },

@@ -6,13 +6,17 @@
  *     GET  pending                   updates not yet delivered
  *     GET  messages?user=…&after=<message id>&limit=…    what a person sees
  *     GET  callbacks?user=…          taps and their answers
+ *     GET  checkouts?user=…          payments that were begun, and how they ended
  *     GET  requests?id=…&model=…&after=<seq>&limit=…     what FAL was asked, and what it returned
  *     GET  faults      POST fault    {"name":…,"value":…}
- *     POST person                    {"id":…,"first_name":…,"language_code":…}
+ *     POST person                    {"id":…,"first_name":…,"language_code":…,"stars":…}
  *     POST update                    one act of a person, or an array of them
  *     POST token                     {"token":…}: the bot's token from now on
  *     POST forget                    empties the log of calls and its counts
  *     POST forget_file               {"url":…}: FAL has lost the file at that address
+ *     POST star_transaction          {"id":…,"user":…,"stars":…,"is_refund":…,"date":…}: one that the
+ *                                    bot was never told of
+ *     POST forget_star_transaction   {"id":…}
  */
 #include "tests/sandbox/telegram_inside.h"
 
@@ -171,6 +175,23 @@ static void get_callbacks(struct request *r)
     rows_answer(r, &out);
 }
 
+static void get_checkouts(struct request *r)
+{
+    struct rows_out out = rows_begin(r, "checkouts");
+    struct row row = SQL_OPEN("select id, user_id from checkouts where ?1 = 0 or user_id = ?1"
+                              " order by at_ms limit ?2",
+                              V(number_query(r, "user", 0)), V(limit_query(r)));
+    while (sql_next(&row)) {
+        struct checkout checkout = {0};
+        str id = row_str(r->arena, &row, 0);
+        telegram_checkout_find(r->arena, id, &checkout);
+        rows_add(&out, KVS(KV("id", id), KV("user_id", checkout.user_id),
+                           KV("message_id", checkout.message_id), KV("stars", checkout.stars),
+                           KV("state", checkout.state), KV("words", checkout.words)));
+    }
+    rows_answer(r, &out);
+}
+
 /* What FAL was told and what it made of it: input and output word for word, and the callback as it
  * went out. */
 static void get_requests(struct request *r)
@@ -243,6 +264,9 @@ static bool post_person(struct request *r, struct json_object *body, str *out)
     if (str_empty(p.first_name))
         p.first_name = str_printf(r->arena, "User %" PRId64, p.id);
     telegram_person_put(&p);
+    int64_t stars;
+    if (json_i64(body, "stars", &stars))
+        telegram_person_stars(p.id, stars);
     *out = S("{\"ok\":true}");
     return true;
 }
@@ -302,7 +326,19 @@ static bool act_files(struct request *r, struct json_object *act, int64_t user_i
     return true;
 }
 
+static bool act_pay(struct request *r, struct json_object *act, int64_t user_id, str *out)
+{
+    const char *why = "";
+    int64_t message_id = 0;
+    json_i64(act, "message_id", &message_id);
+    str id = telegram_user_pay(r->arena, user_id, message_id, &why);
+    bool has_begun = !str_empty(id);
+    *out = json_make(r->arena, KV("ok", has_begun), KV("checkout_id", id), KV("why", why));
+    return has_begun;
+}
+
 /* {"user":…,"kind":"text","text":…}, {"kind":"tap","message_id":…,"data":…,"forged":true},
+ * {"kind":"pay","message_id":…},
  * {"kind":"photo","bytes":base64,…}, {"kind":"files","files":[{"kind":"photo","bytes":…}…]},
  * {"kind":"block"}, {"kind":"unblock"} */
 static bool act(struct request *r, struct json_object *body, str *out)
@@ -314,6 +350,8 @@ static bool act(struct request *r, struct json_object *body, str *out)
     json_boolean(body, "forged", &is_forged);
     if (str_eq(kind, S("files")))
         return act_files(r, body, user_id, out);
+    if (str_eq(kind, S("pay")))
+        return act_pay(r, body, user_id, out);
     if (str_eq(kind, S("text"))) {
         message_id = telegram_user_text(r->arena, user_id, json_str(body, "text"));
         is_done = message_id != 0;
@@ -389,6 +427,27 @@ static bool post_forget_file(struct request *r, struct json_object *body, str *o
     return false;
 }
 
+static bool post_star_transaction(struct request *r, struct json_object *body, str *out)
+{
+    int64_t user_id = 0, stars = 0, date = 0;
+    bool is_refund = false;
+    (void)r;
+    json_boolean(body, "is_refund", &is_refund);
+    if (!json_i64(body, "user", &user_id) || !json_i64(body, "stars", &stars) ||
+        !json_i64(body, "date", &date) || str_empty(json_str(body, "id")))
+        return false;
+    telegram_transaction_put(json_str(body, "id"), user_id, stars, is_refund, date);
+    *out = S("{\"ok\":true}");
+    return true;
+}
+
+static bool post_forget_star_transaction(struct request *r, struct json_object *body, str *out)
+{
+    (void)r;
+    *out = S("{\"ok\":true}");
+    return telegram_transaction_forget(json_str(body, "id"));
+}
+
 static const struct {
     const char *name;
     void (*answer)(struct request *r);
@@ -398,6 +457,7 @@ static const struct {
     {"pending",   get_pending  },
     {"messages",  get_messages },
     {"callbacks", get_callbacks},
+    {"checkouts", get_checkouts},
     {"requests",  get_requests },
     {"faults",    get_faults   },
 };
@@ -406,12 +466,14 @@ static const struct {
     const char *name;
     bool (*run)(struct request *r, struct json_object *body, str *out);
 } orders[] = {
-    {"fault",       post_fault      },
-    {"person",      post_person     },
-    {"update",      post_update     },
-    {"token",       post_token      },
-    {"forget",      post_forget     },
-    {"forget_file", post_forget_file},
+    {"fault",                   post_fault                  },
+    {"person",                  post_person                 },
+    {"update",                  post_update                 },
+    {"token",                   post_token                  },
+    {"forget",                  post_forget                 },
+    {"forget_file",             post_forget_file            },
+    {"star_transaction",        post_star_transaction       },
+    {"forget_star_transaction", post_forget_star_transaction},
 };
 
 void control_handle(struct request *r, str path)

@@ -57,7 +57,7 @@ err *run_editMessageCaption(struct call *c, str *result)
     struct formatted caption = {0};
     TRY(caption_argument(c, c->arguments, &caption));
     TRY(find_for_edit(c, &before));
-    if (str_eq(before.kind, S("text")))
+    if (str_eq(before.kind, S("text")) || str_eq(before.kind, S("invoice")))
         return bad_request(c, "there is no caption in the message to edit");
     m = before;
     TRY(markup_argument(c, true, &m.markup));
@@ -83,6 +83,8 @@ err *run_editMessageMedia(struct call *c, str *result)
     TRY(caption_argument(c, input, &caption));
     TRY(find_for_edit(c, &before));
     str kind = json_str(input, "type");
+    if (str_eq(before.kind, S("invoice")))
+        return bad_request(c, "message can't be edited");
     if (!str_empty(before.media_group_id) && !fits_album(before.kind, kind))
         return bad_request(c, "can't use the media of the specified type in the album");
     m = before;

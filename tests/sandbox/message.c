@@ -253,9 +253,18 @@ static err *check_button(struct call *c, struct json_object *button)
                            "inline keyboard button Web App URL '" STR_FMT
                            "' is invalid: Only HTTPS links are allowed",
                            STR_ARG(app));
-    if (json_has(button, "pay"))
-        return bad_request(c, "BUTTON_TYPE_INVALID"); /* belongs to an invoice */
     return check_style(c, button);
+}
+
+/* A button that pays is the first of an invoice, which has no buttons without it. */
+static err *check_pay_button(struct call *c, struct json_object *button, bool is_first)
+{
+    bool is_of_invoice = strcmp(c->method->name, "sendInvoice") == 0;
+    if (is_of_invoice && is_first && !json_has(button, "pay"))
+        return bad_request(c, "REPLY_MARKUP_BUY_EMPTY");
+    if (json_has(button, "pay") && !(is_of_invoice && is_first))
+        return bad_request(c, "BUTTON_TYPE_INVALID");
+    return NULL;
 }
 
 static err *check_keyboard(struct call *c, struct json_object *rows, bool is_inline, size_t *count)
@@ -263,9 +272,12 @@ static err *check_keyboard(struct call *c, struct json_object *rows, bool is_inl
     *count = 0;
     for (size_t r = 0; r < json_length(rows); r++) {
         struct json_object *row = json_item(rows, r);
-        for (size_t i = 0; i < json_length(row); i++, (*count)++)
-            if (is_inline)
-                TRY(check_button(c, json_item(row, i)));
+        for (size_t i = 0; i < json_length(row); i++, (*count)++) {
+            if (!is_inline)
+                continue;
+            TRY(check_button(c, json_item(row, i)));
+            TRY(check_pay_button(c, json_item(row, i), *count == 0));
+        }
     }
     return NULL;
 }

@@ -160,6 +160,10 @@ static const struct field BotCommandScopeChatMember_fields[] = {
     {"chat_id", "Integer|String", true},
     {"user_id", "Integer", true},
 };
+static const struct field LabeledPrice_fields[] = {
+    {"label", "String", true},
+    {"amount", "Integer", true},
+};
 
 #define TYPE(name, mark, prefix) {#name, mark, name##_fields, ARRAY_LEN(name##_fields), prefix}
 const struct type telegram_types[] = {
@@ -188,6 +192,7 @@ const struct type telegram_types[] = {
     TYPE(BotCommandScopeChat, "type=chat", "can't parse BotCommandScope: "),
     TYPE(BotCommandScopeChatAdministrators, "type=chat_administrators", "can't parse BotCommandScope: "),
     TYPE(BotCommandScopeChatMember, "type=chat_member", "can't parse BotCommandScope: "),
+    TYPE(LabeledPrice, NULL, "can't parse labeled price: "),
 };
 const size_t telegram_type_count = ARRAY_LEN(telegram_types);
 
@@ -383,6 +388,32 @@ static const struct field setMyShortDescription_fields[] = {
 static const struct field getMyShortDescription_fields[] = {
     {"language_code", "String", false},
 };
+static const struct field sendInvoice_fields[] = {
+    {"chat_id", "Integer|String", true, 0, 0, "chat_id is empty"},
+    {"title", "String", true, 1, 32},
+    {"description", "String", true, 1, 255},
+    {"payload", "String", true},
+    {"provider_token", "String", false},
+    {"currency", "String", true},
+    {"prices", "Array of LabeledPrice", true},
+    {"start_parameter", "String", false, 0, 64},
+    {"disable_notification", "Boolean", false},
+    {"reply_markup", "InlineKeyboardMarkup", false},
+};
+static const struct field answerPreCheckoutQuery_fields[] = {
+    {"pre_checkout_query_id", "String", true, 0, 0,
+     "query is too old and response timeout expired or query ID is invalid"},
+    {"ok", "Boolean", true},
+    {"error_message", "String", false},
+};
+static const struct field refundStarPayment_fields[] = {
+    {"user_id", "Integer", true},
+    {"telegram_payment_charge_id", "String", true},
+};
+static const struct field getStarTransactions_fields[] = {
+    {"offset", "Integer", false},
+    {"limit", "Integer", false, 1, 100},
+};
 
 #define METHOD(name) {#name, name##_fields, ARRAY_LEN(name##_fields), run_##name, false}
 #define METHOD_PLAIN(name) {#name, NULL, 0, run_##name, false}
@@ -415,6 +446,11 @@ static const struct method methods[] = {
     METHOD(getMyDescription),
     METHOD(setMyShortDescription),
     METHOD(getMyShortDescription),
+    METHOD(sendInvoice),
+    METHOD(answerPreCheckoutQuery),
+    METHOD(refundStarPayment),
+    METHOD(getStarTransactions),
+    METHOD_PLAIN(getMyStarBalance),
 };
 
 /* clang-format on */

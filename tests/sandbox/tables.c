@@ -51,13 +51,35 @@ static const char TABLES[] =
     "  chat_id integer primary key, action text not null, at_ms integer not null);"
     "create table if not exists commands ("
     "  scope text, language_code text, commands text not null,"
-    "  primary key (scope, language_code)) without rowid;";
+    "  primary key (scope, language_code)) without rowid;"
+
+    "create table if not exists invoices ("
+    "  message_id integer primary key, payload text not null, stars integer not null,"
+    "  is_paid integer not null default 0);"
+    "create table if not exists checkouts ("
+    "  id text primary key, user_id integer not null, message_id integer not null,"
+    "  stars integer not null, at_ms integer not null, state text not null,"
+    "  words text not null default '') without rowid;"
+    /* A refund carries the id of what it gives back. */
+    "create table if not exists star_transactions ("
+    "  seq integer primary key autoincrement, id text not null, user_id integer not null,"
+    "  stars integer not null, is_refund integer not null, payload text not null,"
+    "  date integer not null, unique (id, is_refund));";
+
+/* Younger than sandboxes that are out there. */
+static void add_column(const char *table, const char *column, const char *definition)
+{
+    struct arena *a = arena_new(1 << 16);
+    if (!SQL_NUMBER("select count(*) from pragma_table_info(?) where name = ?", V(table),
+                    V(column)))
+        sql_script(
+            cstr(a, str_printf(a, "alter table %s add column %s %s", table, column, definition)));
+    arena_free(a);
+}
 
 void tables_make(void)
 {
     sql_script(TABLES);
-    /* Younger than sandboxes that are out there. */
-    if (!sql_number("select count(*) from pragma_table_info('files') where name = 'thumbnail'",
-                    NULL, 0))
-        sql_script("alter table files add column thumbnail text");
+    add_column("files", "thumbnail", "text");
+    add_column("people", "stars", "integer not null default 1000");
 }

@@ -7,9 +7,10 @@
  * shows it reads from the tables:
  *
  *   people     id, first_name, last_name, username, language_code, is_premium,
- *              has_started (the bot may write), has_blocked, created_ms
+ *              has_started (the bot may write), has_blocked, created_ms, stars
  *   messages   chat_id, message_id (grows over all chats), date (s), edit_date,
- *              is_from_bot, kind (text photo document voice audio video invoice),
+ *              is_from_bot, kind (text photo document voice audio video invoice
+ *              successful_payment refunded_payment),
  *              text (text or caption, plain), entities (JSON array or null),
  *              media (JSON: {"file_id":…,"sha256":…,"width":…,…} or null),
  *              markup (reply_markup as JSON, or null), media_group_id,
@@ -23,6 +24,9 @@
  *   calls      id, at_ms, method, parameters, status, result, is_refused,
  *              via (api, webhook), took_ms: the latest calls of the bot
  *   actions    chat_id, action, at_ms: the latest sendChatAction of a chat
+ *   invoices   message_id, payload, stars, is_paid
+ *   checkouts  id, user_id, message_id, stars, at_ms, state, words: payments begun
+ *   star_transactions   id, user_id, stars, is_refund, payload, date (s)
  */
 #pragma once
 #include "tests/sandbox/sandbox.h"
@@ -60,3 +64,23 @@ bool telegram_user_files(struct arena *a, int64_t user_id, const struct sent_fil
 str telegram_user_tap(struct arena *a, int64_t user_id, int64_t message_id, str data,
                       bool is_forged);
 bool telegram_user_block(struct arena *a, int64_t user_id, bool blocks);
+
+/* -- Stars -- */
+
+/* A payment that was begun. state: asked (the bot has not answered yet), paid, refused (by the bot,
+ * in these words), failed (by Telegram), late (nobody answered in ten seconds). */
+struct checkout {
+    int64_t user_id, message_id, stars;
+    str state, words;
+};
+
+/* The id of a checkout; empty when nothing can be paid there, and why tells what is wrong. */
+str telegram_user_pay(struct arena *a, int64_t user_id, int64_t message_id, const char **why);
+bool telegram_checkout_find(struct arena *a, str id, struct checkout *out);
+/* Until it is over. */
+void telegram_checkout_wait(struct arena *a, str id, struct checkout *out);
+void telegram_person_stars(int64_t user_id, int64_t stars);
+
+/* What Telegram's list of transactions says, whatever was paid. */
+void telegram_transaction_put(str id, int64_t user_id, int64_t stars, bool is_refund, int64_t date);
+bool telegram_transaction_forget(str id);

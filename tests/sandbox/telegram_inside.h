@@ -12,6 +12,7 @@
  *   message.c    rows of messages and the JSON that Telegram makes of them
  *   format.c entities.c   text with tags or entities (format.h)
  *   person.c     what people do
+ *   payments.c   Stars: invoices, payments, refunds, transactions
  *   updates.c    the queue of updates and getUpdates
  *   delivery.c   the webhook
  */
@@ -179,7 +180,9 @@ err *markup_argument(struct call *c, bool only_inline, str *out);
     X(deleteMessage)        X(deleteMessages)                                        \
     X(setMyCommands)        X(getMyCommands)         X(deleteMyCommands)             \
     X(setMyDescription)     X(getMyDescription)                                      \
-    X(setMyShortDescription) X(getMyShortDescription)
+    X(setMyShortDescription) X(getMyShortDescription)                                \
+    X(sendInvoice)          X(answerPreCheckoutQuery) X(refundStarPayment)           \
+    X(getStarTransactions)  X(getMyStarBalance)
 /* clang-format on */
 #define X(name) err *run_##name(struct call *c, str *result);
 METHODS(X)

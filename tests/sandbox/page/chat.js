@@ -11,6 +11,8 @@ import { shellLanguage, word } from "./words.js";
 const faults = [
     { label: "fault_telegram_429", name: "telegram.429", value: { retry_after: 5 } },
     { label: "fault_telegram_down", name: "telegram.down", value: true },
+    { label: "fault_telegram_late", name: "telegram.pre_checkout", value: "lost" },
+    { label: "fault_telegram_twice", name: "telegram.payment_copies", value: 2 },
     { label: "fault_fal_down", name: "fal.submit", value: 503 },
     { label: "fault_fal_slow", name: "fal.seconds", value: 30 },
     { label: "fault_fal_never", name: "fal.callback", value: "never" },

@@ -19,6 +19,7 @@ export class Column {
         this.shell = shell;
         this.messages = new Map();
         this.taps = []; // {message, data, query, until}
+        this.paying = new Set(); // invoices whose payment is under way
         this.answered = new Set(); // queries whose answer overtook the tap's own
         this.shown = new Map(); // what a bubble was made of, by key
         this.hasEarlier = false;
@@ -37,12 +38,14 @@ export class Column {
         this.title = make("span", { class: "person-name" });
         this.faceHolder = make("span", { class: "face-holder" });
         this.blockButton = iconButton("block", "", () => this.setBlocked(!this.user.is_blocked));
+        this.starsButton = make("button", { class: "stars", type: "button", onclick: () => this.buyStars() });
         this.closeButton = iconButton("close", word("close_chat"), () => this.shell.close(this.user.id));
         this.closeButton.classList.add("column-close");
         const header = make("header", { class: "bar" },
             iconButton("menu", word("people"), () => this.shell.openDrawer("people"), { class: "icon only-narrow" }),
             this.faceHolder,
             make("span", { class: "who" }, this.title, this.status),
+            this.starsButton,
             this.blockButton,
             iconButton("log", word("log"), () => this.shell.openDrawer("panel"), { class: "icon panel-open" }),
             this.closeButton);
@@ -79,6 +82,9 @@ export class Column {
         this.blockButton.setAttribute("aria-label", blockWords);
         this.blockButton.title = blockWords;
         this.blockButton.setAttribute("aria-pressed", String(user.is_blocked));
+        this.starsButton.textContent = `${user.stars ?? 0} ★`;
+        this.starsButton.setAttribute("aria-label", `${word("stars", this.language)}: ${user.stars ?? 0}. ${word("buy_stars", this.language)}`);
+        this.starsButton.title = word("buy_stars", this.language);
         this.describeStatus();
         this.composer.describe();
     }
@@ -171,7 +177,7 @@ export class Column {
             if (groupDay !== day) wanted.push(this.keep(shown, `day ${groupDay}`, "", () => make("li", { class: "day" }, make("span", {}, groupDay))));
             day = groupDay;
             const taps = this.taps.filter((tap) => tap.message === group[0].id).map((tap) => tap.data);
-            const made = JSON.stringify([group, taps, this.language, this.messages.get(group[0].reply_to)?.text]);
+            const made = JSON.stringify([group, taps, this.isPaying(group[0].id), this.language, this.messages.get(group[0].reply_to)?.text]);
             wanted.push(this.keep(shown, group[0].id, made, () => bubble(group, this)));
         }
         for (const [key, { element }] of this.shown) if (!shown.has(key)) element.remove();
@@ -325,6 +331,26 @@ export class Column {
         tap.query = made?.query;
         if (!made || this.answered.has(made.query)) this.endTap((other) => other === tap);
         else setTimeout(() => this.endTap((other) => other === tap), queryLasts);
+    }
+
+    isPaying(message) {
+        return this.paying.has(message);
+    }
+
+    // The bot has ten seconds to agree; its words are shown when it does not.
+    async pay(message) {
+        if (this.isPaying(message)) return;
+        this.paying.add(message);
+        this.layOut();
+        const made = await this.attempt(() => tell("chat/pay", { user: this.user.id, message }));
+        this.paying.delete(message);
+        this.layOut();
+        if (made?.state === "refused") this.shell.alert(made.words);
+        else if (made && made.state !== "paid") this.shell.alert(word(`payment_${made.state}`, this.language));
+    }
+
+    buyStars() {
+        return this.attempt(() => tell("chat/stars", { user: this.user.id, stars: 1000 }));
     }
 
     setBlocked(isBlocked) {

@@ -127,6 +127,12 @@ function invoice(message) {
         make("span", { class: "price" }, `${about.total_amount ?? ""} ${about.currency === "XTR" ? "★" : about.currency ?? ""}`));
 }
 
+// What Telegram itself says in a chat about Stars.
+function aboutStars(message, chat) {
+    const about = message.extra?.[message.kind] ?? {};
+    return make("p", { class: "about-stars" }, `${word(message.kind, chat.language)}: ${about.total_amount ?? ""} ★`);
+}
+
 function mediaElement(message, chat) {
     switch (message.kind) {
     case "photo": return photo(message, chat);
@@ -135,6 +141,8 @@ function mediaElement(message, chat) {
     case "audio": return player("audio", message);
     case "video": return player("video", message);
     case "invoice": return invoice(message);
+    case "successful_payment":
+    case "refunded_payment": return aboutStars(message, chat);
     case "text": return null;
     default: return make("p", { class: "unknown" }, `${word("unknown_kind", chat.language)} (${message.kind})`);
     }
@@ -152,7 +160,19 @@ function copyButton(button, chat) {
     }, button.text);
 }
 
+// Telegram puts a star where the words of a button that pays name one.
+function payButton(message, button, chat) {
+    const words = button.text.replaceAll(/⭐️?|XTR/gu, "★");
+    const isBusy = chat.isPaying(message.id);
+    return make("button", {
+        type: "button", class: isBusy ? "pay busy" : "pay", "data-pay": message.id,
+        disabled: Boolean(message.is_paid), "aria-busy": isBusy ? "true" : null,
+        onclick: () => chat.pay(message.id),
+    }, message.is_paid ? word("paid", chat.language) : words);
+}
+
 function key(message, button, chat) {
+    if (button.pay) return payButton(message, button, chat);
     if (button.url) {
         const address = link(button.url);
         address.className = "key-link";
@@ -169,8 +189,16 @@ function key(message, button, chat) {
     }, button.text);
 }
 
-function keyboard(message, chat) {
+// An invoice without buttons of its own has the one that pays.
+function rowsOf(message, chat) {
     const rows = message.markup?.inline_keyboard;
+    if (rows?.length || message.kind !== "invoice") return rows;
+    const price = message.extra?.invoice?.total_amount ?? "";
+    return [[{ text: `${word("pay", chat.language)} ${price} ★`, pay: true }]];
+}
+
+function keyboard(message, chat) {
+    const rows = rowsOf(message, chat);
     if (!rows?.length) return null;
     return make("div", { class: "keyboard" }, ...rows.map((row) =>
         make("div", { class: "keys" }, ...row.map((button) => key(message, button, chat)))));
