@@ -52,6 +52,17 @@ static const struct command commands[] = {
     {"db report", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_db_report,
      "print sizes, numbers of rows, the ledger's check and what is stuck",
      "Reads through STATUS_DATABASE_URL, or DATABASE_URL where that is not set."},
+    {"ledger check", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_ledger_check,
+     "read the whole ledger, and name everything in it that is wrong",
+     "Ends with 1 when something is. Workers do the same every five minutes and log ledger.wrong.\n"
+     "Reads through STATUS_DATABASE_URL, or DATABASE_URL where that is not set."},
+    {"ledger statement", " <telegram id>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_ledger_statement,
+     "print every line of a user's coins, newest first",
+     "The balance is the one after the line. A hold says how it ended, or nothing while it is open."},
+    {"ledger show", " <transfer>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_ledger_show,
+     "print transfers with all their entries",
+     "<transfer> is its number, its key, or the uuid of the order or payment that it is about; a hold\n"
+     "is shown with its end."},
     {"webhook set", "", 0, NEEDS_CONF | IN_LOOP, cli_webhook_set,
      "tell Telegram to deliver updates to PUBLIC_URL",
      "Telegram sends the first of TELEGRAM_WEBHOOK_SECRET with each update. Waiting updates stay."},

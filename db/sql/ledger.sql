@@ -26,3 +26,26 @@ from ledger_check()
 
 -- :ledger_totals
 select kind, accounts, balance from ledger_totals()
+
+-- By number, by key or by what they are about; a hold with its end, newest last.
+-- :ledger_transfers_about
+with named as (
+    select t.id, t.idempotency_key
+    from ledger_transfers t
+    where t.idempotency_key = $1::text
+       or t.id = case when $1 ~ '^[0-9]{1,18}$' then $1::bigint end
+       or t.subject = case when $1 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then $1::uuid end
+    order by t.id desc
+    limit 100
+)
+select t.id, t.idempotency_key, t.kind, t.user_id, t.subject, t.reason,
+       (extract(epoch from t.created_at) * 1000)::bigint as created_at_ms,
+       a.kind as account, e.amount
+from ledger_transfers t
+join ledger_entries e on e.transfer_id = t.id
+join ledger_accounts a on a.id = e.account_id
+where t.id in (select n.id from named n
+               union
+               select s.id from ledger_transfers s
+               join named n on s.idempotency_key = n.idempotency_key || ':settled')
+order by t.id, e.amount

@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "core/conf.h"
+#include "db/ledger.h"
 
 struct cli {
     struct arena *arena;
@@ -31,5 +32,13 @@ err *cli_credit(struct cli *cli);
 err *cli_db_status(struct cli *cli);
 err *cli_db_verify(struct cli *cli);
 err *cli_db_report(struct cli *cli);
+err *cli_ledger_check(struct cli *cli);
+err *cli_ledger_statement(struct cli *cli);
+err *cli_ledger_show(struct cli *cli);
 err *cli_webhook_set(struct cli *cli);
 err *cli_webhook_info(struct cli *cli);
+
+/* What the check of the ledger found, for each command that runs it. */
+struct json_text ledger_problems_json(struct arena *a, const struct ledger_problem *problems,
+                                      size_t count);
+void print_ledger_problems(const struct ledger_problem *problems, size_t count);

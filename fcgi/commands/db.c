@@ -8,7 +8,6 @@
 #include "core/json.h"
 #include "core/numbers.h"
 #include "db/job.h"
-#include "db/ledger.h"
 #include "db/queries.h"
 
 /* ---------------------------------------------------------------- sqitch */
@@ -155,27 +154,14 @@ static struct json_text rows_json(struct arena *a, const struct rows *rows)
     return JSON(buf_str(&b));
 }
 
-static struct json_text problems_json(struct arena *a, const struct report *report)
-{
-    struct buf b = buf_new(a);
-    for (size_t i = 0; i < report->problem_count; i++) {
-        const struct ledger_problem *p = &report->problems[i];
-        buf_add(&b, i ? S(",") : S(""));
-        json_put_object(&b, KVS(KV("problem", p->problem), KV("transfer_id", p->transfer_id),
-                                KV("account_id", p->account_id), KV("expected", p->expected),
-                                KV("found", p->found)));
-    }
-    return JSON(str_printf(a, "[" STR_FMT "]", STR_ARG(buf_str(&b))));
-}
-
 static void print_json(struct arena *a, const struct report *report)
 {
-    str text = json_make(a, KV("database", rows_json(a, &report->database)),
-                         KV("tables", rows_json(a, &report->tables)),
-                         KV("rows", rows_json(a, &report->counts)),
-                         KV("ledger_problems", problems_json(a, report)),
-                         KV("oldest_open_order", rows_json(a, &report->oldest)),
-                         KV("dead_jobs", rows_json(a, &report->dead)));
+    str text = json_make(
+        a, KV("database", rows_json(a, &report->database)),
+        KV("tables", rows_json(a, &report->tables)), KV("rows", rows_json(a, &report->counts)),
+        KV("ledger_problems", ledger_problems_json(a, report->problems, report->problem_count)),
+        KV("oldest_open_order", rows_json(a, &report->oldest)),
+        KV("dead_jobs", rows_json(a, &report->dead)));
     printf(STR_FMT "\n", STR_ARG(text));
 }
 
@@ -195,18 +181,6 @@ static void print_tables(struct arena *a, const struct rows *tables, const struc
                    rows_i64(tables, i, "about_rows"));
     }
     printf("~ an estimate of PostgreSQL\n");
-}
-
-static void print_ledger(const struct report *report)
-{
-    printf("\nledger: %s\n",
-           report->problem_count ? "WRONG" : "sums to zero, balances fit their entries");
-    for (size_t i = 0; i < report->problem_count; i++)
-        printf("  " STR_FMT ", transfer %" PRId64 ", account %" PRId64 ", expected %" PRId64
-               ", found %" PRId64 "\n",
-               STR_ARG(report->problems[i].problem), report->problems[i].transfer_id,
-               report->problems[i].account_id, report->problems[i].expected,
-               report->problems[i].found);
 }
 
 static void print_work(struct arena *a, const struct report *report)
@@ -242,7 +216,8 @@ static void print_report(struct arena *a, const struct report *report)
            STR_ARG(number_size(a, rows_i64(database, 0, "size_bytes"))),
            rows_i64(database, 0, "connections"), rows_i64(database, 0, "most_connections"));
     print_tables(a, &report->tables, &report->counts);
-    print_ledger(report);
+    printf("\n");
+    print_ledger_problems(report->problems, report->problem_count);
     print_work(a, report);
 }
 

@@ -1,12 +1,14 @@
 /*
  * The lane that looks after what nobody else looks after: steps whose worker
  * died, orders of which nothing is heard, keys that callbacks are checked
- * against, rows that have had their time. One worker at a time does it.
+ * against, whether the coins add up, rows that have had their time. One worker
+ * at a time does it.
  */
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/version.h"
+#include "db/ledger.h"
 #include "db/queries.h"
 #include "handlers/routes.h"
 #include "lanes/lanes.h"
@@ -82,6 +84,24 @@ static err *fetch_keys(struct worker *w, struct arena *a)
     TRY(db_query_commit(db, &Q_jwks_store, NULL, V(source), V(JSON(document))));
     log_info("jwks.fetched", KV("source", source));
     return NULL;
+}
+
+/* -- coins -- */
+
+/* What is wrong stays wrong until an operator has mended it by a transfer, and is told every time. */
+static err *check_ledger(struct worker *w, struct arena *a)
+{
+    enum { PROBLEMS_TOLD = 10 };
+    struct ledger_problem *problems;
+    size_t count;
+    struct db *db = db_new(w->bot->pool, a);
+    TRY(ledger_check(db, a, &problems, &count));
+    for (size_t i = 0; i < count && i < PROBLEMS_TOLD; i++)
+        log_error("ledger.wrong", KV("problem", problems[i].problem),
+                  KV("transfer", problems[i].transfer_id), KV("account", problems[i].account_id),
+                  KV("expected", problems[i].expected), KV("found", problems[i].found),
+                  KV("problems", count));
+    return count ? db_query_commit(db, &Q_counter_add, NULL, V("ledger_wrong"), V(count)) : NULL;
 }
 
 /* -- old rows -- */
@@ -174,6 +194,7 @@ static struct duty {
     {"trainings",   wake_trainings,   15 * SECOND_MS},
     {"buckets",     make_buckets,     0             },
     {"commands",    publish_commands, 0             },
+    {"ledger",      check_ledger,     5 * MINUTE_MS },
     {"prune",       prune,            HOUR_MS       },
 };
 

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { findGround, root } from "./lib/ground.mjs";
 import { Person } from "./lib/person.mjs";
@@ -21,7 +22,7 @@ function aisha(words, changes = {}) {
 test("every command tells what it is for, and a slip is understood", () => {
     const help = aisha(["--help"]);
     assert.equal(help.status, 0);
-    for (const name of ["config check", "config show", "credit", "db status", "db verify", "db report", "webhook set", "webhook info"]) {
+    for (const name of ["config check", "config show", "credit", "db status", "db verify", "db report", "ledger check", "ledger statement", "ledger show", "webhook set", "webhook info"]) {
         assert.ok(help.out.includes(`  ${name} `), name);
         const own = aisha([...name.split(" "), "--help"]);
         assert.equal(own.status, 0);
@@ -119,6 +120,42 @@ test("the database is reported on", () => {
     const away = aisha(["db", "report"], { STATUS_DATABASE_URL: "postgresql://aisha_status@/aisha?host=/nowhere" });
     assert.equal(away.status, 1);
     assert.match(away.err, /Does PostgreSQL run/);
+});
+
+test("coins are followed from line to line", async () => {
+    const person = await Person.meet(ground, { language: "ru" });
+    await person.start();
+    aisha(["credit", person.id, 100]);
+    const key = `cli_test:${person.id}`, subject = randomUUID();
+    await ground.sql(`do $$ begin
+        perform ledger_hold(${person.rowId}, '${key}', 30, '${subject}', 'image');
+        perform ledger_capture('${key}', 10);
+    end $$`);
+
+    assert.match(aisha(["ledger", "check"]).out, /^ledger: sums to zero/);
+    assert.deepEqual(aisha(["ledger", "check", "--json"]).json(), { problems: [] });
+
+    const statement = aisha(["ledger", "statement", person.id, "--json"]).json();
+    const welcome = Number(ground.settings.WELCOME_COINS ?? 0);
+    assert.deepEqual({ balance: statement.balance, held: statement.held }, { balance: welcome + 90, held: 0 });
+    assert.deepEqual(statement.lines.slice(0, 3).map(({ kind, coins, balance_after: balance, settled }) => [kind, coins, balance, settled]),
+        [["capture", 20, welcome + 90, ""], ["hold", -30, welcome + 70, "capture"], ["credit", 100, welcome + 100, ""]]);
+    assert.match(aisha(["ledger", "statement", person.id]).out, /hold +image +-30 +\d+ +capture\n/);
+
+    const hold = statement.lines[1].id;
+    for (const name of [hold, key, subject]) {
+        const { transfers } = aisha(["ledger", "show", name, "--json"]).json();
+        assert.deepEqual(transfers.map(({ kind, entries }) => [kind, Object.fromEntries(entries.map(({ account, amount }) => [account, amount]))]),
+            [["hold", { user: -30, held: 30 }], ["capture", { held: -30, revenue: 10, user: 20 }]]);
+    }
+    assert.match(aisha(["ledger", "show", key]).out, new RegExp(`key ${key}, about ${subject}\\n +user +-30\\n`));
+    for (const [words, wanted] of [
+        [["statement", "asya"], /no Telegram id/], [["statement", 1], /Nobody has the Telegram id 1\./], [["show", "it's"], /no transfer "it's"/],
+    ]) {
+        const answer = aisha(["ledger", ...words]);
+        assert.equal(answer.status, 1);
+        assert.match(answer.err, wanted);
+    }
 });
 
 test("the webhook is set and asked for", () => {

@@ -124,6 +124,14 @@ select throws_ok($$
     'a transfer that does not sum to zero cannot be');
 select throws_ok($$insert into ledger_transfers (idempotency_key, kind, user_id, reason)
                    values ('empty', 'credit', 1, 'x')$$, '23000', null, 'nor one that moves nothing');
+select throws_ok(format($$select ledger_post('one-sided', 'credit', %s, null, 'x',
+    array[ledger_account('user', %1$s)], array[5])$$, :asya), '23000', null,
+    'nobody posts one side of a transfer, the owner neither');
+select throws_ok(format($$select ledger_post('nothing', 'credit', %s, null, 'x', '{}', '{}')$$, :asya), '23000',
+    null, 'nor none');
+select throws_ok(format($$select ledger_post('lopsided', 'credit', %s, null, 'x',
+    array[ledger_account('user', %1$s), ledger_account('promo')], array[5])$$, :asya), '22023', null,
+    'nor an account without its amount');
 set constraints all deferred;
 select is((select sum(amount) from ledger_entries), 0::numeric, 'the whole ledger sums to zero');
 select is_empty('select * from ledger_check()', 'and the check finds nothing');
@@ -137,6 +145,22 @@ select throws_ok('delete from ledger_entries', '42501', null, 'no delete of entr
 select throws_ok('truncate ledger_entries', '42501', null, 'no truncate');
 select throws_ok('delete from ledger_accounts', '42501', null, 'accounts stay');
 select throws_ok('update ledger_accounts set kind = kind', '42501', null, 'and stay what they are');
+
+-- No role but the owner has a hand in it, whichever roles there are.
+select is_empty($$
+    select r.rolname, t.tablename, privilege
+    from pg_roles r, pg_tables t, unnest(array['insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as privilege
+    where t.schemaname = 'public' and t.tablename like 'ledger%'
+      and not r.rolsuper and r.rolname !~ '^pg_' and r.rolname <> 'aisha_owner'
+      and has_table_privilege(r.oid, 'public.' || t.tablename, privilege)
+$$, 'nobody else may write into the ledger');
+select is_empty($$
+    select r.rolname, c.table_name, c.column_name
+    from pg_roles r, information_schema.columns c, unnest(array['insert', 'update']) as privilege
+    where c.table_schema = 'public' and c.table_name like 'ledger%'
+      and not r.rolsuper and r.rolname !~ '^pg_' and r.rolname <> 'aisha_owner'
+      and has_column_privilege(r.oid, 'public.' || c.table_name, c.column_name, privilege)
+$$, 'nor into a column of it');
 
 -- The programs: through the functions or not at all.
 select is(pg_temp.state_as(role, statement), '42501', role || ' may not: ' || statement)
