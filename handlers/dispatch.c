@@ -46,14 +46,6 @@ static str outcome_json(struct turn *t)
     return buf_str(&b);
 }
 
-static enum state state_of(str name)
-{
-    for (int i = ST_idle; i < STATE_COUNT; i++)
-        if (str_eq(name, str_from(state_rows[i].name)))
-            return (enum state)i;
-    return ST_idle;
-}
-
 /* The other way round: the turn is as its first run left it, also in what it knew of the dialog.
  * Others of the same user may have come between, and this one must not undo them. */
 static void take_outcome(struct turn *t, struct json_object *outcome)
@@ -181,8 +173,8 @@ err *on_old_button(struct turn *t)
 /* Where the dialog's thing is gone meanwhile, there is nothing to go on with. */
 err *on_dialog_resume(struct turn *t)
 {
-    dialog_stay(t);
-    err *e = state_rows[t->state].draw(t);
+    dialog_return(t);
+    err *e = state_rows[t->next_state].draw(t);
     if (!err_is_not_found(e))
         return e;
     turn_unsay(t);

@@ -14,8 +14,15 @@ static err *show(struct turn *t, enum text text, int64_t price)
                 KV("missing", price - balance));
 }
 
+static void promo_row(struct turn *t)
+{
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_promo, S("promo:open"));
+}
+
 err *funds_tell(struct turn *t, int64_t price)
 {
+    promo_row(t);
     keyboard_menu_row(&t->keyboard);
     return show(t, T_no_coins, price);
 }
@@ -25,6 +32,7 @@ static err *show_kept(struct turn *t, int64_t price)
 {
     if (t->state == ST_idle)
         return funds_tell(t, price);
+    promo_row(t);
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_back, S("dialog:resume"));
     keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));

@@ -13,6 +13,7 @@
 #include "handlers/lora.h"
 #include "handlers/photos.h"
 #include "handlers/profile.h"
+#include "handlers/promo.h"
 #include "handlers/settings.h"
 #include "handlers/start.h"
 #include "handlers/statement.h"
@@ -34,6 +35,7 @@ const struct state_row state_rows[STATE_COUNT] = {
     [ST_avatar_rename]  = {"avatar_rename",  draw_avatar_rename},
     [ST_avatar_photos]  = {"avatar_photos",  draw_photos},
     [ST_training]       = {"training",       draw_training},
+    [ST_promo_code]     = {"promo_code",     draw_promo_code, .is_aside = true},
 };
 
 const struct route commands[] = {
@@ -44,6 +46,7 @@ const struct route commands[] = {
     {"/gallery",  on_gallery_open, NEED_NOTHING, ST_idle},
     {"/profile",  on_profile_open, NEED_NOTHING, ST_idle},
     {"/balance",  on_balance,      NEED_NOTHING, ST_idle},
+    {"/promo",    on_promo,        NEED_NOTHING, ST_stay},
     {"/language", on_language,     NEED_NOTHING, ST_idle},
     {"/help",     on_help,         NEED_NOTHING, ST_idle},
     {"/cancel",   on_cancel,       NEED_NOTHING, ST_idle},
@@ -72,6 +75,7 @@ const struct route taps[] = {
     {"language:open",     on_language,           NEED_NOTHING,    ST_idle},
     {"language:set",      on_language_set,       NEED_NOTHING,    ST_idle},
     {"balance:open",      on_balance,            NEED_NOTHING,    ST_idle},
+    {"promo:open",        on_promo_open,         NEED_NOTHING,    ST_promo_code},
     {"create:open",       on_create_open,        NEED_NOTHING,    ST_create},
     {"imagen:open",       on_imagen_open,        NEED_NOTHING,    ST_imagen_words},
     {"imagen:make",       on_imagen_made,        NEED_NOTHING,    ST_stay},
@@ -147,6 +151,7 @@ const struct step steps[] = {
     {ST_idle,           IN_PHOTO, NULL,          on_photo_astray, ST_stay,           "a draft can be gone on with"},
     {ST_training,       IN_TAP,  "training:preset", on_training_preset, ST_stay,     "a choice is marked"},
     {ST_training,       IN_TAP,  "training:start",  on_training_start,  ST_idle,     "the training is paid and under way"},
+    {ST_promo_code,     IN_TEXT, NULL,           on_promo_words,  ST_idle,           "back to where the code was asked for"},
     {ST_stay, IN_TEXT, NULL, NULL, ST_stay, NULL},
 };
 

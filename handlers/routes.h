@@ -42,6 +42,7 @@ struct step {
 struct state_row {
     const char *name;
     handler *draw;
+    bool is_aside; /* a question between: behind it stands another state */
 };
 
 struct job_route {

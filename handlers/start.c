@@ -1,5 +1,7 @@
 #include "handlers/start.h"
 
+#include "handlers/promo.h"
+
 /* Two in a row at most: on a phone a third of the width does not hold a balance. */
 static void menu_buttons(struct turn *t)
 {
@@ -19,10 +21,15 @@ static void back_button(struct turn *t)
     keyboard_menu_row(&t->keyboard);
 }
 
-err *on_start(struct turn *t)
+static err *greet(struct turn *t)
 {
     menu_buttons(t);
     return say(t, T_start, KV("name", t->user->first_name));
+}
+
+err *on_start(struct turn *t)
+{
+    return is_promo_link(t->text) ? promo_follow_link(t, greet) : greet(t);
 }
 
 err *on_menu(struct turn *t)

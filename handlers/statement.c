@@ -19,6 +19,8 @@ static enum text line_text(const struct ledger_line *line)
         return T_line_part_back;
     if (str_eq(line->reason, S("welcome")))
         return T_line_welcome;
+    if (str_eq(line->reason, S("promo")))
+        return T_line_promo;
     return str_eq(line->kind, S("credit")) ? T_line_credit : T_line_debit;
 }
 
@@ -48,6 +50,8 @@ err *on_balance(struct turn *t)
     int64_t balance, held;
     TRY(ledger_balance(t->db, t->user->id, &balance, &held));
     TRY(ledger_statement(t->db, t->arena, t->user->id, STATEMENT_LINES, 0, &lines, &count));
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_promo, S("promo:open"));
     profile_row(&t->keyboard);
     str shown = count ? statement(t, lines, count)
                       : text_plain(t->arena, t->language, T_balance_empty, KVS());

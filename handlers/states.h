@@ -16,7 +16,8 @@
     X(avatar_name)                                                                                 \
     X(avatar_rename)                                                                               \
     X(avatar_photos)                                                                               \
-    X(training)
+    X(training)                                                                                    \
+    X(promo_code)
 
 /* ST_stay, in a row of routes.c: the state is not changed. */
 #define STATE_ENUM(name) ST_##name,

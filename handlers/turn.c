@@ -1,5 +1,7 @@
 #include "handlers/turn.h"
 
+#include "handlers/routes.h"
+
 /* What this turn has put last counts, then what the session held. */
 static const struct change *changed(const struct turn *t, str name)
 {
@@ -65,6 +67,53 @@ void dialog_stay(struct turn *t)
 {
     t->next_state = t->state;
     t->enters = false;
+}
+
+enum state state_of(str name)
+{
+    for (int i = ST_idle; i < STATE_COUNT; i++)
+        if (str_eq(name, str_from(state_rows[i].name)))
+            return (enum state)i;
+    return ST_idle;
+}
+
+static enum state state_after(const struct turn *t)
+{
+    return t->next_state == ST_stay ? t->state : t->next_state;
+}
+
+bool dialog_is_aside(const struct turn *t)
+{
+    return state_rows[state_after(t)].is_aside;
+}
+
+enum state dialog_behind(const struct turn *t)
+{
+    return dialog_is_aside(t) ? state_of(field_get(t, "d.back")) : state_after(t);
+}
+
+void dialog_aside(struct turn *t, enum state state)
+{
+    field_put(t, "d.back", str_from(state_rows[dialog_behind(t)].name));
+    t->next_state = state;
+    t->enters = true;
+}
+
+/* The menu has no dialog, so that nothing of one is left there. */
+void dialog_return(struct turn *t)
+{
+    if (!dialog_is_aside(t)) {
+        dialog_stay(t);
+        return;
+    }
+    enum state back = dialog_behind(t);
+    if (back == ST_idle) {
+        dialog_enter(t, ST_idle);
+        return;
+    }
+    field_drop(t, "d.back");
+    t->next_state = back;
+    t->enters = true;
 }
 
 void turn_unsay(struct turn *t)

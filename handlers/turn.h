@@ -59,12 +59,22 @@ typedef err *handler(struct turn *t);
 void dialog_enter(struct turn *t, enum state state);
 /* Leaves the dialog where it is, whatever the row of this tap says. */
 void dialog_stay(struct turn *t);
+/* Asks for something else meanwhile, and keeps where the dialog was, with its answers. From an aside
+ * to another the first place is kept. */
+void dialog_aside(struct turn *t, enum state state);
+/* Ends an aside; without one the dialog stays where it is. */
+void dialog_return(struct turn *t);
+bool dialog_is_aside(const struct turn *t);
+/* Where dialog:resume leads: behind an aside, else where the dialog is after this turn. */
+enum state dialog_behind(const struct turn *t);
 /* The dialog's answers so far, and the gallery's place: "d.words", "g.at"… */
 str field_get(const struct turn *t, const char *name); /* empty when there is none */
 int64_t field_get_i64(const struct turn *t, const char *name);
 void field_put(struct turn *t, const char *name, str value);
 void field_put_i64(struct turn *t, const char *name, int64_t value);
 void field_drop(struct turn *t, const char *name);
+
+enum state state_of(str name); /* ST_idle for one that there is not */
 
 /* -- a turn that is one statement -- */
 

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/version.h"
 #include "db/ledger.h"
+#include "db/promo.h"
 #include "db/queries.h"
 #include "handlers/routes.h"
 #include "lanes/lanes.h"
@@ -65,6 +66,19 @@ static err *wake_trainings(struct worker *w, struct arena *a)
         log_warn("training.woken", KV("training", rows_str(&rows, i, "subject")));
     if (rows.count > 0)
         worker_wake(w, SLEEP_FOR_JOBS);
+    return NULL;
+}
+
+/* -- promo codes -- */
+
+static err *give_promos_back(struct worker *w, struct arena *a)
+{
+    struct db *db = db_new(w->bot->pool, a);
+    int64_t given_back;
+    TRY(promo_sweep(db, &given_back));
+    TRY(db_commit(db));
+    if (given_back > 0)
+        log_info("promo.given_back", KV("uses", given_back));
     return NULL;
 }
 
@@ -192,6 +206,7 @@ static struct duty {
     {"keys",        fetch_keys,       2 * SECOND_MS },
     {"generations", wake_generations, 15 * SECOND_MS},
     {"trainings",   wake_trainings,   15 * SECOND_MS},
+    {"promos",      give_promos_back, MINUTE_MS     },
     {"buckets",     make_buckets,     0             },
     {"commands",    publish_commands, 0             },
     {"ledger",      check_ledger,     5 * MINUTE_MS },
