@@ -19,6 +19,7 @@ struct errand {
     str language;
     str model; /* what FAL is asked for */
     int64_t price_coins;
+    int64_t cost_microdollars; /* of a new one: what FAL will ask of us for it */
     str status;
     bool is_open;
     int attempt;                              /* submissions so far */
@@ -37,9 +38,9 @@ struct errand_statements {
 
 void errand_read(const struct rows *rows, struct errand *out);
 
-/* A submission is about to be made; attempt: its number. */
+/* A submission is about to be made, and counts for the day's spend; attempt: its number. */
 err *errand_submitting(struct db *db, const struct errand_statements *s, str id, int *attempt);
-/* It is certain that FAL has not got it. */
+/* It is certain that FAL has not got it, or has turned it down at once: it costs nothing. */
 err *errand_not_submitted(struct db *db, const struct errand_statements *s, str id);
 err *errand_submitted(struct db *db, const struct errand_statements *s, str id, str request_id,
                       str status_url, str response_url, str cancel_url);

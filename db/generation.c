@@ -61,7 +61,7 @@ err *generation_add(struct db *db, const struct generation *g, bool *added)
                  of_avatar(g, V(g->avatar_id)), of_avatar(g, V(g->seed)),
                  of_avatar(g, V(g->making.steps)), of_avatar(g, V(g->making.guidance)),
                  of_avatar(g, V(g->making.lora_scale)), of_avatar(g, V(g->making.width)),
-                 of_avatar(g, V(g->making.height))));
+                 of_avatar(g, V(g->making.height)), V(g->errand.cost_microdollars)));
     *added = rows.count > 0;
     return NULL;
 }

@@ -7,10 +7,8 @@
 static err *read_verdict(struct arena *a, str word, enum photo_verdict *out)
 {
     static const char *const words[] = {
-        [PHOTO_RECEIVED] = "received",
-        [PHOTO_REFUSED] = "refused",
-        [PHOTO_FULL] = "full",
-        [PHOTO_GONE] = "gone",
+        [PHOTO_RECEIVED] = "received", [PHOTO_REFUSED] = "refused", [PHOTO_FULL] = "full",
+        [PHOTO_DAILY] = "daily",       [PHOTO_GONE] = "gone",
     };
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (str_eq(word, str_from(words[i]))) {
@@ -21,18 +19,38 @@ static err *read_verdict(struct arena *a, str word, enum photo_verdict *out)
 }
 
 err *photo_receive(struct db *db, struct arena *a, const struct photo_arrival *arrival,
-                   int64_t most, enum photo_verdict *verdict)
+                   const struct photo_limits *limits, enum photo_verdict *verdict)
 {
     struct rows rows;
     TRY(db_query(db, &Q_photo_receive, &rows, V(arrival->user_id), V(arrival->avatar_id),
                  V(arrival->id), V(arrival->chat_id), V(arrival->message_id),
                  V(arrival->is_file ? "document" : "photo"), V(arrival->file_id),
-                 V(arrival->file_size_bytes), V(arrival->refused), V(most)));
+                 V(arrival->file_size_bytes), V(arrival->refused), V(limits->of_avatar),
+                 V(limits->of_day)));
     return read_verdict(a, rows_str(&rows, 0, "verdict"), verdict);
 }
 
+/* The verdicts that leave nothing behind, not even the turn. */
+static bool is_verdict(const err *e, enum photo_verdict *verdict)
+{
+    static const struct {
+        const char *sqlstate;
+        enum photo_verdict verdict;
+    } rows[] = {
+        {"AI005", PHOTO_FULL },
+        {"AI006", PHOTO_GONE },
+        {"AI007", PHOTO_DAILY},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (db_refused_by(e, rows[i].sqlstate)) {
+            *verdict = rows[i].verdict;
+            return true;
+        }
+    return false;
+}
+
 err *photo_receive_turn(struct db *db, struct arena *a, const struct photo_turn *turn,
-                        const struct photo_arrival *arrival, int64_t most,
+                        const struct photo_arrival *arrival, const struct photo_limits *limits,
                         enum photo_verdict *verdict, str *earlier)
 {
     struct rows rows;
@@ -40,13 +58,11 @@ err *photo_receive_turn(struct db *db, struct arena *a, const struct photo_turn 
                             V(JSON(turn->outcome)), V(arrival->user_id), V(arrival->avatar_id),
                             V(arrival->id), V(arrival->chat_id), V(arrival->message_id),
                             V(arrival->is_file ? "document" : "photo"), V(arrival->file_id),
-                            V(arrival->file_size_bytes), V(arrival->refused), V(most));
-    bool is_full = e && db_refused_by(e, "AI005"), is_gone = e && db_refused_by(e, "AI006");
+                            V(arrival->file_size_bytes), V(arrival->refused), V(limits->of_avatar),
+                            V(limits->of_day));
     *earlier = S("");
-    if (is_full || is_gone) {
-        *verdict = is_full ? PHOTO_FULL : PHOTO_GONE;
+    if (e && is_verdict(e, verdict))
         return NULL;
-    }
     if (e)
         return e;
     *earlier = rows_str(&rows, 0, "earlier");

@@ -34,6 +34,7 @@ enum photo_verdict {
     PHOTO_RECEIVED,
     PHOTO_REFUSED, /* kept as refused, for the reason given */
     PHOTO_FULL,    /* as many as an avatar may have are kept or being looked at */
+    PHOTO_DAILY,   /* as many as a day may have were looked at */
     PHOTO_GONE,    /* the avatar is not there, or takes no photos any more */
 };
 
@@ -46,9 +47,13 @@ struct photo_arrival {
     str refused;             /* what is known to be wrong with it already; empty */
 };
 
+struct photo_limits {
+    int64_t of_avatar, of_day;
+};
+
 /* Queues what follows too: the look at it or the words about it, and the progress. */
 err *photo_receive(struct db *db, struct arena *a, const struct photo_arrival *arrival,
-                   int64_t most, enum photo_verdict *verdict);
+                   const struct photo_limits *limits, enum photo_verdict *verdict);
 
 /* The same as a whole turn in one trip, where nothing was written in it before. earlier: empty, or
  * the outcome that an earlier run of this update has left; then there is no verdict. */
@@ -57,7 +62,7 @@ struct photo_turn {
     str outcome; /* of a turn that receives or refuses it */
 };
 err *photo_receive_turn(struct db *db, struct arena *a, const struct photo_turn *turn,
-                        const struct photo_arrival *arrival, int64_t most,
+                        const struct photo_arrival *arrival, const struct photo_limits *limits,
                         enum photo_verdict *verdict, str *earlier);
 
 /* -- judging: the row of the avatar is held -- */

@@ -58,7 +58,8 @@ err *training_add(struct db *db, const struct training *g)
     const struct errand *errand = &g->errand;
     return db_query(db, &Q_training_add, NULL, V(errand->id), V(g->avatar_id), V(errand->user_id),
                     V(errand->chat_id), V(errand->language), V(g->training_type), V(errand->model),
-                    V(g->preset), V(errand->price_coins), V(g->photos_count));
+                    V(g->preset), V(errand->price_coins), V(g->photos_count),
+                    V(errand->cost_microdollars));
 }
 
 err *training_lock(struct db *db, struct arena *a, int64_t user_id, str id, struct training *out)

@@ -377,6 +377,7 @@ static err *submission_failed(struct work *w, const struct errand_kind *kind, st
         return NULL;
     if (e->kind == ERR_REFUSED) {
         struct fal_failure failure;
+        TRY(errand_not_submitted(w->db, kind->statements, id));
         fal_failure_from(w->arena, e->code, e->detail, &failure);
         w->forget_user_chat_id = errand->chat_id;
         return take_failure(w->db, w->arena, kind, errand, &failure, S(""));

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "handlers/dispatch.h"
 #include "handlers/funds.h"
+#include "handlers/limits.h"
 #include "handlers/order.h"
 #include "handlers/prompt.h"
 
@@ -303,6 +304,7 @@ static void fill_order(struct generation *order, struct arena *a, const struct c
                        const struct avatar *avatar)
 {
     order->errand.model = conf->fal_flux_lora_model;
+    order->errand.cost_microdollars = order->num_images * conf->fal_flux_cost_microdollars;
     order->avatar_id = avatar->id;
     order->avatar_name = avatar->name;
     order->final_prompt = prompt_with_trigger(a, avatar->trigger, order->words);
@@ -407,7 +409,8 @@ static enum text preview_words(const struct avatar *avatar)
 
 /* The user reads the words in his language; the model understands English best. */
 err *flux_order_preview(struct db *db, struct arena *a, const struct conf *conf,
-                        const struct avatar *avatar, int64_t chat_id, str language)
+                        const struct avatar *avatar, int64_t chat_id, str language,
+                        bool *is_ordered)
 {
     struct generation order = {
         .errand = {.id = random_uuid(a),
@@ -424,5 +427,6 @@ err *flux_order_preview(struct db *db, struct arena *a, const struct conf *conf,
     fill_order(&order, a, conf, avatar);
     str asked = text_plain(a, LANG_en, preview_words(avatar), KVS());
     order.final_prompt = prompt_with_trigger(a, avatar->trigger, asked);
-    return generation_queue(db, a, &order);
+    TRY(limits_give_preview(db, conf, avatar->user_id, order.errand.cost_microdollars, is_ordered));
+    return *is_ordered ? generation_queue(db, a, &order) : NULL;
 }

@@ -30,6 +30,8 @@ err *draw_flux_words(struct turn *t);
 err *draw_flux_options(struct turn *t);
 
 /* The present of a new avatar: one image for nothing, made like any other. In the transaction of the
- * job that finished the avatar. */
+ * job that finished the avatar. is_ordered: false when the day has no room for it, or the user had
+ * enough of them. */
 err *flux_order_preview(struct db *db, struct arena *a, const struct conf *conf,
-                        const struct avatar *avatar, int64_t chat_id, str language);
+                        const struct avatar *avatar, int64_t chat_id, str language,
+                        bool *is_ordered);

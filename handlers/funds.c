@@ -27,16 +27,11 @@ err *funds_tell(struct turn *t, int64_t price)
     return show(t, T_no_coins, price);
 }
 
-/* A turn without a dialog has nothing to go back to but the menu. */
 static err *show_kept(struct turn *t, int64_t price)
 {
-    if (t->state == ST_idle)
-        return funds_tell(t, price);
     promo_row(t);
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_back, S("dialog:resume"));
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
-    return show(t, T_no_coins_kept, price);
+    dialog_back_row(t);
+    return show(t, t->state == ST_idle ? T_no_coins : T_no_coins_kept, price);
 }
 
 /* Another order may have been faster: the balance that is told is the one that was too small, and the

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "db/ledger.h"
 #include "db/queries.h"
+#include "handlers/limits.h"
 #include "handlers/lora.h"
 #include "handlers/order.h"
 
@@ -91,6 +92,7 @@ err *generation_order(struct turn *t, struct generation *order)
         return refuse(t, T_order_is_running);
     str key = errand_key(t->arena, &generation_errands, order->errand.id);
     TRY(order_hold(t, key, &order->errand, S("image")));
+    TRY(limits_admit(t));
     TRY(errand_queue(t->db, t->arena, &order->errand, "fal", "generation_submit", 0, S(""), 0));
 
     log_info("generation.ordered", KV("generation", order->errand.id),

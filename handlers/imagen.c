@@ -37,6 +37,23 @@ static str model_of(const struct conf *conf, str speed)
     return conf->fal_imagen4_model;
 }
 
+static int64_t cost_of_image(const struct conf *conf, str speed)
+{
+    if (str_eq(speed, S("fast")))
+        return conf->fal_imagen4_fast_cost_microdollars;
+    if (str_eq(speed, S("ultra")))
+        return conf->fal_imagen4_ultra_cost_microdollars;
+    return conf->fal_imagen4_cost_microdollars;
+}
+
+static err *make(struct turn *t, struct generation *order)
+{
+    const struct conf *conf = t->bot->conf;
+    order->errand.model = model_of(conf, order->quality);
+    order->errand.cost_microdollars = order->num_images * cost_of_image(conf, order->quality);
+    return generation_order(t, order);
+}
+
 /* ---------------------------------------------------------------- words */
 
 err *draw_imagen_words(struct turn *t)
@@ -96,8 +113,7 @@ err *on_imagen_make(struct turn *t)
     struct generation order;
     if (!order_read(t, &form, &order))
         return order_made(t);
-    order.errand.model = model_of(t->bot->conf, order.quality);
-    return generation_order(t, &order);
+    return make(t, &order);
 }
 
 err *on_imagen_made(struct turn *t)
@@ -122,5 +138,5 @@ err *on_imagen_again(struct turn *t)
         return NULL;
     if (funds_lack(t, order.errand.price_coins))
         return wait_for_coins(t, &order);
-    return generation_order(t, &order);
+    return make(t, &order);
 }

@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "db/photo.h"
+#include "handlers/limits.h"
 #include "handlers/outbox.h"
 
 enum { FULL_QUIET_S = 10 }; /* single photos that come faster than this are one burst */
@@ -165,6 +166,14 @@ static err *say_full(struct turn *t)
     return say(t, T_photos_full, KV("most", t->bot->conf->avatar_max_photos));
 }
 
+static err *say_daily(struct turn *t)
+{
+    if (was_told(t, "d.daily", "d.daily_s"))
+        return NULL;
+    return say(t, T_photos_daily, KV("most", t->bot->conf->photos_per_day),
+               KV("when", limits_next_day(t)));
+}
+
 /* The draft went while its photos were on their way. */
 static err *say_gone(struct turn *t)
 {
@@ -180,17 +189,20 @@ static err *say_gone(struct turn *t)
 static err *receive(struct turn *t, const struct photo_arrival *arrival,
                     enum photo_verdict *verdict)
 {
-    int64_t most = t->bot->conf->avatar_max_photos;
+    const struct photo_limits limits = {
+        .of_avatar = t->bot->conf->avatar_max_photos,
+        .of_day = t->bot->conf->photos_per_day,
+    };
     t->spares_user = true;
     if (db_is_writing(t->db))
-        return photo_receive(t->db, t->arena, arrival, most, verdict);
+        return photo_receive(t->db, t->arena, arrival, &limits, verdict);
     const struct photo_turn turn = {
         .bot_id = t->bot->id,
         .update_id = t->update->id,
         .outcome = turn_outcome(t),
     };
     str earlier;
-    TRY(photo_receive_turn(t->db, t->arena, &turn, arrival, most, verdict, &earlier));
+    TRY(photo_receive_turn(t->db, t->arena, &turn, arrival, &limits, verdict, &earlier));
     if (!str_empty(earlier))
         return turn_was_ended(t, earlier);
     if (*verdict == PHOTO_RECEIVED || *verdict == PHOTO_REFUSED)
@@ -222,6 +234,8 @@ err *on_photo(struct turn *t)
     switch (verdict) {
     case PHOTO_FULL:
         return say_full(t);
+    case PHOTO_DAILY:
+        return say_daily(t);
     case PHOTO_GONE:
         return say_gone(t);
     case PHOTO_RECEIVED:

@@ -10,6 +10,7 @@
 #include "handlers/generation.h"
 #include "handlers/imagen.h"
 #include "handlers/judge.h"
+#include "handlers/limits.h"
 #include "handlers/lora.h"
 #include "handlers/photos.h"
 #include "handlers/profile.h"
@@ -179,6 +180,7 @@ const struct job_route job_routes[] = {
     {"photo_tell",         "send",  job_photo_tell,         NULL},
     {"photos_progress",    "send",  job_photos_progress,    NULL},
     {"photo_send",         "send",  job_photo_send,         NULL},
+    {"spend_note",         "send",  job_spend_note,         NULL},
     {"object_delete",      "media", job_object_delete,      NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -27,6 +27,17 @@ str trainer_model(const struct conf *conf, str training_type)
                                       : conf->fal_fast_trainer_model;
 }
 
+int64_t trainer_cost_microdollars(const struct conf *conf, const struct training *g)
+{
+    enum { STEPS_OF_PRICE = 1000 };
+    const struct preset *preset = preset_of(g->preset);
+    assert(preset);
+    return is_portrait(g->training_type)
+               ? conf->fal_portrait_training_cost_microdollars * preset->portrait_steps /
+                     STEPS_OF_PRICE
+               : conf->fal_fast_training_cost_microdollars * preset->fast_steps / STEPS_OF_PRICE;
+}
+
 const char *trainer_entrance(str training_type)
 {
     return is_portrait(training_type) ? "portrait" : "status";

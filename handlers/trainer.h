@@ -25,6 +25,8 @@ extern const struct preset presets[PRESET_COUNT];
 const struct preset *preset_of(str name);
 
 str trainer_model(const struct conf *conf, str training_type);
+/* What FAL will ask of us. */
+int64_t trainer_cost_microdollars(const struct conf *conf, const struct training *g);
 /* The last part of its callback's path. */
 const char *trainer_entrance(str training_type);
 /* Steps of struct errand_kind. */

@@ -8,6 +8,7 @@
 #include "handlers/avatar.h"
 #include "handlers/dispatch.h"
 #include "handlers/flux.h"
+#include "handlers/limits.h"
 #include "handlers/order.h"
 #include "handlers/trainer.h"
 
@@ -304,6 +305,7 @@ static err *order_training(struct turn *t, struct training *g)
     g->photos_count = (int)need.kept;
     TRY(training_add(t->db, g));
     TRY(order_hold(t, slot_of(t->arena, g), &g->errand, S("avatar")));
+    TRY(limits_admit(t));
     TRY(errand_queue(t->db, t->arena, &g->errand, "media", "training_archive", 0, S(""), 0));
     log_info("training.ordered", KV("training", g->errand.id), KV("avatar", g->avatar_id),
              KV("preset", g->preset), KV("coins", g->errand.price_coins));
@@ -335,6 +337,7 @@ err *on_training_start(struct turn *t)
         .training_type = avatar.training_type,
         .preset = field_get(t, "d.preset"),
     };
+    training.errand.cost_microdollars = trainer_cost_microdollars(t->bot->conf, &training);
     return order_training(t, &training);
 }
 
@@ -656,14 +659,15 @@ static err *drop_photos(struct work *w, const struct training *g)
 }
 
 /* Ordered here, because only what is written with the end of the training is made once. */
-static err *order_preview(struct work *w, const struct training *g)
+static err *order_preview(struct work *w, const struct training *g, bool *is_ordered)
 {
     struct avatar avatar;
+    *is_ordered = false;
     if (!w->bot->conf->auto_generate_preview)
         return NULL;
     TRY(avatar_find(w->db, w->arena, g->errand.user_id, g->avatar_id, &avatar));
     return flux_order_preview(w->db, w->arena, w->bot->conf, &avatar, g->errand.chat_id,
-                              g->errand.language);
+                              g->errand.language, is_ordered);
 }
 
 /* The avatar is finished and paid. Called with the row locked and the LoRA stored. */
@@ -676,9 +680,10 @@ static err *settle(struct work *w, const struct training *g)
         TRY(ledger_capture(w->db, errand_key(w->arena, &training_errands, errand->id), LEDGER_ALL,
                            NULL));
     TRY(drop_photos(w, g));
-    TRY(order_preview(w, g));
-    TRY(errand_queue(w->db, w->arena, errand, "send", "training_deliver", 0,
-                     errand_chat(w->arena, errand), 0));
+    bool has_present;
+    TRY(order_preview(w, g, &has_present));
+    str told = json_make(w->arena, KV("chat_id", errand->chat_id), KV("present", has_present));
+    TRY(errand_queue(w->db, w->arena, errand, "send", "training_deliver", 0, told, 0));
     log_info("training.completed", KV("training", errand->id), KV("avatar", g->avatar_id),
              KV("coins", errand->price_coins));
     return NULL;
@@ -797,9 +802,11 @@ err *job_training_deliver(struct work *w)
     keyboard_row(&k);
     card_button(&k, g.avatar_id);
     menu_button(&k);
-    enum text text = w->bot->conf->auto_generate_preview ? T_training_done_with_present
-                                                         : T_training_done;
-    str html = text_html(w->arena, language, text, KVS(KV("name", g.avatar_name)));
+    bool has_present = false;
+    json_boolean(w->payload, "present", &has_present);
+    str html = text_html(w->arena, language,
+                         has_present ? T_training_done_with_present : T_training_done,
+                         KVS(KV("name", g.avatar_name)));
     const struct outbox_call call = {
         .chat_id = errand->chat_id,
         .call = message_call(w->arena, errand->chat_id, 0, html, &k),

@@ -116,6 +116,14 @@ void dialog_return(struct turn *t)
     t->enters = true;
 }
 
+void dialog_back_row(struct turn *t)
+{
+    keyboard_row(&t->keyboard);
+    if (dialog_behind(t) != ST_idle)
+        keyboard_button(&t->keyboard, T_button_back, S("dialog:resume"));
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+}
+
 void turn_unsay(struct turn *t)
 {
     t->call_count = 0;

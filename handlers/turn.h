@@ -67,6 +67,8 @@ void dialog_return(struct turn *t);
 bool dialog_is_aside(const struct turn *t);
 /* Where dialog:resume leads: behind an aside, else where the dialog is after this turn. */
 enum state dialog_behind(const struct turn *t);
+/* A row with the way back to the dialog as it stands, and to the menu; without one the menu alone. */
+void dialog_back_row(struct turn *t);
 /* The dialog's answers so far, and the gallery's place: "d.words", "g.at"… */
 str field_get(const struct turn *t, const char *name); /* empty when there is none */
 int64_t field_get_i64(const struct turn *t, const char *name);

@@ -3,11 +3,12 @@
 -- :generation_add writes
 insert into image_generations (id, user_id, chat_id, generation_type, source_model, original_prompt,
                                final_prompt, quality_preset, aspect_ratio, num_images, price,
-                               language, is_preview, avatar_id, seed, prompt_metadata)
+                               language, is_preview, avatar_id, seed, prompt_metadata,
+                               cost_microdollars)
 values ($1, $2, $3, $4, $5, $6, coalesce(nullif($12, ''), $6), $7, $8, $9, $10, $11, $13, $14, $15,
         jsonb_strip_nulls(jsonb_build_object('num_inference_steps', $16::int,
             'guidance_scale', $17::float8, 'lora_scale', $18::float8, 'width', $19::int,
-            'height', $20::int)))
+            'height', $20::int)), $21)
 on conflict (id) do nothing
 returning id
 
@@ -71,13 +72,24 @@ where g.id = $1
 for update of g
 
 -- :generation_submitting writes
-update image_generations
-set attempt = attempt + 1, submitting_at = clock_timestamp()
-where id = $1
-returning attempt
+with submitting as (
+    update image_generations
+    set attempt = attempt + 1, submitting_at = clock_timestamp()
+    where id = $1
+    returning attempt, source_model, cost_microdollars, submitting_at
+)
+select attempt, spend_add(source_model, cost_microdollars, submitting_at)
+from submitting
 
 -- :generation_not_submitted writes
-update image_generations set submitting_at = null where id = $1
+with earlier as (
+    select id, source_model, cost_microdollars, submitting_at from image_generations where id = $1
+)
+update image_generations g
+set submitting_at = null
+from earlier e
+where g.id = e.id
+returning spend_take_back(e.source_model, e.cost_microdollars, e.submitting_at)
 
 -- :generation_submitted writes
 update image_generations

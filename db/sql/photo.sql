@@ -2,13 +2,14 @@
 -- avatar_lock and deploy/photos.sql.
 
 -- :photo_receive writes
-select photo_receive($1, $2, $3, $4, $5, $6, $7, nullif($8::bigint, 0), nullif($9, ''), $10) as verdict
+select photo_receive($1, $2, $3, $4, $5, $6, $7, nullif($8::bigint, 0), nullif($9, ''), $10,
+                     $11) as verdict
 
 -- A turn of its own: claims the update and stores what came of it.
 -- :photo_receive_turn writes
 select verdict, earlier
 from photo_receive_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, nullif($11::bigint, 0),
-                        nullif($12, ''), $13)
+                        nullif($12, ''), $13, $14)
 
 -- :photo_find
 select p.id, p.avatar_id, p.user_id, p.chat_id, p.message_id, p.upload_order,

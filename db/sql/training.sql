@@ -28,8 +28,8 @@ returning a.id
 
 -- :training_add writes
 insert into avatar_trainings (id, avatar_id, user_id, chat_id, language, training_type,
-                              source_model, preset, price, photos_count)
-values ($1, $2, $3, $4, $5, $6::avatartrainingtype, $7, $8, $9, $10)
+                              source_model, preset, price, photos_count, cost_microdollars)
+values ($1, $2, $3, $4, $5, $6::avatartrainingtype, $7, $8, $9, $10, $11)
 
 -- The reading half of every step of the work: the row stays as it is read until the step is over.
 -- :training_lock writes
@@ -59,13 +59,24 @@ where user_id = $1 and avatar_id = $2 and status in ('pending', 'processing')
 update avatar_trainings set archive_url = $2, photos_count = $3 where id = $1
 
 -- :training_submitting writes
-update avatar_trainings
-set attempt = attempt + 1, submitting_at = clock_timestamp()
-where id = $1
-returning attempt
+with submitting as (
+    update avatar_trainings
+    set attempt = attempt + 1, submitting_at = clock_timestamp()
+    where id = $1
+    returning attempt, source_model, cost_microdollars, submitting_at
+)
+select attempt, spend_add(source_model, cost_microdollars, submitting_at)
+from submitting
 
 -- :training_not_submitted writes
-update avatar_trainings set submitting_at = null where id = $1
+with earlier as (
+    select id, source_model, cost_microdollars, submitting_at from avatar_trainings where id = $1
+)
+update avatar_trainings t
+set submitting_at = null
+from earlier e
+where t.id = e.id
+returning spend_take_back(e.source_model, e.cost_microdollars, e.submitting_at)
 
 -- :training_note writes
 update avatars a

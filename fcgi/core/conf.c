@@ -5,6 +5,7 @@
 #define AT(field_name) offsetof(struct conf, field_name)
 #define ANY_LENGTH     0, 4096
 #define ANY_PRICE      0, 1000000
+#define ANY_DOLLARS    0, 1000000 * (int64_t)MICRODOLLARS_OF_DOLLAR
 #define ANY_TIMEOUT    1, 7 * 86400
 
 /* clang-format off */
@@ -115,12 +116,31 @@ static const struct setting settings[] = {
     {"TRANSCRIPTION_COST_PER_MINUTE", NULL, FORM_COINS, AT(transcription_cost_per_minute_coins), "10", 0, ANY_PRICE, NULL,
      "Price of each minute of speech begun."},
 
+    {"DAILY_SPEND_LIMIT", NULL, FORM_DOLLARS, AT(daily_spend_limit_microdollars), "0", 0, ANY_DOLLARS, NULL,
+     "Dollars that FAL and OpenAI may cost in a day of UTC by the prices below; then orders wait for the next. 0: no limit."},
+    {"FAL_PORTRAIT_TRAINING_COST_USD", NULL, FORM_DOLLARS, AT(fal_portrait_training_cost_microdollars), "2.4", 0, ANY_DOLLARS, NULL,
+     "What FAL asks for 1000 steps of training a portrait."},
+    {"FAL_FAST_TRAINING_COST_USD", NULL, FORM_DOLLARS, AT(fal_fast_training_cost_microdollars), "2", 0, ANY_DOLLARS, NULL,
+     "The same for a style or an object."},
+    {"FAL_FLUX_COST_USD", NULL, FORM_DOLLARS, AT(fal_flux_cost_microdollars), "0.035", 0, ANY_DOLLARS, NULL,
+     "What FAL asks for an image with an avatar."},
+    {"FAL_IMAGEN4_COST_USD", NULL, FORM_DOLLARS, AT(fal_imagen4_cost_microdollars), "0.05", 0, ANY_DOLLARS, NULL,
+     "The same for one without."},
+    {"FAL_IMAGEN4_FAST_COST_USD", NULL, FORM_DOLLARS, AT(fal_imagen4_fast_cost_microdollars), "0.02", 0, ANY_DOLLARS, NULL,
+     "The same by the quicker model."},
+    {"FAL_IMAGEN4_ULTRA_COST_USD", NULL, FORM_DOLLARS, AT(fal_imagen4_ultra_cost_microdollars), "0.06", 0, ANY_DOLLARS, NULL,
+     "The same by the finer model."},
+
     {"AVATAR_MIN_PHOTOS", NULL, FORM_NUMBER, AT(avatar_min_photos), "10", 0, 1, 100, NULL,
      "Photos an avatar needs at least."},
     {"AVATAR_MAX_PHOTOS", NULL, FORM_NUMBER, AT(avatar_max_photos), "20", 0, 1, 100, NULL,
      "Photos an avatar takes at most."},
     {"AVATARS_MAX", NULL, FORM_NUMBER, AT(avatars_max), "10", 0, 1, 1000, NULL,
      "Avatars a user can have."},
+    {"PHOTOS_PER_DAY", NULL, FORM_NUMBER, AT(photos_per_day), "300", 0, 1, 100000, NULL,
+     "Photos of a user that are looked at in a day of UTC."},
+    {"FREE_PREVIEWS_PER_DAY", NULL, FORM_NUMBER, AT(free_previews_per_day), "10", 0, 0, 1000, NULL,
+     "First images for nothing that a user is given in a day of UTC."},
     {"AUTO_GENERATE_PREVIEW", NULL, FORM_SWITCH, AT(auto_generate_preview), "true", 0, ANY_LENGTH, NULL,
      "Whether a new avatar is given a first image for nothing."},
     {"DELETE_PHOTOS_AFTER_TRAINING", NULL, FORM_SWITCH, AT(delete_photos_after_training), "true", 0, ANY_LENGTH, NULL,

@@ -16,6 +16,8 @@
 #pragma once
 #include "core/err.h"
 
+enum { MICRODOLLARS_OF_DOLLAR = 1000 * 1000 };
+
 struct conf_list {
     const str *items;
     size_t count;
@@ -74,9 +76,17 @@ struct conf {
     int64_t imagen4_generation_cost_coins;
     int64_t transcription_cost_per_minute_coins;
 
+    /* what the outside parties ask of us */
+    int64_t daily_spend_limit_microdollars; /* 0: none */
+    int64_t fal_portrait_training_cost_microdollars, fal_fast_training_cost_microdollars;
+    int64_t fal_flux_cost_microdollars;
+    int64_t fal_imagen4_cost_microdollars, fal_imagen4_fast_cost_microdollars,
+        fal_imagen4_ultra_cost_microdollars;
+
     /* limits */
     int64_t avatar_min_photos, avatar_max_photos;
-    int64_t avatars_max; /* of a user */
+    int64_t avatars_max;                           /* of a user */
+    int64_t photos_per_day, free_previews_per_day; /* of a user */
     bool auto_generate_preview, delete_photos_after_training, keep_preview_photo;
     int64_t photo_max_size_bytes;
     int64_t photo_min_resolution_pixels, photo_max_pixels;

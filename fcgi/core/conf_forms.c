@@ -119,6 +119,35 @@ static bool read_number(struct arena *a, const struct setting *row, str value, v
     return read_measure(row, value, no_units, field);
 }
 
+static bool read_digits(str digits, int64_t *number)
+{
+    for (size_t i = 0; i < digits.len; i++)
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+            return false;
+    return str_to_i64(digits, number);
+}
+
+/* "0.035" as 35000 millionths: money is whole here too. */
+static bool read_dollars(struct arena *a, const struct setting *row, str value, void *field)
+{
+    enum { PLACES = 6 };
+    (void)a;
+    str whole, places;
+    int64_t dollars, millionths = 0, amount;
+    bool has_places = str_cut(value, '.', &whole, &places);
+    if (!read_digits(whole, &dollars) || places.len > PLACES ||
+        (has_places && !read_digits(places, &millionths)))
+        return false;
+    for (size_t i = places.len; i < PLACES; i++)
+        millionths *= 10;
+    if (__builtin_mul_overflow(dollars, (int64_t)MICRODOLLARS_OF_DOLLAR, &amount) ||
+        __builtin_add_overflow(amount, millionths, &amount) || amount < row->least ||
+        amount > row->most)
+        return false;
+    *(int64_t *)field = amount;
+    return true;
+}
+
 static bool read_bytes(struct arena *a, const struct setting *row, str value, void *field)
 {
     (void)a;
@@ -338,6 +367,18 @@ static void print_number(struct buf *b, const void *field)
     buf_add_i64(b, *(const int64_t *)field);
 }
 
+static void print_dollars(struct buf *b, const void *field)
+{
+    int64_t amount = *(const int64_t *)field;
+    str text = str_printf(b->arena, "%" PRId64 ".%06" PRId64, amount / MICRODOLLARS_OF_DOLLAR,
+                          amount % MICRODOLLARS_OF_DOLLAR);
+    while (str_ends(text, S("0")))
+        text.len--;
+    if (str_ends(text, S(".")))
+        text.len--;
+    buf_add(b, text);
+}
+
 static void print_ids(struct buf *b, const void *field)
 {
     const struct conf_ids *ids = field;
@@ -367,6 +408,7 @@ static const struct {
     [FORM_SWITCH] = {read_switch, print_switch, "true or false"},
     [FORM_NUMBER] = {read_number, print_number, "a whole number "},
     [FORM_COINS] = {read_number, print_number, "a whole number of coins "},
+    [FORM_DOLLARS] = {read_dollars, print_dollars, "an amount of US dollars like 0.035"},
     [FORM_BYTES] = {read_bytes, print_number, "a number of bytes, K or M "},
     [FORM_SECONDS] = {read_seconds, print_number, "a number of seconds, or like 90s, 10m, 3h "},
     [FORM_IDS] = {read_ids, print_ids, "numbers above zero with commas between them"},

@@ -11,6 +11,7 @@ enum form {
     FORM_SWITCH,
     FORM_NUMBER,
     FORM_COINS,
+    FORM_DOLLARS,
     FORM_BYTES,
     FORM_SECONDS,
     FORM_IDS,

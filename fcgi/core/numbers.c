@@ -54,6 +54,14 @@ str number_size(struct arena *a, int64_t bytes)
     return str_printf(a, amount < 10 ? "%.1f %s" : "%.0f %s", amount, units[unit]);
 }
 
+str number_dollars(struct arena *a, int64_t microdollars)
+{
+    enum { MICRODOLLARS_OF_CENT = 10 * 1000, CENTS_OF_DOLLAR = 100 };
+    int64_t cents = (microdollars + MICRODOLLARS_OF_CENT / 2) / MICRODOLLARS_OF_CENT;
+    return str_printf(a, "$" STR_FMT ".%02" PRId64,
+                      STR_ARG(number_grouped(a, cents / CENTS_OF_DOLLAR)), cents % CENTS_OF_DOLLAR);
+}
+
 static struct tm utc(int64_t unix_ms)
 {
     time_t seconds = (time_t)(unix_ms / 1000);

@@ -11,6 +11,7 @@
 
 enum {
     ROWS_SHOWN = 20,
+    SPEND_DAYS_SHOWN = 7,
     CHECK_EVERY_MS = 60 * 1000,
     READERS = 8, /* tasks that ask for the lengths of streams at the same time */
     BUCKETS_PER_READER = SESSION_BUCKETS / READERS,
@@ -180,6 +181,9 @@ static err *read_rows(struct db *db, struct figures *out)
     TRY(db_query(db, &Q_status_open_orders, &out->open, V(ROWS_SHOWN)));
     TRY(db_query(db, &Q_status_images_by_hour, &out->hours, V(HOURS_DRAWN)));
     TRY(db_query(db, &Q_ledger_totals, &out->totals));
+    TRY(db_query(db, &Q_spend_today, &out->spend));
+    TRY(db_query(db, &Q_spend_kinds, &out->spend_kinds));
+    TRY(db_query(db, &Q_spend_lately, &out->spend_lately, V(SPEND_DAYS_SHOWN)));
     return db_query(db, &Q_user_counts, &out->users);
 }
 
@@ -197,7 +201,11 @@ static void read_database(struct db_pool *pool, struct arena *a, struct figures 
 
 void figures_read(const struct bot *bot, struct arena *a, struct figures *out)
 {
-    *out = (struct figures){.now_ms = clock_ms(), .release = S(AISHA_VERSION)};
+    *out = (struct figures){
+        .now_ms = clock_ms(),
+        .release = S(AISHA_VERSION),
+        .spend_limit_microdollars = bot->conf->daily_spend_limit_microdollars,
+    };
     read_redis(bot->cache, a, &out->redis);
     read_database(bot->status_pool, a, out);
 }

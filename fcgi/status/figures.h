@@ -41,6 +41,11 @@ struct figures {
     struct rows totals;       /* ledger_totals */
     struct rows users;        /* user_counts */
 
+    int64_t spend_limit_microdollars; /* 0: none */
+    struct rows spend;                /* spend_today */
+    struct rows spend_kinds;          /* spend_kinds */
+    struct rows spend_lately;         /* spend_lately */
+
     /* Reading the whole ledger is dear, so this may be up to a minute old. */
     const err *check_failure;
     int64_t checked_ms_ago;

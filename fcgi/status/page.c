@@ -10,6 +10,7 @@ enum {
     WORKER_GONE_MS = 2 * MINUTE_MS,
     QUEUE_LATE_MS = MINUTE_MS,
     ORDER_LATE_MS = 10 * MINUTE_MS,
+    SPEND_CONCERN_PERCENT = 80,
 };
 
 static str seconds_text(struct arena *a, double seconds)
@@ -525,6 +526,76 @@ static void coins(struct page *p)
     page_section_end(p);
 }
 
+/* ---------------------------------------------------------------- what it costs us */
+
+static void spend_concern(struct page *p, int64_t total)
+{
+    int64_t limit = p->figures->spend_limit_microdollars;
+    if (!limit || total * 100 / limit < SPEND_CONCERN_PERCENT)
+        return;
+    page_concern(p, LEVEL_LATE, "spend",
+                 str_printf(p->arena, "API spend: " STR_FMT " of " STR_FMT " for today%s",
+                            STR_ARG(number_dollars(p->arena, total)),
+                            STR_ARG(number_dollars(p->arena, limit)),
+                            total >= limit ? ", orders are refused until 00:00 UTC" : ""));
+}
+
+static void spend_tiles(struct page *p)
+{
+    const struct figures *f = p->figures;
+    struct arena *a = p->arena;
+    int64_t spent = rows_i64(&f->spend, 0, "spent"), limit = f->spend_limit_microdollars;
+    int64_t under_way = rows_i64(&f->spend, 0, "under_way"), total = spent + under_way;
+    str share = S("DAILY_SPEND_LIMIT is not set");
+    if (limit)
+        share = str_printf(a, "%.0f %% of it used", (double)total / (double)limit * 100);
+    page_put(p, S("<dl class=\"tiles\">\n"));
+    page_tile(p, "Submitted", number_dollars(a, spent), S("by our price list"));
+    page_tile(p, "Ordered", number_dollars(a, under_way), S("and not yet submitted"));
+    page_tile(p, "Limit", limit ? number_dollars(a, limit) : S("none"), share);
+    page_put(p, S("</dl>\n"));
+    spend_concern(p, total);
+}
+
+static void spend_rows(struct table *t, const struct rows *rows, const char *name)
+{
+    for (int i = 0; i < rows->count; i++) {
+        cell_text(t, rows_str(rows, i, name));
+        cell_number(t, rows_i64(rows, i, "calls"));
+        cell_text(t, number_dollars(t->page->arena, rows_i64(rows, i, "microdollars")));
+    }
+    table_end(t);
+}
+
+static void spend(struct page *p)
+{
+    static const struct column by_model[] = {
+        {"Model", LONG  },
+        {"Calls", NUMBER},
+        {"Cost",  NUMBER}
+    };
+    static const struct column by_day[] = {
+        {"Day before", WORDS },
+        {"Calls",      NUMBER},
+        {"Cost",       NUMBER}
+    };
+    if (!p->figures->spend.count)
+        return;
+    page_section(p, "spend", "API spend <small>since 00:00 UTC</small>");
+    spend_tiles(p);
+    if (p->figures->spend_kinds.count) {
+        struct table t = TABLE(p, by_model);
+        spend_rows(&t, &p->figures->spend_kinds, "kind");
+    }
+    if (p->figures->spend_lately.count) {
+        struct table t = TABLE(p, by_day);
+        spend_rows(&t, &p->figures->spend_lately, "day");
+    }
+    page_section_end(p);
+}
+
+/* ---------------------------------------------------------------- rare events */
+
 static void counters(struct page *p)
 {
     static const struct column columns[] = {
@@ -611,6 +682,7 @@ str page_status(struct arena *a, const struct figures *figures, const struct pag
         today(&p);
         chart(&p);
         coins(&p);
+        spend(&p);
         queues(&p);
     }
     outbox(&p);

@@ -80,6 +80,9 @@ static void defaults_fill_what_is_not_set(void **state)
     assert_int_equal(conf.welcome_coins, 0);
     assert_int_equal(conf.avatar_creation_cost_coins, 150);
     assert_int_equal(conf.photo_max_size_bytes, 20971520);
+    assert_int_equal(conf.daily_spend_limit_microdollars, 0);
+    assert_int_equal(conf.fal_portrait_training_cost_microdollars, 2400000);
+    assert_int_equal(conf.fal_flux_cost_microdollars, 35000);
     assert_int_equal(conf.avatar_max_photos, 20);
     assert_false(conf.minio_secure);
     assert_false(conf.take_over);
@@ -113,6 +116,9 @@ static void values_that_fit_are_taken(void **state)
         {"FAL_IMAGE_TIMEOUT",       "10m"                           },
         {"FAL_IMAGE_TIMEOUT",       "90s"                           },
         {"FAL_TRAINING_TIMEOUT",    "3h"                            },
+        {"DAILY_SPEND_LIMIT",       "0.000001"                      },
+        {"DAILY_SPEND_LIMIT",       "1000000"                       },
+        {"FAL_FLUX_COST_USD",       "0.0350"                        },
         {"CA_FILE",                 "/etc/passwd"                   },
         {"BOT_USERNAME",            "aisha_bot"                     },
         {"LOG_LEVEL",               "debug"                         },
@@ -178,6 +184,16 @@ static void values_that_do_not_fit_are_named(void **state)
         {"FAL_IMAGE_TIMEOUT",          "0"                              },
         {"FAL_IMAGE_TIMEOUT",          "10 minutes"                     },
         {"FAL_IMAGE_TIMEOUT",          "8d"                             },
+        {"DAILY_SPEND_LIMIT",          "-0.5"                           },
+        {"DAILY_SPEND_LIMIT",          "$5"                             },
+        {"DAILY_SPEND_LIMIT",          "5."                             },
+        {"DAILY_SPEND_LIMIT",          ".5"                             },
+        {"DAILY_SPEND_LIMIT",          "5.-5"                           },
+        {"DAILY_SPEND_LIMIT",          "0.0000001"                      },
+        {"DAILY_SPEND_LIMIT",          "1000000.000001"                 },
+        {"DAILY_SPEND_LIMIT",          "9223372036854775807"            },
+        {"DAILY_SPEND_LIMIT",          "1,5"                            },
+        {"PHOTOS_PER_DAY",             "0"                              },
         {"FAL_DEFAULT_QUALITY_PRESET", "best"                           },
         {"FAL_DEFAULT_QUALITY_PRESET", "fast balanced"                  },
         {"FAL_FILE_HOSTS",             "https://fal.media"              },

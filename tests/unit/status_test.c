@@ -45,6 +45,25 @@ static void durations_are_short(void **state)
         assert_text(number_duration(a, rows[i].ms), rows[i].want);
 }
 
+static void dollars_have_cents(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t microdollars;
+        const char *want;
+    } rows[] = {
+        {0,                    "$0.00"          },
+        {4999,                 "$0.00"          },
+        {5000,                 "$0.01"          },
+        {35000,                "$0.04"          },
+        {999999,               "$1.00"          },
+        {8120000,              "$8.12"          },
+        {INT64_C(12345670000), "$12\u202f345.67"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_text(number_dollars(a, rows[i].microdollars), rows[i].want);
+}
+
 static void sizes_have_units(void **state)
 {
     (void)state;
@@ -272,6 +291,7 @@ int main(void)
 #define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, make_arena, free_arena)
     const struct CMUnitTest tests[] = {
         WITH_ARENA(durations_are_short),
+        WITH_ARENA(dollars_have_cents),
         WITH_ARENA(sizes_have_units),
         WITH_ARENA(digits_stand_in_groups),
         WITH_ARENA(times_are_utc),
