@@ -19,9 +19,9 @@ struct field {
 struct session {
     int64_t chat_id; /* of the user's private chat: Telegram's user id */
     int64_t version;
-    int64_t entered;      /* the version that opened the dialog; tells two of one state apart */
-    str state;            /* empty: no dialog, or wiped */
-    str cached_user;      /* JSON; empty: not cached */
+    int64_t entered; /* the version that opened it or moved it on: tells two of one state apart */
+    str state;       /* empty: no dialog, or wiped */
+    str cached_user; /* JSON; empty: not cached */
     struct field *fields; /* d.… and g.… */
     size_t field_count;
 };
@@ -73,7 +73,7 @@ struct outgoing {
 struct ending {
     int64_t update_id;
     bool has_written; /* PostgreSQL holds this turn's outcome */
-    bool enters;      /* opens a dialog, or opens the same one anew */
+    bool enters;      /* opens a dialog, moves it on, or opens the same one anew */
     str from_state, to_state;
     const struct change *changes;
     size_t change_count;
