@@ -720,18 +720,6 @@ static err *lock_wanted(struct work *w, bool lora, struct training *g, bool *is_
     return is_gone ? NULL : e;
 }
 
-/* An object without a row would stay for ever. */
-static err *drop_object(struct work *w, const struct training_file *file)
-{
-    const struct new_job job = {
-        .lane = S("media"),
-        .kind = S("object_delete"),
-        .payload = json_make(w->arena, KV("bucket", file->bucket),
-                             KV("object_key", file->object_key)),
-    };
-    return job_add(w->db, &job, NULL);
-}
-
 err *job_training_store(struct work *w)
 {
     struct training g;
@@ -755,7 +743,7 @@ err *job_training_store(struct work *w)
 
     TRY(lock_wanted(w, lora, &g, &is_wanted));
     if (!is_wanted)
-        return drop_object(w, &file);
+        return job_add_object_delete(w->db, w->arena, file.bucket, file.object_key);
     TRY(training_add_file(w->db, &g, &file));
     return lora ? settle(w, &g) : NULL;
 }
