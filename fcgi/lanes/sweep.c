@@ -1,7 +1,7 @@
 /*
  * The lane that looks after what nobody else looks after: steps whose worker
  * died, orders of which nothing is heard, keys that callbacks are checked
- * against, rows that have had their time. One worker at a time does it.
+ * against, what Telegram calls the bot, rows that have had their time. One worker at a time does it.
  */
 #include "core/clock.h"
 #include "core/json.h"
@@ -81,6 +81,23 @@ static err *fetch_keys(struct worker *w, struct arena *a)
     TRY(e);
     TRY(db_query_commit(db, &Q_jwks_store, NULL, V(source), V(JSON(document))));
     log_info("jwks.fetched", KV("source", source));
+    return NULL;
+}
+
+/* -- the bot's own name -- */
+
+static err *keep_name(struct worker *w, struct arena *a)
+{
+    struct json_object *me;
+    err *e = telegram_call(a, &w->bot->telegram, S("getMe"), S("{}"), NULL, &me);
+    worker_met(w, "telegram", e);
+    TRY(e);
+    str username = json_str(me, "username");
+    struct rows rows;
+    struct db *db = db_new(w->bot->pool, a);
+    TRY(db_query_commit(db, &Q_bot_keep, &rows, V(w->bot->id), V(username)));
+    if (rows.count)
+        log_info("bot.named", KV("username", username));
     return NULL;
 }
 
@@ -172,6 +189,7 @@ static struct duty {
     {"keys",        fetch_keys,       2 * SECOND_MS },
     {"generations", wake_generations, 15 * SECOND_MS},
     {"trainings",   wake_trainings,   15 * SECOND_MS},
+    {"name",        keep_name,        HOUR_MS       },
     {"buckets",     make_buckets,     0             },
     {"commands",    publish_commands, 0             },
     {"prune",       prune,            HOUR_MS       },
