@@ -537,7 +537,8 @@ struct buf buf_new(struct arena *a)
     return (struct buf){.arena = a};
 }
 
-/* Room for `more` bytes behind what is there. The old room is given back with the arena. */
+/* Room for `more` bytes behind what is there. Most buffers are filled without anything being made
+ * meanwhile and grow where they lie; of another the old room is given back with the arena. */
 static char *room(struct buf *b, size_t more)
 {
     if (more <= b->capacity - b->len)
@@ -546,12 +547,16 @@ static char *room(struct buf *b, size_t more)
     size_t capacity = b->capacity ? b->capacity * 2 : SMALLEST_BUFFER_BYTES;
     if (capacity - b->len < more)
         capacity = b->len + more;
+    if (b->capacity && arena_extend(b->arena, b->ptr, b->capacity, capacity - b->capacity)) {
+        b->capacity = capacity;
+        return b->ptr + b->len;
+    }
     char *grown = NEW_ARRAY(b->arena, char, capacity);
     if (b->len)
         memcpy(grown, b->ptr, b->len);
     b->ptr = grown;
     b->capacity = capacity;
-    return grown + b->len;
+    return b->ptr + b->len;
 }
 
 void buf_add(struct buf *b, str s)
