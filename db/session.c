@@ -122,7 +122,7 @@ err *session_read(struct cache *cache, struct arena *a, int64_t chat_id, struct 
 str session_field(const struct session *session, const char *name)
 {
     for (size_t i = 0; i < session->field_count; i++)
-        if (str_eq(session->fields[i].name, str_from(name)))
+        if (str_is(session->fields[i].name, name))
             return session->fields[i].value;
     return S("");
 }

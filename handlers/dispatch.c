@@ -48,7 +48,7 @@ static str outcome_json(struct turn *t)
 static enum state state_of(str name)
 {
     for (int i = ST_idle; i < STATE_COUNT; i++)
-        if (str_eq(name, str_from(state_rows[i].name)))
+        if (str_is(name, state_rows[i].name))
             return (enum state)i;
     return ST_idle;
 }
@@ -142,7 +142,7 @@ struct plan {
 static bool find_route(const struct route *table, str name, struct plan *plan)
 {
     for (; table->name; table++)
-        if (str_eq(name, str_from(table->name))) {
+        if (str_is(name, table->name)) {
             *plan = (struct plan){.run = table->run, .needs = table->needs, .to = table->to};
             return true;
         }
@@ -153,7 +153,7 @@ static bool find_step(enum state from, enum input input, str tap, struct plan *p
 {
     for (const struct step *step = steps; step->from; step++)
         if (step->from == from && step->input == input &&
-            (input != IN_TAP || str_eq(tap, str_from(step->tap)))) {
+            (input != IN_TAP || str_is(tap, step->tap))) {
             *plan = (struct plan){.run = step->run, .to = step->to, .goes_on = step->to != ST_idle};
             return true;
         }

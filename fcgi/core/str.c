@@ -180,6 +180,19 @@ bool str_to_i64(str s, int64_t *out)
     return true;
 }
 
+str str_of_i64(char digits[I64_DIGITS_MOST], int64_t n)
+{
+    size_t at = I64_DIGITS_MOST;
+    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (n < 0)
+        digits[--at] = '-';
+    return (str){digits + at, I64_DIGITS_MOST - at};
+}
+
 /* -- UTF-8 -- */
 
 /* The well-formed sequences of the Unicode standard, table 3-7: what may stand
@@ -575,16 +588,8 @@ void buf_add_char(struct buf *b, char c)
 
 void buf_add_i64(struct buf *b, int64_t n)
 {
-    char digits[20]; /* of 2^63, and the sign */
-    size_t at = sizeof digits;
-    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    do {
-        digits[--at] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left);
-    if (n < 0)
-        digits[--at] = '-';
-    buf_add(b, (str){digits + at, sizeof digits - at});
+    char digits[I64_DIGITS_MOST];
+    buf_add(b, str_of_i64(digits, n));
 }
 
 void buf_vaddf(struct buf *b, const char *format, va_list arguments)
