@@ -91,8 +91,11 @@ err *session_commit(struct cache *cache, struct arena *a, const struct session *
 err *session_release(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id,
                      bool counts, int *counted_attempts);
 
-/* For the worker: one call, in order with all others of the chat. */
-err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, const struct outgoing *call);
+/* For the worker: one call, in order with all others of the chat. name: within an hour two of the same
+ * name are one, for what must not come twice when the first try has an unknown end; empty where
+ * that does no harm. */
+err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, str name,
+                const struct outgoing *call);
 /* The cached user is out of date: money moved, or an operator changed something. */
 err *session_forget_user(struct cache *cache, struct arena *a, int64_t chat_id);
 
