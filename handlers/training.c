@@ -794,13 +794,7 @@ err *job_training_deliver(struct work *w)
     };
     w->forget_user_chat_id = errand->chat_id;
     TRY(work_call(w, &call, NULL));
-    work_tell(w, errand->chat_id,
-              &(struct outgoing){
-                  .way = CALL_QUEUED,
-                  .call = delete_call(w->arena, errand->chat_id, MESSAGE_OF_SLOT),
-                  .slot = slot_of(w->arena, &g),
-                  .closes = true,
-              });
+    errand_clear_progress(w, &training_errands, errand);
     return NULL;
 }
 
@@ -854,12 +848,5 @@ err *job_training_explain(struct work *w)
     menu_button(&k);
     str html = text_html(w->arena, language, end_text(&g),
                          KVS(KV("name", g.avatar_name), KV("price", errand->price_coins)));
-    const struct outbox_call call = {
-        .chat_id = errand->chat_id,
-        .call = message_call(w->arena, errand->chat_id, MESSAGE_OF_SLOT, html, &k),
-        .slot = slot_of(w->arena, &g),
-        .closes = true,
-    };
-    w->forget_user_chat_id = errand->chat_id;
-    return work_call(w, &call, NULL);
+    return errand_explain(w, &training_errands, errand, html, &k);
 }
