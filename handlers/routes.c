@@ -12,6 +12,7 @@
 #include "handlers/lora.h"
 #include "handlers/photos.h"
 #include "handlers/start.h"
+#include "handlers/trained.h"
 #include "handlers/training.h"
 
 /* clang-format off */
