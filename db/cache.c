@@ -14,7 +14,9 @@ enum {
     PAUSE_MOST_MS = 1000,
     OUTPUT_KEPT_BYTES = 1 << 20, /* a larger output buffer is given back once it is empty */
     CONNECT_HOOKS_MOST = 4,
+    INPUT_KEPT_BYTES = 64 << 10, /* the same of the reader, which holds what came in one round */
     SETTINGS_BYTES = 16 << 10,
+    STRAY_BYTES = 1 << 20, /* replies to the greeting, and those nobody asked for */
     DATABASE_NUMBER_MOST = 1 << 16,
     WORD_LISTS = 3,
     ERROR_NAME_MOST = 16,
@@ -53,7 +55,7 @@ struct owed {
 };
 
 struct cache {
-    struct arena *settings;
+    struct arena *settings, *stray;
     const char *host, *path; /* one of the two */
     int port;
     str user, password;
@@ -379,34 +381,101 @@ static void greet(struct cache *c)
     else if (!str_empty(c->password))
         greet_with(c, (const str[]){S("AUTH"), c->password}, 2);
 
-    char digits[24];
-    int len = snprintf(digits, sizeof digits, "%" PRId64, c->database);
+    char digits[I64_DIGITS_MOST];
     if (c->database)
-        greet_with(c,
-                   (const str[]){
-                       S("SELECT"), {digits, (size_t)len}
-        },
-                   2);
+        greet_with(c, (const str[]){S("SELECT"), str_of_i64(digits, c->database)}, 2);
     greet_with(c, (const str[]){S("PING")}, 1);
+}
+
+/* -- replies -- */
+
+/* A reply is made where it will be read: in the arena of who waits for it. The library's own would be
+ * a dozen small blocks of malloc for each turn, kept until its end. */
+static struct arena *arena_of_reply(const struct cache *c)
+{
+    struct call *call = c->owed_count ? c->owed[c->owed_first].call : NULL;
+    return call ? call->arena : c->stray;
+}
+
+static redisReply *add_reply(const redisReadTask *task)
+{
+    redisReply *reply = NEW(arena_of_reply(task->privdata), redisReply);
+    reply->type = task->type;
+    if (task->parent) {
+        redisReply *array = task->parent->obj;
+        array->element[task->idx] = reply;
+    }
+    return reply;
+}
+
+static void *add_string(const redisReadTask *task, char *bytes, size_t len)
+{
+    redisReply *reply = add_reply(task);
+    reply->str = NEW_ARRAY(arena_of_reply(task->privdata), char, len + 1);
+    memcpy(reply->str, bytes, len);
+    reply->len = len;
+    return reply;
+}
+
+static void *add_array(const redisReadTask *task, int count)
+{
+    redisReply *reply = add_reply(task);
+    reply->element = NEW_ARRAY(arena_of_reply(task->privdata), redisReply *, count);
+    reply->elements = (size_t)count;
+    return reply;
+}
+
+static void *add_integer(const redisReadTask *task, long long value)
+{
+    redisReply *reply = add_reply(task);
+    reply->integer = value;
+    return reply;
+}
+
+/* The protocol has it as a string, or an array, of no length at all. */
+static void *add_nil(const redisReadTask *task)
+{
+    redisReply *reply = add_reply(task);
+    reply->type = REDIS_REPLY_NIL;
+    return reply;
+}
+
+static void leave_to_arena(void *reply)
+{
+    (void)reply;
+}
+
+static void set_up_reader(struct cache *c)
+{
+    static redisReplyObjectFunctions functions = {
+        .createString = add_string,
+        .createArray = add_array,
+        .createInteger = add_integer,
+        .createNil = add_nil,
+        .freeObject = leave_to_arena,
+    };
+    c->redis->reader->fn = &functions;
+    c->redis->reader->privdata = c;
+    c->redis->reader->maxbuf = INPUT_KEPT_BYTES;
 }
 
 /* -- reading -- */
 
-static void take_greeting(struct cache *c, redisReply *reply)
+static void take_greeting(struct cache *c, const redisReply *reply)
 {
     bool is_last = c->owed_count == 0;
     if (reply->type == REDIS_REPLY_ERROR)
         lose(c, reply->str);
     else if (is_last)
         come_up(c);
-    freeReplyObject(reply);
+    arena_reset(c->stray);
 }
 
 static void take_reply(struct cache *c, redisReply *reply)
 {
     if (c->owed_count == 0) { /* such as "max number of clients reached" before it hangs up */
         lose(c, reply->type == REDIS_REPLY_ERROR ? reply->str : "a reply nobody asked for");
-        freeReplyObject(reply);
+        arena_reset(c->stray);
         return;
     }
     struct call *call = c->owed[c->owed_first].call;
@@ -416,7 +485,6 @@ static void take_reply(struct cache *c, redisReply *reply)
         take_greeting(c, reply);
         return;
     }
-    arena_defer(call->arena, freeReplyObject, reply);
     call->reply = reply;
     end_call(call, ANSWERED);
 }
@@ -477,6 +545,7 @@ static void connect_now(struct cache *c)
     }
     if (!c->path)
         redisEnableKeepAlive(c->redis);
+    set_up_reader(c);
     c->state = CONNECTING;
     c->watch = (struct watch){.fd = c->redis->fd, .ready = cache_ready, .owner = c};
     loop_watch(&c->watch, EPOLLOUT);
@@ -586,12 +655,14 @@ struct cache *cache_new(str url, int64_t timeout_ms)
     if (!c)
         abort();
     c->settings = arena_new(SETTINGS_BYTES);
+    c->stray = arena_new(STRAY_BYTES);
     c->timeout_ms = timeout_ms;
     c->room_last = &c->room_first;
     c->connect_timer = (struct timer){.fire = on_connect_timer, .owner = c};
     c->stall_timer = (struct timer){.fire = look_for_stall, .owner = c};
     if (!read_url(c, url)) {
         arena_free(c->settings);
+        arena_free(c->stray);
         free(c);
         return NULL;
     }
@@ -611,6 +682,7 @@ void cache_close(struct cache *c)
     disconnect(c);
     timer_set(&c->stall_timer, 0);
     arena_free(c->settings);
+    arena_free(c->stray);
     free(c->output);
     free(c->owed);
     free(c);
@@ -650,7 +722,7 @@ static enum err_kind kind_of_reply(str text)
     str name, rest;
     str_cut(text, ' ', &name, &rest);
     for (size_t i = 0; i < ARRAY_LEN(waiting); i++)
-        if (str_eq(name, str_from(waiting[i])))
+        if (str_is(name, waiting[i]))
             return ERR_BUSY;
     return ERR_UPSTREAM;
 }
@@ -715,11 +787,11 @@ err *cache_eval(struct cache *c, struct arena *a, redisReply **reply, struct scr
 {
     if (!script->sha[0])
         name_script(script);
-    char digits[24];
-    int len = snprintf(digits, sizeof digits, "%zu", key_count);
+    char digits[I64_DIGITS_MOST];
+    str keys_follow = str_of_i64(digits, (int64_t)key_count);
     const str by_name[] = {
         S("EVALSHA"), {script->sha, sizeof script->sha - 1},
-         {digits,      (size_t)len           }
+         keys_follow
     };
     struct call call = {
         .arena = a,
@@ -729,9 +801,7 @@ err *cache_eval(struct cache *c, struct arena *a, redisReply **reply, struct scr
     if (!e || e->kind != ERR_UPSTREAM || !str_starts(e->detail, S("NOSCRIPT")))
         return e;
 
-    const str by_text[] = {
-        S("EVAL"), str_from(script->text), {digits, (size_t)len}
-    };
+    const str by_text[] = {S("EVAL"), str_from(script->text), keys_follow};
     struct call again = {
         .arena = a,
         .lists = {{by_text, ARRAY_LEN(by_text)}, {keys, key_count}, {arguments, argument_count}}

@@ -96,8 +96,7 @@ err *generation_lock(struct db *db, struct arena *a, str id, struct generation *
     TRY(db_query(db, &Q_generation_lock, &rows, V(id)));
     if (!rows.count)
         return fail(a, ERR_NOT_FOUND, "generation " STR_FMT, STR_ARG(id));
-    read_generation(&rows, out);
-    return NULL;
+    return generation_find(db, a, rows_i64(&rows, 0, "user_id"), id, out);
 }
 
 err *generation_set_aside(struct db *db, str id, str request_id)

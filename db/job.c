@@ -1,5 +1,6 @@
 #include "db/job.h"
 
+#include "core/json.h"
 #include "db/queries.h"
 
 static struct val or_null(str s)
@@ -26,6 +27,16 @@ err *job_add(struct db *db, const struct new_job *job, bool *added)
     if (added)
         *added = rows.count == 1;
     return NULL;
+}
+
+err *job_add_object_delete(struct db *db, struct arena *a, str bucket, str object_key)
+{
+    const struct new_job job = {
+        .lane = S("media"),
+        .kind = S("object_delete"),
+        .payload = json_make(a, KV("bucket", bucket), KV("object_key", object_key)),
+    };
+    return job_add(db, &job, NULL);
 }
 
 err *job_cancel_by_subject(struct db *db, int64_t user_id, str subject, int *cancelled)

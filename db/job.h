@@ -46,6 +46,8 @@ struct job {
 
 /* added: false when the key was there already; may be NULL. */
 err *job_add(struct db *db, const struct new_job *job, bool *added);
+/* An object of the store that no row points to would stay for ever. */
+err *job_add_object_delete(struct db *db, struct arena *a, str bucket, str object_key);
 /* cancelled: how many; may be NULL. */
 err *job_cancel_by_subject(struct db *db, int64_t user_id, str subject, int *cancelled);
 

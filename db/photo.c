@@ -125,6 +125,11 @@ err *photos_progress_queue(struct db *db, int64_t user_id, str avatar_id, int64_
     return db_query(db, &Q_photos_progress_queue, NULL, V(user_id), V(avatar_id), V(chat_id));
 }
 
+err *photos_progress_queue_after(struct db *db, int64_t user_id, str avatar_id, int64_t chat_id)
+{
+    return db_query(db, &Q_photos_progress_queue_after, NULL, V(user_id), V(avatar_id), V(chat_id));
+}
+
 /* ---------------------------------------------------------------- looking */
 
 static void read_photo(const struct rows *rows, struct photo *out)

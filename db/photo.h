@@ -93,6 +93,9 @@ err *photo_delete(struct db *db, int64_t user_id, str id);
 err *photos_recount(struct db *db, str avatar_id, int64_t least, int *kept);
 /* One progress message more, unless one is waiting to be sent. */
 err *photos_progress_queue(struct db *db, int64_t user_id, str avatar_id, int64_t chat_id);
+/* For what a turn leaves in the session alone: one that would look before the turn has ended is not
+ * taken for this one. */
+err *photos_progress_queue_after(struct db *db, int64_t user_id, str avatar_id, int64_t chat_id);
 
 /* -- looking -- */
 

@@ -122,7 +122,7 @@ err *session_read(struct cache *cache, struct arena *a, int64_t chat_id, struct 
 str session_field(const struct session *session, const char *name)
 {
     for (size_t i = 0; i < session->field_count; i++)
-        if (str_eq(session->fields[i].name, str_from(name)))
+        if (str_is(session->fields[i].name, name))
             return session->fields[i].value;
     return S("");
 }
@@ -239,15 +239,30 @@ err *session_release(struct cache *cache, struct arena *a, int64_t chat_id, int6
     return NULL;
 }
 
-err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, const struct outgoing *call)
+static str told_key(struct arena *a, int64_t chat_id, str name)
 {
+    struct buf b = buf_new(a);
+    add_tagged(&b, "told", session_bucket(chat_id));
+    buf_add_char(&b, ':');
+    buf_add(&b, name);
+    return buf_str(&b);
+}
+
+err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, str name,
+                const struct outgoing *call)
+{
+    enum { TOLD_LIFE_S = 3600 };
     const str keys[] = {
         session_key(a, "session", chat_id),
         outbox_key(a, session_bucket(chat_id)),
+        told_key(a, chat_id, name),
     };
+    size_t key_count = str_empty(name) ? ARRAY_LEN(keys) - 1 : ARRAY_LEN(keys);
     struct entry entry = entry_of(a, call, chat_id);
-    return cache_eval(cache, a, NULL, &SCRIPT_outbox_add, keys, ARRAY_LEN(keys), entry.strings,
-                      entry.count);
+    str arguments[ARRAY_LEN(entry.strings) + 1] = {number(a, TOLD_LIFE_S)};
+    memcpy(arguments + 1, entry.strings, entry.count * sizeof *arguments);
+    return cache_eval(cache, a, NULL, &SCRIPT_outbox_add, keys, key_count, arguments,
+                      entry.count + 1);
 }
 
 err *session_forget_user(struct cache *cache, struct arena *a, int64_t chat_id)

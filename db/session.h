@@ -19,9 +19,9 @@ struct field {
 struct session {
     int64_t chat_id; /* of the user's private chat: Telegram's user id */
     int64_t version;
-    int64_t entered;      /* the version that opened the dialog; tells two of one state apart */
-    str state;            /* empty: no dialog, or wiped */
-    str cached_user;      /* JSON; empty: not cached */
+    int64_t entered; /* the version that opened it or moved it on: tells two of one state apart */
+    str state;       /* empty: no dialog, or wiped */
+    str cached_user; /* JSON; empty: not cached */
     struct field *fields; /* d.… and g.… */
     size_t field_count;
 };
@@ -73,7 +73,7 @@ struct outgoing {
 struct ending {
     int64_t update_id;
     bool has_written; /* PostgreSQL holds this turn's outcome */
-    bool enters;      /* opens a dialog, or opens the same one anew */
+    bool enters;      /* opens a dialog, moves it on, or opens the same one anew */
     str from_state, to_state;
     const struct change *changes;
     size_t change_count;
@@ -91,8 +91,11 @@ err *session_commit(struct cache *cache, struct arena *a, const struct session *
 err *session_release(struct cache *cache, struct arena *a, int64_t chat_id, int64_t update_id,
                      bool counts, int *counted_attempts);
 
-/* For the worker: one call, in order with all others of the chat. */
-err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, const struct outgoing *call);
+/* For the worker: one call, in order with all others of the chat. name: within an hour two of the same
+ * name are one, for what must not come twice when the first try has an unknown end; empty where
+ * that does no harm. */
+err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, str name,
+                const struct outgoing *call);
 /* The cached user is out of date: money moved, or an operator changed something. */
 err *session_forget_user(struct cache *cache, struct arena *a, int64_t chat_id);
 

@@ -239,6 +239,7 @@ err *draw_avatar_name(struct turn *t)
 /* The gender is asked for portraits only: it leads the picture, and means nothing for a thing. */
 err *on_avatar_portrait(struct turn *t)
 {
+    field_put(t, "d.type", S("portrait"));
     return draw_avatar_gender(t);
 }
 
@@ -246,7 +247,6 @@ err *on_avatar_gender(struct turn *t)
 {
     if (!str_eq(t->argument, S("male")) && !str_eq(t->argument, S("female")))
         return fail(t->arena, ERR_NOT_FOUND, "no such gender");
-    field_put(t, "d.type", S("portrait"));
     field_put(t, "d.gender", t->argument);
     return draw_avatar_name(t);
 }

@@ -78,18 +78,6 @@ static err *deliver_album(struct work *w, const struct generation *g, const stru
     return NULL;
 }
 
-/* The progress message has served: it goes, the result stands. */
-static void close_progress(struct work *w, const struct generation *g)
-{
-    work_tell(w, g->errand.chat_id,
-              &(struct outgoing){
-                  .way = CALL_QUEUED,
-                  .call = delete_call(w->arena, g->errand.chat_id, MESSAGE_OF_SLOT),
-                  .slot = errand_key(w->arena, &generation_errands, g->errand.id),
-                  .closes = true,
-              });
-}
-
 err *job_generation_deliver(struct work *w)
 {
     struct generation g;
@@ -103,7 +91,7 @@ err *job_generation_deliver(struct work *w)
     else if (count)
         TRY(deliver_one(w, &g, images));
     if (!g.is_preview)
-        close_progress(w, &g);
+        errand_clear_progress(w, &generation_errands, &g.errand);
     return NULL;
 }
 
@@ -145,12 +133,5 @@ err *job_generation_explain(struct work *w)
     keyboard_button(&k, T_button_menu, S("menu:open"));
     str html = text_html(w->arena, language, failure_text(g.errand.failure),
                          KVS(KV("words", generation_shown_words(w->arena, &g))));
-    struct outbox_call call = {
-        .chat_id = g.errand.chat_id,
-        .call = message_call(w->arena, g.errand.chat_id, MESSAGE_OF_SLOT, html, &k),
-        .slot = errand_key(w->arena, &generation_errands, g.errand.id),
-        .closes = true,
-    };
-    w->forget_user_chat_id = g.errand.chat_id;
-    return work_call(w, &call, NULL);
+    return errand_explain(w, &generation_errands, &g.errand, html, &k);
 }

@@ -129,13 +129,14 @@ struct plan {
     handler *run;
     unsigned needs;
     enum state to;
+    bool goes_on; /* a step of the open dialog, whose answers stay until it is over */
 };
 
 static bool find_route(const struct route *table, str name, struct plan *plan)
 {
     for (; table->name; table++)
-        if (str_eq(name, str_from(table->name))) {
-            *plan = (struct plan){table->run, table->needs, table->to};
+        if (str_is(name, table->name)) {
+            *plan = (struct plan){.run = table->run, .needs = table->needs, .to = table->to};
             return true;
         }
     return false;
@@ -145,8 +146,8 @@ static bool find_step(enum state from, enum input input, str tap, struct plan *p
 {
     for (const struct step *step = steps; step->from; step++)
         if (step->from == from && step->input == input &&
-            (input != IN_TAP || str_eq(tap, str_from(step->tap)))) {
-            *plan = (struct plan){step->run, NEED_NOTHING, step->to};
+            (input != IN_TAP || str_is(tap, step->tap))) {
+            *plan = (struct plan){.run = step->run, .to = step->to, .goes_on = step->to != ST_idle};
             return true;
         }
     return false;
@@ -199,7 +200,7 @@ static struct plan plan_tap(struct turn *t)
     }
     if (find_step(t->state, IN_TAP, name, &plan) || find_route(taps, name, &plan))
         return plan;
-    return (struct plan){on_old_button, NEED_NOTHING, ST_stay};
+    return (struct plan){.run = on_old_button, .to = ST_stay};
 }
 
 /* "/start@our_bot promo" is the command /start with the text promo. */
@@ -230,7 +231,7 @@ static struct plan plan_message(struct turn *t)
     if (t->update->media == MEDIA_NONE && !str_starts(t->text, S("/")) &&
         find_step(t->state, IN_TEXT, S(""), &plan))
         return plan;
-    return (struct plan){on_unknown_words, NEED_NOTHING, ST_stay};
+    return (struct plan){.run = on_unknown_words, .to = ST_stay};
 }
 
 /* The id that stands behind the name of a tap; what is left stays the argument. */
@@ -267,7 +268,11 @@ static err *run_handler(struct turn *t)
     struct plan plan = t->update->kind == UPDATE_TAP ? plan_tap(t) : plan_message(t);
     TRY(meet_needs(t, plan.needs));
     TRY(plan.run(t));
-    if (plan.to != ST_stay && t->next_state == ST_stay)
+    if (plan.to == ST_stay || t->next_state != ST_stay)
+        return NULL;
+    if (plan.goes_on)
+        dialog_go_on(t, plan.to);
+    else
         dialog_enter(t, plan.to);
     return NULL;
 }

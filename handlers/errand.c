@@ -60,6 +60,31 @@ void errand_tell(struct work *w, const struct errand_kind *kind, const struct er
               });
 }
 
+void errand_clear_progress(struct work *w, const struct errand_kind *kind,
+                           const struct errand *errand)
+{
+    work_tell(w, errand->chat_id,
+              &(struct outgoing){
+                  .way = CALL_QUEUED,
+                  .call = delete_call(w->arena, errand->chat_id, MESSAGE_OF_SLOT),
+                  .slot = errand_key(w->arena, kind, errand->id),
+                  .closes = true,
+              });
+}
+
+err *errand_explain(struct work *w, const struct errand_kind *kind, const struct errand *errand,
+                    str html, struct keyboard *k)
+{
+    const struct outbox_call call = {
+        .chat_id = errand->chat_id,
+        .call = message_call(w->arena, errand->chat_id, MESSAGE_OF_SLOT, html, k),
+        .slot = errand_key(w->arena, kind, errand->id),
+        .closes = true,
+    };
+    w->forget_user_chat_id = errand->chat_id;
+    return work_call(w, &call, NULL);
+}
+
 /* ---------------------------------------------------------------- ending without a result */
 
 /* The words to the user are a job of their own, so that they are not lost with Redis. */

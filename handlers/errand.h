@@ -91,6 +91,12 @@ bool errand_is_overdue(const struct errand_kind *kind, const struct conf *conf,
 /* Progress may be lost: it goes out after the commit and is never waited for. */
 void errand_tell(struct work *w, const struct errand_kind *kind, const struct errand *errand,
                  str html, struct keyboard *k);
+/* The progress message has served and goes: the result stands. */
+void errand_clear_progress(struct work *w, const struct errand_kind *kind,
+                           const struct errand *errand);
+/* Of one that ended without a result: the last words, in the place of its progress. */
+err *errand_explain(struct work *w, const struct errand_kind *kind, const struct errand *errand,
+                    str html, struct keyboard *k);
 
 /* What a cancel button can do. */
 enum errand_stage {

@@ -93,14 +93,6 @@ static void take_avatar(struct turn *t, const struct avatar *avatar, size_t of)
     field_put_i64(t, "d.avatars", (int64_t)of);
 }
 
-/* A dialog that goes on to its next state forgets its answers: these are given again. */
-static void keep_avatar(struct turn *t)
-{
-    static const char *const fields[] = {"d.avatar", "d.avatar_name", "d.avatars"};
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        field_put(t, fields[i], field_get(t, fields[i]));
-}
-
 /* The one that is drawn with unless the user says otherwise. ERR_NOT_FOUND when there is none. */
 static err *take_usual_avatar(struct turn *t)
 {
@@ -172,7 +164,6 @@ err *on_flux_words(struct turn *t)
     if (!str_points_within(t->text, WORDS_MIN, WORDS_MAX) || !str_has_visible(t->text))
         return refuse(t, T_imagen_bad_words, KV("least", (int)WORDS_MIN),
                       KV("most", (int)WORDS_MAX));
-    keep_avatar(t);
     order_begin(t, &form, t->text, t->user->settings.default_quality);
     return draw_flux_options(t);
 }

@@ -156,17 +156,9 @@ static err *compare(struct work *w, const struct photo *photo, struct look *look
     return NULL;
 }
 
-/* An object without a row would stay for ever. The key tells this attempt's from an earlier one's. */
 static err *drop_object(struct work *w, str object_key)
 {
-    const struct new_job job = {
-        .lane = S("media"),
-        .kind = S("object_delete"),
-        .key = str_printf(w->arena, "photo_drop:%" PRId64 ":%d", w->job->id, w->job->attempt),
-        .payload = json_make(w->arena, KV("bucket", w->bot->conf->minio_bucket_avatars),
-                             KV("object_key", object_key)),
-    };
-    return job_add(w->db, &job, NULL);
+    return job_add_object_delete(w->db, w->arena, w->bot->conf->minio_bucket_avatars, object_key);
 }
 
 static err *queue_tell(struct work *w, const struct photo *photo)

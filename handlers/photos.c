@@ -6,24 +6,31 @@
 #include "handlers/limits.h"
 #include "handlers/outbox.h"
 
-enum { FULL_QUIET_S = 10 }; /* single photos that come faster than this are one burst */
+enum { BURST_QUIET_S = 10 }; /* single photos that come faster than this are one burst */
 
 /* ---------------------------------------------------------------- the upload screen */
 
-/* A line a fact; what is nought is not worth one. */
+/* What is nought is not worth a line. */
+static void fact_line(struct buf *b, enum language language, enum text text, int64_t n,
+                      int64_t most)
+{
+    if (!n)
+        return;
+    buf_add(b, text_plain(b->arena, language, text, KVS(KV("n", n), KV("most", most))));
+    buf_add_char(b, '\n');
+}
+
+/* over: how many came for which there was no place. */
 static str status_lines(struct arena *a, enum language language, const struct conf *conf,
-                        const struct photo_counts *c)
+                        const struct photo_counts *c, int64_t over)
 {
     int64_t least = conf->avatar_min_photos, most = conf->avatar_max_photos;
     struct buf b = buf_new(a);
-    if (c->pending)
-        buf_add(&b, text_plain(a, language, T_photos_pending, KVS(KV("n", c->pending))));
-    if (c->pending && c->refused)
+    fact_line(&b, language, T_photos_pending, c->pending, most);
+    fact_line(&b, language, T_photos_refused, c->refused, most);
+    fact_line(&b, language, T_photos_over, over, most);
+    if (c->pending || c->refused || over)
         buf_add_char(&b, '\n');
-    if (c->refused)
-        buf_add(&b, text_plain(a, language, T_photos_refused, KVS(KV("n", c->refused))));
-    if (c->pending || c->refused)
-        buf_add(&b, S("\n\n"));
     enum text state = c->kept < least  ? T_photos_need
                       : c->kept < most ? T_photos_enough
                                        : T_photos_most;
@@ -34,12 +41,12 @@ static str status_lines(struct arena *a, enum language language, const struct co
 
 static const struct kv *screen_values(struct arena *a, enum language language,
                                       const struct conf *conf, str name,
-                                      const struct photo_counts *c)
+                                      const struct photo_counts *c, int64_t over)
 {
     double share = (double)c->kept / (double)conf->avatar_max_photos;
     return kvs_kept(a, KVS(KV("name", name), KV("bar", progress_bar(a, share)), KV("kept", c->kept),
                            KV("most", conf->avatar_max_photos),
-                           KV("status", status_lines(a, language, conf, c))));
+                           KV("status", status_lines(a, language, conf, c, over))));
 }
 
 static void screen_buttons(struct keyboard *k, const struct conf *conf, str avatar_id,
@@ -72,7 +79,8 @@ static err *show_screen(struct turn *t)
     screen_buttons(&t->keyboard, conf, t->avatar->id, &counts);
     say_in_slot(t, slot);
     return say_here(t, T_photos_screen,
-                    screen_values(t->arena, t->language, conf, t->avatar->name, &counts));
+                    screen_values(t->arena, t->language, conf, t->avatar->name, &counts,
+                                  field_get_i64(t, "d.over")));
 }
 
 err *photos_open(struct turn *t)
@@ -146,29 +154,30 @@ err *on_photos_tips(struct turn *t)
 /* ---------------------------------------------------------------- receiving */
 
 /* An album says once what is to be said of all of it; so do single photos in a quick row. */
-static bool was_told(struct turn *t, const char *group_field, const char *time_field)
+static bool was_told(struct turn *t)
 {
     str group = t->update->media_group_id;
     int64_t now_s = clock_ms() / 1000;
-    bool is_told = str_empty(group) ? now_s < field_get_i64(t, time_field) + FULL_QUIET_S
-                                    : str_eq(group, field_get(t, group_field));
+    bool is_told = str_empty(group) ? now_s < field_get_i64(t, "d.astray_s") + BURST_QUIET_S
+                                    : str_eq(group, field_get(t, "d.astray"));
     if (str_empty(group))
-        field_put_i64(t, time_field, now_s);
+        field_put_i64(t, "d.astray_s", now_s);
     else
-        field_put(t, group_field, group);
+        field_put(t, "d.astray", group);
     return is_told;
 }
 
-static err *say_full(struct turn *t)
+/* They are counted on the screen, which comes below the last of them. */
+static err *count_over(struct turn *t)
 {
-    if (was_told(t, "d.full", "d.full_s"))
-        return NULL;
-    return say(t, T_photos_full, KV("most", t->bot->conf->avatar_max_photos));
+    field_put_i64(t, "d.over", field_get_i64(t, "d.over") + 1);
+    field_put_i64(t, "d.over_at", t->update->message_id);
+    return photos_progress_queue_after(t->db, t->user->id, field_get(t, "d.avatar"), t->chat_id);
 }
 
 static err *say_daily(struct turn *t)
 {
-    if (was_told(t, "d.daily", "d.daily_s"))
+    if (was_told(t))
         return NULL;
     return say(t, T_photos_daily, KV("most", t->bot->conf->photos_per_day),
                KV("when", limits_next_day(t)));
@@ -179,7 +188,7 @@ static err *say_gone(struct turn *t)
 {
     dialog_enter(t, ST_idle);
     leave_screen(t);
-    was_told(t, "d.astray", "d.astray_s"); /* and the rest of the album goes without words */
+    was_told(t); /* and the rest of the album goes without words */
     keyboard_menu_row(&t->keyboard);
     return say(t, T_photos_gone);
 }
@@ -233,7 +242,7 @@ err *on_photo(struct turn *t)
     TRY(receive(t, &arrival, &verdict));
     switch (verdict) {
     case PHOTO_FULL:
-        return say_full(t);
+        return count_over(t);
     case PHOTO_DAILY:
         return say_daily(t);
     case PHOTO_GONE:
@@ -253,7 +262,7 @@ err *on_photos_words(struct turn *t)
 err *on_photo_astray(struct turn *t)
 {
     struct avatar draft;
-    if (was_told(t, "d.astray", "d.astray_s"))
+    if (was_told(t))
         return NULL;
     err *e = avatar_find_draft(t->db, t->arena, t->user->id, &draft);
     if (err_is_not_found(e))
@@ -453,6 +462,13 @@ err *on_photos_remove(struct turn *t)
 
 /* ---------------------------------------------------------------- how far it is */
 
+static int64_t session_number(const struct session *session, const char *name)
+{
+    int64_t number = 0;
+    str_to_i64(session_field(session, name), &number);
+    return number;
+}
+
 /* The screen is drawn by what is true now, and only where the user still has it before him. */
 err *job_photos_progress(struct work *w)
 {
@@ -464,6 +480,8 @@ err *job_photos_progress(struct work *w)
     json_i64(w->payload, "chat_id", &chat_id);
     TRY(session_read(w->bot->cache, w->arena, chat_id, &session));
     str slot = session_field(&session, "d.slot");
+    int64_t over = session_number(&session, "d.over");
+    int64_t over_at = session_number(&session, "d.over_at");
     bool is_shown = str_eq(session.state, S("avatar_photos")) && !str_empty(slot) &&
                     str_eq(session_field(&session, "d.avatar"), w->job->subject);
     if (!is_shown)
@@ -475,14 +493,14 @@ err *job_photos_progress(struct work *w)
 
     enum language language = language_of(counts.language_code);
     str html = text_html(w->arena, language, T_photos_screen,
-                         screen_values(w->arena, language, conf, avatar.name, &counts));
+                         screen_values(w->arena, language, conf, avatar.name, &counts, over));
     struct keyboard k = keyboard_new(w->arena, language);
     screen_buttons(&k, conf, avatar.id, &counts);
     const struct outbox_call call = {
         .chat_id = chat_id,
         .call = message_call(w->arena, chat_id, MESSAGE_OF_SLOT, html, &k),
         .slot = slot,
-        .below_message_id = counts.newest_message_id,
+        .below_message_id = counts.newest_message_id > over_at ? counts.newest_message_id : over_at,
     };
     return work_call(w, &call, NULL);
 }

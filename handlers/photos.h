@@ -8,8 +8,8 @@
  * The progress message is named by the session: "d.slot" is its slot, and there
  * is none while the user looks at something else, so that late progress never
  * overwrites it. It stays below the photos. An album costs one message, edited
- * as its photos are judged; which of several jobs is last does not matter, as
- * each tells what is true when its turn in the chat comes.
+ * as its photos are judged, and it counts those for which there was no place. Which of several jobs
+ * is last does not matter, as each tells what is true when its turn in the chat comes.
  */
 #pragma once
 #include "handlers/turn.h"

@@ -18,6 +18,7 @@
 #include "handlers/settings.h"
 #include "handlers/start.h"
 #include "handlers/statement.h"
+#include "handlers/trained.h"
 #include "handlers/training.h"
 
 /* clang-format off */

@@ -3,19 +3,15 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/zip.h"
-#include "db/ledger.h"
 #include "db/photo.h"
 #include "handlers/avatar.h"
 #include "handlers/dispatch.h"
-#include "handlers/flux.h"
 #include "handlers/limits.h"
 #include "handlers/order.h"
 #include "handlers/trainer.h"
 
 enum {
     PHOTO_MAX_BYTES = 20 << 20,
-    LORA_MAX_BYTES = 200 << 20, /* those of FLUX take 90 to 180 MB */
-    CONFIG_MAX_BYTES = 1 << 20,
     LOGS_KEPT_BYTES = 16 << 10,
     PACE_LEAST_PERCENT = 5, /* from then on the pace so far tells how long it will take */
     PACE_LEAST_MS = 30 * 1000,
@@ -34,14 +30,11 @@ static str slot_of(struct arena *a, const struct training *g)
     return errand_key(a, &training_errands, g->errand.id);
 }
 
-static void menu_button(struct keyboard *k)
+void training_leave_row(struct keyboard *k, str avatar_id)
 {
-    keyboard_button(k, T_button_menu, S("menu:open"));
-}
-
-static void card_button(struct keyboard *k, str avatar_id)
-{
+    keyboard_row(k);
     keyboard_button(k, T_button_avatar_show, tap_for(k->arena, "avatar:show", avatar_id));
+    keyboard_button(k, T_button_menu, S("menu:open"));
 }
 
 /* ---------------------------------------------------------------- how far it is */
@@ -214,9 +207,7 @@ static err *show_options(struct turn *t, const struct avatar *avatar, int64_t ph
     TRY(usual_time(t, avatar->training_type, str_from(preset->name), &usual));
     preset_buttons(t, order, str_from(preset->name));
     start_button(t, order, price);
-    keyboard_row(&t->keyboard);
-    card_button(&t->keyboard, avatar->id);
-    menu_button(&t->keyboard);
+    training_leave_row(&t->keyboard, avatar->id);
     return edit(t, T_training_options, KV("name", avatar->name),
                 KV("type", avatar_type_words(t->arena, t->language, avatar)), KV("photos", photos),
                 KV("meaning", text_plain(t->arena, t->language, preset->meaning, KVS())),
@@ -370,9 +361,7 @@ err *on_training_show(struct turn *t)
     TRY(e);
     TRY(progress_screen(t->db, t->arena, &training, -1, &screen));
     cancel_button(&t->keyboard, &training);
-    keyboard_row(&t->keyboard);
-    card_button(&t->keyboard, t->avatar->id);
-    menu_button(&t->keyboard);
+    training_leave_row(&t->keyboard, t->avatar->id);
     say_in_slot(t, slot_of(t->arena, &training));
     return say_here(t, screen.text, screen.values);
 }
@@ -425,9 +414,7 @@ err *on_training_stop(struct turn *t)
     TRY(training_ask_to_stop(t->db, training.errand.id));
     TRY(errand_ask_to_stop(t->db, t->arena, &training_errands, &training.errand));
     log_info("training.stop_asked", KV("training", training.errand.id));
-    keyboard_row(&t->keyboard);
-    card_button(&t->keyboard, training.avatar_id);
-    menu_button(&t->keyboard);
+    training_leave_row(&t->keyboard, training.avatar_id);
     say_in_slot(t, slot_of(t->arena, &training));
     return edit(t, T_training_stopping, KV("name", training.avatar_name));
 }
@@ -483,7 +470,7 @@ static err *upload_photos(struct work *w, const struct album *album, str *url)
     return fal_upload(w->arena, &w->bot->fal, S("photos.zip"), S("application/zip"), archive, url);
 }
 
-static err *fail_step(struct work *w, const struct training *g, const char *failure, str message)
+err *training_fail(struct work *w, const struct training *g, const char *failure, str message)
 {
     w->forget_user_chat_id = g->errand.chat_id;
     return fail_training(w->db, w->arena, &g->errand, failure, message);
@@ -498,7 +485,7 @@ static bool is_unsent(const struct training *g)
 static err *end_for_photos(struct work *w, const struct training *g, const struct album *album)
 {
     str message = str_printf(w->arena, "%zu photos are left", album->count);
-    TRY(fail_step(w, g, "photos", message));
+    TRY(training_fail(w, g, "photos", message));
     for (size_t i = 0; i < album->missing_count; i++)
         TRY(photo_delete(w->db, g->errand.user_id, album->missing[i]));
     return photos_recount(w->db, g->avatar_id, w->bot->conf->avatar_min_photos, NULL);
@@ -531,7 +518,7 @@ err *job_training_archive(struct work *w)
     if (!is_unsent(&g))
         return NULL;
     if (errand_is_silent(&training_errands, w->bot->conf, &g.errand))
-        return fail_step(w, &g, "timeout", S("the photos could not be sent"));
+        return training_fail(w, &g, "timeout", S("the photos could not be sent"));
     TRY(fetch_photos(w, &g, &album));
     if (is_enough(w, &album))
         TRY(upload_photos(w, &album, &url));
@@ -646,239 +633,4 @@ err *job_training_cancel(struct work *w)
 err *give_up_training(struct work *w)
 {
     return errand_run_give_up(w, &training_errands);
-}
-
-/* ---------------------------------------------------------------- storing */
-
-static err *drop_photos(struct work *w, const struct training *g)
-{
-    const struct conf *conf = w->bot->conf;
-    if (!conf->delete_photos_after_training)
-        return NULL;
-    return training_drop_photos(w->db, g->avatar_id, conf->keep_preview_photo);
-}
-
-/* Ordered here, because only what is written with the end of the training is made once. */
-static err *order_preview(struct work *w, const struct training *g, bool *is_ordered)
-{
-    struct avatar avatar;
-    *is_ordered = false;
-    if (!w->bot->conf->auto_generate_preview)
-        return NULL;
-    TRY(avatar_find(w->db, w->arena, g->errand.user_id, g->avatar_id, &avatar));
-    return flux_order_preview(w->db, w->arena, w->bot->conf, &avatar, g->errand.chat_id,
-                              g->errand.language, is_ordered);
-}
-
-/* The avatar is finished and paid. Called with the row locked and the LoRA stored. */
-static err *settle(struct work *w, const struct training *g)
-{
-    const struct errand *errand = &g->errand;
-    w->forget_user_chat_id = errand->chat_id;
-    TRY(training_complete(w->db, errand->id));
-    if (errand->price_coins)
-        TRY(ledger_capture(w->db, errand_key(w->arena, &training_errands, errand->id), LEDGER_ALL,
-                           NULL));
-    TRY(drop_photos(w, g));
-    bool has_present;
-    TRY(order_preview(w, g, &has_present));
-    str told = json_make(w->arena, KV("chat_id", errand->chat_id), KV("present", has_present));
-    TRY(errand_queue(w->db, w->arena, errand, "send", "training_deliver", 0, told, 0));
-    log_info("training.completed", KV("training", errand->id), KV("avatar", g->avatar_id),
-             KV("coins", errand->price_coins));
-    return NULL;
-}
-
-/* A LoRA is a file of safetensors: a length of eight bytes, and JSON of so many. */
-static bool is_lora(str bytes)
-{
-    enum { LENGTH_BYTES = 8 };
-    return bytes.len > LENGTH_BYTES && bytes.ptr[LENGTH_BYTES] == '{';
-}
-
-/* A training that is repeated has objects of its own. */
-static str object_key(struct arena *a, const struct training *g, bool lora)
-{
-    return str_printf(a, "avatars/" STR_FMT "/" STR_FMT "/%s", STR_ARG(g->avatar_id),
-                      STR_ARG(g->errand.id), lora ? "lora.safetensors" : "config.json");
-}
-
-static err *copy_file(struct work *w, const struct training *g, bool lora, str bytes,
-                      struct training_file *out)
-{
-    if (lora && !is_lora(bytes))
-        return fail(w->arena, ERR_UPSTREAM, "fal: what it made is no lora");
-    out->bucket = w->bot->conf->minio_bucket_avatars;
-    out->object_key = object_key(w->arena, g, lora);
-    out->content_type = lora ? S("application/octet-stream") : S("application/json");
-    out->size_bytes = (int64_t)bytes.len;
-    return s3_put(w->arena, &w->bot->s3, out->bucket, out->object_key, out->content_type, bytes);
-}
-
-/* The avatar is drawn with by its LoRA alone: the configuration is kept when it comes, before the
- * end or after it, and nobody waits for it. */
-static err *lock_wanted(struct work *w, bool lora, struct training *g, bool *is_wanted)
-{
-    err *e = training_lock(w->db, w->arena, 0, w->job->subject, g);
-    bool is_gone = err_is_not_found(e); /* the avatar was deleted after its training */
-    *is_wanted = !e && (g->errand.is_open || (!lora && str_eq(g->errand.status, S("completed"))));
-    return is_gone ? NULL : e;
-}
-
-/* An object without a row would stay for ever. */
-static err *drop_object(struct work *w, const struct training_file *file)
-{
-    const struct new_job job = {
-        .lane = S("media"),
-        .kind = S("object_delete"),
-        .payload = json_make(w->arena, KV("bucket", file->bucket),
-                             KV("object_key", file->object_key)),
-    };
-    return job_add(w->db, &job, NULL);
-}
-
-err *job_training_store(struct work *w)
-{
-    struct training g;
-    bool is_wanted, lora = str_eq(json_str(w->payload, "kind"), S("lora"));
-    TRY(lock_wanted(w, lora, &g, &is_wanted));
-    TRY(db_commit(w->db));
-    if (!is_wanted)
-        return NULL;
-    struct training_file file = {
-        .kind = json_str(w->payload, "kind"),
-        .fal_url = json_str(w->payload, "url"),
-    };
-    struct fal_file made;
-    err *e = fal_fetch_file(w->arena, &w->bot->fal, file.fal_url,
-                            lora ? LORA_MAX_BYTES : CONFIG_MAX_BYTES, &made);
-    if (e && err_is_waiting(e) && errand_is_overdue(&training_errands, w->bot->conf, &g.errand))
-        return give_up_training_store(w);
-    if (e)
-        return e;
-    TRY(copy_file(w, &g, lora, made.bytes, &file));
-
-    TRY(lock_wanted(w, lora, &g, &is_wanted));
-    if (!is_wanted)
-        return drop_object(w, &file);
-    TRY(training_add_file(w->db, &g, &file));
-    return lora ? settle(w, &g) : NULL;
-}
-
-err *give_up_training_store(struct work *w)
-{
-    struct training g;
-    bool is_wanted, lora = str_eq(json_str(w->payload, "kind"), S("lora"));
-    TRY(lock_wanted(w, lora, &g, &is_wanted));
-    return lora && is_wanted
-               ? fail_step(w, &g, "storage", S("what was learned could not be stored"))
-               : NULL;
-}
-
-/* ---------------------------------------------------------------- how it ended */
-
-/* For words to the user: of an avatar that is deleted meanwhile there is nothing to be said. */
-static err *read_for_words(struct work *w, struct training *g, bool *is_there)
-{
-    err *e = training_lock(w->db, w->arena, 0, w->job->subject, g);
-    *is_there = !e;
-    if (e && e->kind != ERR_NOT_FOUND)
-        return e;
-    return db_commit(w->db);
-}
-
-err *job_training_deliver(struct work *w)
-{
-    struct training g;
-    bool is_there;
-    TRY(read_for_words(w, &g, &is_there));
-    if (!is_there)
-        return NULL;
-    const struct errand *errand = &g.errand;
-    enum language language = language_of(errand->language);
-    struct keyboard k = keyboard_new(w->arena, language);
-    keyboard_row(&k);
-    keyboard_button(&k, T_button_flux_use, tap_for(w->arena, "flux:use", g.avatar_id));
-    keyboard_row(&k);
-    card_button(&k, g.avatar_id);
-    menu_button(&k);
-    bool has_present = false;
-    json_boolean(w->payload, "present", &has_present);
-    str html = text_html(w->arena, language,
-                         has_present ? T_training_done_with_present : T_training_done,
-                         KVS(KV("name", g.avatar_name)));
-    const struct outbox_call call = {
-        .chat_id = errand->chat_id,
-        .call = message_call(w->arena, errand->chat_id, 0, html, &k),
-    };
-    w->forget_user_chat_id = errand->chat_id;
-    TRY(work_call(w, &call, NULL));
-    work_tell(w, errand->chat_id,
-              &(struct outgoing){
-                  .way = CALL_QUEUED,
-                  .call = delete_call(w->arena, errand->chat_id, MESSAGE_OF_SLOT),
-                  .slot = slot_of(w->arena, &g),
-                  .closes = true,
-              });
-    return NULL;
-}
-
-static enum text end_text(const struct training *g)
-{
-    static const struct {
-        const char *failure;
-        enum text text;
-    } rows[] = {
-        {"safety",  T_training_failed_safety },
-        {"input",   T_training_failed_input  },
-        {"photos",  T_training_failed_photos },
-        {"timeout", T_training_failed_timeout},
-    };
-    if (str_eq(g->errand.status, S("cancelled")))
-        return g->is_cancel_asked ? T_training_stopped : T_training_cancelled;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (str_eq(g->errand.failure, str_from(rows[i].failure)))
-            return rows[i].text;
-    return T_training_failed_upstream;
-}
-
-/* With the same ones it would only fail again. */
-static bool needs_other_photos(const struct training *g)
-{
-    str failure = g->errand.failure;
-    return str_eq(failure, S("photos")) || str_eq(failure, S("input")) ||
-           str_eq(failure, S("safety"));
-}
-
-err *job_training_explain(struct work *w)
-{
-    struct training g;
-    bool is_there;
-    TRY(read_for_words(w, &g, &is_there));
-    if (!is_there)
-        return NULL;
-    const struct errand *errand = &g.errand;
-    enum language language = language_of(errand->language);
-    struct keyboard k = keyboard_new(w->arena, language);
-    if (needs_other_photos(&g)) {
-        keyboard_row(&k);
-        keyboard_button(&k, T_button_photos_change, tap_for(w->arena, "photos:open", g.avatar_id));
-    }
-    keyboard_row(&k);
-    if (!str_eq(errand->failure, S("photos")))
-        keyboard_button(&k, T_button_training_again,
-                        tap_for(w->arena, "training:open", g.avatar_id));
-    keyboard_row(&k);
-    card_button(&k, g.avatar_id);
-    menu_button(&k);
-    str html = text_html(w->arena, language, end_text(&g),
-                         KVS(KV("name", g.avatar_name), KV("price", errand->price_coins)));
-    const struct outbox_call call = {
-        .chat_id = errand->chat_id,
-        .call = message_call(w->arena, errand->chat_id, MESSAGE_OF_SLOT, html, &k),
-        .slot = slot_of(w->arena, &g),
-        .closes = true,
-    };
-    w->forget_user_chat_id = errand->chat_id;
-    return work_call(w, &call, NULL);
 }

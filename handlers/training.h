@@ -5,8 +5,8 @@
  *     training:start                   holds the price, makes the row, queues training_archive
  *     job_training_archive             the photos, as an archive that FAL can read
  *     job_training_submit …            the steps of any errand, see errand.h
- *     job_training_store               copies what FAL made to the object store; the LoRA settles
- *     job_training_deliver, _explain   how it ended, at its place among the chat's messages
+ *
+ * What FAL made of it is stored and told by trained.h.
  *
  * While it lasts training:show draws how far it is, and training:cancel stops
  * it: before FAL has it for nothing, afterwards for its price, which is said
@@ -34,11 +34,10 @@ err *job_training_submit(struct work *w);
 err *job_training_check(struct work *w);
 err *job_training_result(struct work *w);
 err *job_training_cancel(struct work *w);
-err *job_training_store(struct work *w);
-err *job_training_deliver(struct work *w);
-err *job_training_explain(struct work *w);
 
 /* When a step is dead: the training fails, the coins return, the user is told. */
 err *give_up_training(struct work *w);
-/* When a file could not be copied: without a config it goes on, without what was learned it fails. */
-err *give_up_training_store(struct work *w);
+/* The same for one step: why is kept, words are a job of their own. */
+err *training_fail(struct work *w, const struct training *g, const char *failure, str message);
+/* The ways out under whatever is said of a training. */
+void training_leave_row(struct keyboard *k, str avatar_id);

@@ -59,6 +59,11 @@ void dialog_enter(struct turn *t, enum state state)
     for (size_t i = 0; i < t->session.field_count; i++)
         if (str_starts(t->session.fields[i].name, S("d.")))
             add_change(t, t->session.fields[i].name, (str){NULL, 0});
+    dialog_go_on(t, state);
+}
+
+void dialog_go_on(struct turn *t, enum state state)
+{
     t->next_state = state;
     t->enters = state != ST_idle;
 }
@@ -72,7 +77,7 @@ void dialog_stay(struct turn *t)
 enum state state_of(str name)
 {
     for (int i = ST_idle; i < STATE_COUNT; i++)
-        if (str_eq(name, str_from(state_rows[i].name)))
+        if (str_is(name, state_rows[i].name))
             return (enum state)i;
     return ST_idle;
 }

@@ -34,7 +34,7 @@ struct turn {
     /* What the turn leaves behind; written through the functions below and say.h. */
     struct session session;
     enum state next_state;
-    bool enters; /* a dialog begins, also where the state stays the same */
+    bool enters; /* a dialog begins or moves on, also where the state stays the same */
     struct change *changes;
     size_t change_count, change_room;
     struct outgoing *calls;
@@ -57,6 +57,8 @@ typedef err *handler(struct turn *t);
 
 /* Leaves whatever dialog is open and starts at this state, with no answers yet. */
 void dialog_enter(struct turn *t, enum state state);
+/* The next state of the dialog that is open: its answers so far stay. */
+void dialog_go_on(struct turn *t, enum state state);
 /* Leaves the dialog where it is, whatever the row of this tap says. */
 void dialog_stay(struct turn *t);
 /* Asks for something else meanwhile, and keeps where the dialog was, with its answers. From an aside

@@ -3,7 +3,8 @@
 -- KEYS  1 session hash   2 done hash   3 stream of calls   4 stream of answers to taps
 -- ARGV  1 update id      2 version the turn began with     3 '1' when PostgreSQL was written
 --       4 state it began in    5 state it ends in    6 life of the session, s
---       7 version that opened the dialog it began in   8 '1' when it opens one itself
+--       7 version that opened the dialog it began in, or moved it on
+--       8 '1' when it does so itself
 --       9 number of changes, then each as name, '=' .. value or '-'
 --       … number of calls, then each as 'inline', 'call' or 'answer', number of strings, strings
 --

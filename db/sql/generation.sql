@@ -50,26 +50,9 @@ left join image_generations g on g.id = n.id and g.user_id = $1
 order by n.sequence desc
 limit 1
 
--- The reading half of every step of the work: the row stays as it is read until the step is over.
+-- The row stays as it is read next until the step is over.
 -- :generation_lock writes
-select g.id, g.user_id, g.chat_id, g.generation_type, g.source_model, g.original_prompt,
-       g.quality_preset, g.aspect_ratio, g.num_images, g.price, g.language, g.status,
-       g.status in ('pending', 'processing') as is_open, g.attempt, g.fal_request_id,
-       g.fal_status_url, g.fal_response_url, g.fal_cancel_url,
-       coalesce((extract(epoch from now() - g.submitting_at) * 1000)::bigint, -1) as submitting_ms,
-       (extract(epoch from now() - coalesce(g.last_status_check, g.submitted_at, g.created_at))
-           * 1000)::bigint as silent_ms,
-       (extract(epoch from now() - g.created_at) * 1000)::bigint as age_ms,
-       g.fal_response_data is not null as has_result, g.fal_response_data, g.failure,
-       g.generation_seconds, g.avatar_id, a.name as avatar_name, g.final_prompt, g.seed, g.is_preview,
-       m.num_inference_steps, m.guidance_scale, m.lora_scale, m.width, m.height, m.lora_uploads
-from image_generations g
-left join avatars a on a.id = g.avatar_id,
-     jsonb_to_record(g.prompt_metadata) as m(num_inference_steps int, guidance_scale float8,
-                                             lora_scale float8, width int, height int,
-                                             lora_uploads int)
-where g.id = $1
-for update of g
+select user_id from image_generations where id = $1 for update
 
 -- :generation_submitting writes
 with submitting as (

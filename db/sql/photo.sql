@@ -66,6 +66,16 @@ select photos_recount($1, $2) as kept
 -- :photos_progress_queue writes
 select photos_progress_queue($1, $2, $3)
 
+-- :photos_progress_queue_after writes
+insert into jobs (lane, kind, user_id, subject, payload, run_at)
+select 'send', 'photos_progress', $1, $2, jsonb_build_object('chat_id', $3::bigint),
+       now() + interval '400 milliseconds'
+where not exists (
+    select from jobs
+    where subject = $2 and kind = 'photos_progress' and state = 'queued'
+      and run_at > now() + interval '200 milliseconds'
+)
+
 -- :photos_count
 select count(p.id) filter (where p.validation_status = 'valid') as kept,
        count(p.id) filter (where p.validation_status = 'pending') as pending,

@@ -176,6 +176,12 @@ static struct chunk *chunk_for(struct arena *a, size_t bytes)
     return chunk;
 }
 
+/* What a piece takes of its chunk. */
+static size_t padded_size(size_t bytes)
+{
+    return (bytes + GAP_BYTES + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
 /* Pieces are cleared when they are handed out: what nobody asks for is never
  * touched, and what is touched is in the processor's cache already. */
 void *arena_alloc(struct arena *a, size_t count, size_t size)
@@ -185,7 +191,7 @@ void *arena_alloc(struct arena *a, size_t count, size_t size)
         bytes = SIZE_MAX;
     if (bytes > a->ceiling - a->used)
         give_up(a->used, bytes, a->ceiling);
-    size_t padded = (bytes + GAP_BYTES + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    size_t padded = padded_size(bytes);
 
     struct chunk *chunk = a->current;
     if (padded > chunk->capacity - chunk->taken)
@@ -196,6 +202,24 @@ void *arena_alloc(struct arena *a, size_t count, size_t size)
     a->used += bytes;
     ASAN_UNPOISON_MEMORY_REGION(piece, bytes);
     return memset(piece, 0, bytes);
+}
+
+bool arena_extend(struct arena *a, void *piece, size_t bytes, size_t more)
+{
+    struct chunk *chunk = a->current;
+    size_t begins_at = chunk->taken - padded_size(bytes);
+    bool is_last = chunk->taken >= padded_size(bytes) && chunk->bytes + begins_at == piece;
+    if (!is_last || more > a->ceiling - a->used)
+        return false;
+    size_t padded = padded_size(bytes + more);
+    if (padded > chunk->capacity - begins_at)
+        return false;
+
+    chunk->taken = begins_at + padded;
+    a->used += more;
+    ASAN_UNPOISON_MEMORY_REGION(piece, bytes + more);
+    memset((char *)piece + bytes, 0, more);
+    return true;
 }
 
 void arena_defer(struct arena *a, void (*close)(void *), void *thing)

@@ -27,6 +27,9 @@ void arena_free(struct arena *a);
 
 /* Zeroed memory for count things of size bytes; the product may not overflow. */
 void *arena_alloc(struct arena *a, size_t count, size_t size);
+/* Makes the piece that was handed out last `more` bytes longer, zeroed too, where it lies. False when
+ * another came after it or its chunk is full; then nothing has changed. */
+bool arena_extend(struct arena *a, void *piece, size_t bytes, size_t more);
 #define NEW(a, type)              ((type *)arena_alloc((a), 1, sizeof(type)))
 #define NEW_ARRAY(a, type, count) ((type *)arena_alloc((a), (size_t)(count), sizeof(type)))
 

@@ -18,8 +18,6 @@ static const struct setting settings[] = {
      "What Telegram sends in its secret header; two of them while one replaces the other."},
     {"TELEGRAM_ADMIN_IDS", NULL, FORM_IDS, AT(telegram_admin_ids), NULL, 0, ANY_LENGTH, NULL,
      "Telegram ids of the people who may use the admin commands."},
-    {"BOT_USERNAME", NULL, FORM_BOT_NAME, AT(bot_username), NULL, 0, ANY_LENGTH, NULL,
-     "The bot's name in links; asked from Telegram when it is not set."},
     {"TAKE_OVER", NULL, FORM_SWITCH, AT(take_over), "false", 0, ANY_LENGTH, NULL,
      "Whether long polling may remove a webhook that someone else has set."},
 

@@ -34,7 +34,6 @@ struct conf {
     str telegram_api_url;                     /* no address ends in a slash */
     struct conf_list telegram_webhook_secret; /* at most two, during a change of secrets */
     struct conf_ids telegram_admin_ids;
-    str bot_username;
     bool take_over;
 
     /* where we are reached */

@@ -339,15 +339,6 @@ static bool read_bot_token(struct arena *a, const struct setting *row, str value
     return true;
 }
 
-static bool read_bot_name(struct arena *a, const struct setting *row, str value, void *field)
-{
-    (void)row;
-    if (value.len < 5 || value.len > 32 || !str_consists_of(value, "_"))
-        return false;
-    set_str(a, field, value);
-    return true;
-}
-
 /* -- printing a field -- */
 
 typedef void print_form(struct buf *b, const void *field);
@@ -424,7 +415,6 @@ static const struct {
     [FORM_FILE] = {read_file, print_str, "a file that can be read"},
     [FORM_BOT_TOKEN] = {read_bot_token, print_str,
                         "digits, a colon and a secret, as BotFather gave it"},
-    [FORM_BOT_NAME] = {read_bot_name, print_str, "5 to 32 letters, digits or _, without @"},
     [FORM_HEADER_SECRETS] = {read_header_secrets, print_list,
                              "one or two values with a comma between them, each of 1 to 256 "
                              "letters, digits, _ and -"},

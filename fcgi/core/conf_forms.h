@@ -24,7 +24,6 @@ enum form {
     FORM_BUCKET,
     FORM_FILE,
     FORM_BOT_TOKEN,
-    FORM_BOT_NAME,
     FORM_HEADER_SECRETS,
     FORM_COUNT
 };

@@ -128,7 +128,7 @@ static void put_value(struct line *l, struct val value)
         put(l, value.boolean ? S("true") : S("false"));
         break;
     case VAL_INT:
-        put(l, (str){digits, (size_t)snprintf(digits, sizeof digits, "%" PRId64, value.integer)});
+        put(l, str_of_i64(digits, value.integer));
         break;
     case VAL_DOUBLE:
         put(l, (str){digits, (size_t)snprintf(digits, sizeof digits, "%g", value.number)});

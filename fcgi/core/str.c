@@ -180,6 +180,19 @@ bool str_to_i64(str s, int64_t *out)
     return true;
 }
 
+str str_of_i64(char digits[I64_DIGITS_MOST], int64_t n)
+{
+    size_t at = I64_DIGITS_MOST;
+    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (n < 0)
+        digits[--at] = '-';
+    return (str){digits + at, I64_DIGITS_MOST - at};
+}
+
 /* -- UTF-8 -- */
 
 /* The well-formed sequences of the Unicode standard, table 3-7: what may stand
@@ -537,7 +550,8 @@ struct buf buf_new(struct arena *a)
     return (struct buf){.arena = a};
 }
 
-/* Room for `more` bytes behind what is there. The old room is given back with the arena. */
+/* Room for `more` bytes behind what is there. Most buffers are filled without anything being made
+ * meanwhile and grow where they lie; of another the old room is given back with the arena. */
 static char *room(struct buf *b, size_t more)
 {
     if (more <= b->capacity - b->len)
@@ -546,12 +560,16 @@ static char *room(struct buf *b, size_t more)
     size_t capacity = b->capacity ? b->capacity * 2 : SMALLEST_BUFFER_BYTES;
     if (capacity - b->len < more)
         capacity = b->len + more;
+    if (b->capacity && arena_extend(b->arena, b->ptr, b->capacity, capacity - b->capacity)) {
+        b->capacity = capacity;
+        return b->ptr + b->len;
+    }
     char *grown = NEW_ARRAY(b->arena, char, capacity);
     if (b->len)
         memcpy(grown, b->ptr, b->len);
     b->ptr = grown;
     b->capacity = capacity;
-    return grown + b->len;
+    return b->ptr + b->len;
 }
 
 void buf_add(struct buf *b, str s)
@@ -570,16 +588,8 @@ void buf_add_char(struct buf *b, char c)
 
 void buf_add_i64(struct buf *b, int64_t n)
 {
-    char digits[20]; /* of 2^63, and the sign */
-    size_t at = sizeof digits;
-    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    do {
-        digits[--at] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left);
-    if (n < 0)
-        digits[--at] = '-';
-    buf_add(b, (str){digits + at, sizeof digits - at});
+    char digits[I64_DIGITS_MOST];
+    buf_add(b, str_of_i64(digits, n));
 }
 
 void buf_vaddf(struct buf *b, const char *format, va_list arguments)

@@ -35,6 +35,14 @@ str str_vprintf(struct arena *a, const char *format, va_list arguments) PRINTF_L
 
 bool str_eq(str a, str b);
 bool str_eq_nocase(str a, str b); /* ASCII only */
+/* As str_eq() with a C string, whose length nobody needs to know: for walks along a table of names. */
+static inline bool str_is(str s, const char *name)
+{
+    size_t at = 0;
+    while (at < s.len && name[at] != '\0' && name[at] == s.ptr[at])
+        at++;
+    return at == s.len && name[at] == '\0';
+}
 bool str_starts(str s, str prefix);
 bool str_ends(str s, str suffix);
 /* Constant time in the length of b; nothing equals an empty b. */
@@ -51,6 +59,9 @@ bool str_cut(str s, char at, str *head, str *tail);
 bool str_find(str s, str needle, size_t *position);
 
 bool str_to_i64(str s, int64_t *out); /* whole, decimal, in range, or false */
+/* The other way round, written into `digits`, which the answer points into. */
+enum { I64_DIGITS_MOST = 20 }; /* of 2^63, and the sign */
+str str_of_i64(char digits[I64_DIGITS_MOST], int64_t n);
 
 /* Not empty, and nothing but ASCII letters, digits and these others. */
 bool str_consists_of(str s, const char *others);
@@ -58,9 +69,18 @@ bool str_is_uuid(str s); /* 8-4-4-4-12 hex digits */
 bool str_is_utf8(str s);
 /* Length of the well-formed sequence that begins there; 0 when none does. */
 size_t str_utf8_sequence_at(str s, size_t at);
+/* ASCII and the two bytes of a Cyrillic letter are nearly all there is, and are told in place. */
 static inline size_t str_utf8_at(str s, size_t at)
 {
-    return at < s.len && (unsigned char)s.ptr[at] < 0x80 ? 1 : str_utf8_sequence_at(s, at);
+    if (at >= s.len)
+        return 0;
+    unsigned char first = (unsigned char)s.ptr[at];
+    if (first < 0x80)
+        return 1;
+    if (first >= 0xC2 && first <= 0xDF && s.len - at > 1 &&
+        ((unsigned char)s.ptr[at + 1] & 0xC0) == 0x80)
+        return 2;
+    return str_utf8_sequence_at(s, at);
 }
 size_t str_points(str s); /* Unicode code points */
 size_t str_utf16_units(str s);

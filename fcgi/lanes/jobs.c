@@ -219,6 +219,14 @@ static void judge_job(struct work *w, const struct job_route *route, err *e)
         put_back_surely(w, e, true, wait_after(w->job, e));
 }
 
+/* A message that is not in a slot would be seen twice. */
+static str name_of_told(struct work *w, size_t number)
+{
+    if (!str_empty(w->after[number].slot))
+        return S("");
+    return str_printf(w->arena, "%" PRId64 ":%d:%zu", w->job->id, w->job->attempt, number);
+}
+
 static err *tell_rest(struct work *w, size_t *told)
 {
     struct cache *cache = w->bot->cache;
@@ -226,7 +234,8 @@ static err *tell_rest(struct work *w, size_t *told)
         TRY(session_forget_user(cache, w->arena, w->forget_user_chat_id));
     w->forget_user_chat_id = 0;
     for (; *told < w->after_count; (*told)++)
-        TRY(outbox_add(cache, w->arena, w->after_chat_id, &w->after[*told]));
+        TRY(outbox_add(cache, w->arena, w->after_chat_id, name_of_told(w, *told),
+                       &w->after[*told]));
     return NULL;
 }
 

@@ -30,7 +30,7 @@ struct bucket {
     bool is_leaving; /* another worker shall have it once its calls under way are done */
     bool has_groups;
     int64_t look_again_at_ms; /* steady clock */
-    bool wants_look; /* at what is pending, before anything new is read */
+    bool wants_look;          /* at what is pending, before anything new is read */
     struct {
         bool is_caught_up;
         char after[48]; /* id of the last entry read again */

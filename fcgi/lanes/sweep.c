@@ -1,8 +1,8 @@
 /*
  * The lane that looks after what nobody else looks after: steps whose worker
  * died, orders of which nothing is heard, keys that callbacks are checked
- * against, whether the coins add up, rows that have had their time. One worker
- * at a time does it.
+ * against, what Telegram calls the bot, whether the coins add up, rows that have
+ * had their time. One worker at a time does it.
  */
 #include "core/clock.h"
 #include "core/json.h"
@@ -118,6 +118,23 @@ static err *check_ledger(struct worker *w, struct arena *a)
     return count ? db_query_commit(db, &Q_counter_add, NULL, V("ledger_wrong"), V(count)) : NULL;
 }
 
+/* -- the bot's own name -- */
+
+static err *keep_name(struct worker *w, struct arena *a)
+{
+    struct json_object *me;
+    err *e = telegram_call(a, &w->bot->telegram, S("getMe"), S("{}"), NULL, &me);
+    worker_met(w, "telegram", e);
+    TRY(e);
+    str username = json_str(me, "username");
+    struct rows rows;
+    struct db *db = db_new(w->bot->pool, a);
+    TRY(db_query_commit(db, &Q_bot_keep, &rows, V(w->bot->id), V(username)));
+    if (rows.count)
+        log_info("bot.named", KV("username", username));
+    return NULL;
+}
+
 /* -- old rows -- */
 
 static err *prune(struct worker *w, struct arena *a)
@@ -208,6 +225,7 @@ static struct duty {
     {"generations", wake_generations, 15 * SECOND_MS},
     {"trainings",   wake_trainings,   15 * SECOND_MS},
     {"promos",      give_promos_back, MINUTE_MS     },
+    {"name",        keep_name,        HOUR_MS       },
     {"buckets",     make_buckets,     0             },
     {"commands",    publish_commands, 0             },
     {"ledger",      check_ledger,     5 * MINUTE_MS },

@@ -141,6 +141,14 @@ test("a dialog that was lost with Redis ends in the menu, not in an error", asyn
     await person.checkTaps();
 });
 
+test("what Telegram calls the bot is asked at each start", async () => {
+    const isNamed = () => ground.row("select from bots where username = 'aisha_sandbox_bot'");
+    await until(isNamed, "the name");
+    await ground.sql("update bots set username = 'an_earlier_name'");
+    await restart();
+    await until(isNamed, "the new name");
+});
+
 test("in the end the ledger is in order and no call was refused", async () => {
     await checkLedger(ground);
     assert.deepEqual(await ground.callReport(), []);

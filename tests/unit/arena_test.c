@@ -41,6 +41,42 @@ static void used_counts_what_was_asked_for(void **state)
     arena_free(a);
 }
 
+static void the_last_piece_grows_where_it_lies(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(1 << 20);
+    char *piece = arena_alloc(a, 100, 1);
+    memset(piece, 'x', 100);
+    assert_true(arena_extend(a, piece, 100, 900));
+    assert_int_equal(arena_used(a), 1000);
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(piece[i], i < 100 ? 'x' : 0);
+    memset(piece, 'x', 1000);
+
+    char *other = arena_alloc(a, 10, 1);
+    assert_true(other >= piece + 1000);
+    assert_false(arena_extend(a, piece, 1000, 1));
+    assert_false(arena_extend(a, other, 10, 1 << 20)); /* above the ceiling */
+    assert_false(arena_extend(a, other, 10, 20000));   /* more than the chunk has */
+    assert_int_equal(arena_used(a), 1010);
+    assert_true(arena_extend(a, other, 10, 1));
+    arena_free(a);
+}
+
+/* What an earlier turn left behind is not seen in what is added either. */
+static void what_is_added_is_zeroed(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(1 << 20);
+    memset(arena_alloc(a, 4000, 1), 0xA5, 4000);
+    arena_reset(a);
+    char *piece = arena_alloc(a, 1, 1);
+    assert_true(arena_extend(a, piece, 1, 3999));
+    for (size_t i = 0; i < 4000; i++)
+        assert_int_equal(piece[i], 0);
+    arena_free(a);
+}
+
 /* A large piece in between must not disturb the small ones around it. */
 static void large_and_small_pieces_do_not_overlap(void **state)
 {
@@ -208,6 +244,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_aligned_and_zeroed),
         cmocka_unit_test(used_counts_what_was_asked_for),
+        cmocka_unit_test(the_last_piece_grows_where_it_lies),
+        cmocka_unit_test(what_is_added_is_zeroed),
         cmocka_unit_test(large_and_small_pieces_do_not_overlap),
         cmocka_unit_test(things_are_closed_in_reverse_and_once),
         cmocka_unit_test(a_closer_may_defer),

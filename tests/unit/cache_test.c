@@ -113,6 +113,24 @@ TEST(values_come_back_unchanged, CACHE_TIMEOUT_MS)
     CHECK(reply_count(reply) == 2 && reply_item(reply, 1) && !reply_item(reply, 2));
 }
 
+TEST(arrays_hold_what_they_held, CACHE_TIMEOUT_MS)
+{
+    redisReply *reply;
+    CHECK_OK(cache_call(cache, arena, &reply, S("EVAL"),
+                        S("return {7, {'a', {'b', false}, {}}, redis.status_reply('FINE'), "
+                          "string.rep('x', 100000)}"),
+                        S("0")));
+    CHECK(reply_count(reply) == 4 && reply_i64(reply_item(reply, 0)) == 7);
+    const redisReply *inner = reply_item(reply, 1), *inmost = reply_item(inner, 1);
+    CHECK(reply_count(inner) == 3 && str_eq(reply_str(reply_item(inner, 0)), S("a")));
+    CHECK(reply_count(inmost) == 2 && str_eq(reply_str(reply_item(inmost, 0)), S("b")));
+    CHECK(reply_item(inmost, 1)->type == REDIS_REPLY_NIL);
+    CHECK(reply_item(inner, 2)->type == REDIS_REPLY_ARRAY && !reply_count(reply_item(inner, 2)));
+    CHECK(str_eq(reply_str(reply_item(reply, 2)), S("FINE")));
+    CHECK(reply_str(reply_item(reply, 3)).len == 100000);
+    CHECK(reply_str(reply_item(reply, 3)).ptr[100000] == '\0');
+}
+
 static int finished;
 
 static void echo_own_number(void *number)
@@ -378,6 +396,7 @@ int main(void)
     relay_to_redis(&relay, server_url);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_back_unchanged),
+        cmocka_unit_test(arrays_hold_what_they_held),
         cmocka_unit_test(each_of_many_tasks_gets_its_own_reply),
         cmocka_unit_test(a_script_is_loaded_when_the_server_has_lost_it),
         cmocka_unit_test(a_refusal_keeps_the_servers_words),

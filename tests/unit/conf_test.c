@@ -120,7 +120,6 @@ static void values_that_fit_are_taken(void **state)
         {"DAILY_SPEND_LIMIT",       "1000000"                       },
         {"FAL_FLUX_COST_USD",       "0.0350"                        },
         {"CA_FILE",                 "/etc/passwd"                   },
-        {"BOT_USERNAME",            "aisha_bot"                     },
         {"LOG_LEVEL",               "debug"                         },
         {"FAL_FILE_HOSTS",          "fal.media,cdn.example"         },
     };
@@ -215,8 +214,6 @@ static void values_that_do_not_fit_are_named(void **state)
         {"MINIO_BUCKET_IMAGES",        "ab"                             },
         {"MINIO_BUCKET_IMAGES",        "a_b_c"                          },
         {"CA_FILE",                    "/nonexistent/file"              },
-        {"BOT_USERNAME",               "@aisha_bot"                     },
-        {"BOT_USERNAME",               "abc"                            },
         {"LOG_LEVEL",                  "loud"                           },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

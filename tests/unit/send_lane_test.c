@@ -148,7 +148,7 @@ static str message(int64_t chat_id, const char *words)
 static void queue_words(int64_t chat_id, const char *words)
 {
     EXPECT(is_well(
-        outbox_add(bot.cache, arena, chat_id,
+        outbox_add(bot.cache, arena, chat_id, S(""),
                    &(struct outgoing){.way = CALL_QUEUED, .call = message(chat_id, words)})));
 }
 
@@ -348,7 +348,7 @@ TEST(few_new_messages_are_under_way_at_once)
     for (int i = 1; i <= CHATS; i++)
         queue_words(CHAT + i * SESSION_BUCKETS, "hello");
     AWAIT(far_side.under_way == MOST);
-    EXPECT(is_well(outbox_add(bot.cache, arena, CHAT,
+    EXPECT(is_well(outbox_add(bot.cache, arena, CHAT, S(""),
                               &(struct outgoing){
                                   .way = CALL_QUEUED,
                                   .call = S("{\"method\":\"deleteMessage\",\"chat_id\":4242,"

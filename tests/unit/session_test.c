@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #undef fail
 
+#include "core/clock.h"
 #include "core/loop.h"
 
 enum { CHAT = 4242, STACK_KIB = 256 };
@@ -15,7 +16,7 @@ static struct cache *cache;
 static struct arena *arena;
 static enum ended ended[2];
 static str cached_user;
-static int64_t lives_ms;
+static int64_t lives_ms, queued, counted;
 static err *met;
 
 static err *begin(int64_t update_id, struct session *session)
@@ -65,6 +66,26 @@ static err *forget_a_stranger(void)
     return NULL;
 }
 
+/* The answer to the first try was lost; the second message is another one. */
+static err *tell_again(void)
+{
+    const struct outgoing call = {.way = CALL_QUEUED, .call = S("{\"method\":\"sendMessage\"}")};
+    str stream = outbox_key(arena, session_bucket(CHAT));
+    redisReply *reply;
+    TRY(cache_call(cache, arena, NULL, S("DEL"), stream));
+    str first = random_hex(arena, 8), second = random_hex(arena, 8);
+    TRY(outbox_add(cache, arena, CHAT, first, &call));
+    TRY(outbox_add(cache, arena, CHAT, first, &call));
+    TRY(outbox_add(cache, arena, CHAT, second, &call));
+    TRY(outbox_add(cache, arena, CHAT, S(""), &call));
+    TRY(outbox_add(cache, arena, CHAT, S(""), &call));
+    TRY(cache_call(cache, arena, &reply, S("XLEN"), stream));
+    queued = reply_i64(reply);
+    TRY(cache_call(cache, arena, &reply, S("HGET"), session_key(arena, "session", CHAT), S("q")));
+    counted = reply_i64(reply);
+    return cache_call(cache, arena, NULL, S("DEL"), stream, session_key(arena, "session", CHAT));
+}
+
 static void run_steps(void *steps)
 {
     met = cache_call(cache, arena, NULL, S("DEL"), session_key(arena, "session", CHAT),
@@ -110,6 +131,15 @@ static void who_is_not_there_is_not_made_by_being_forgotten(void **state)
     leave();
 }
 
+static void a_call_that_is_told_again_is_queued_once(void **state)
+{
+    (void)state;
+    in_loop(tell_again);
+    assert_int_equal(queued, 4);
+    assert_int_equal(counted, 4);
+    leave();
+}
+
 int main(void)
 {
     loop_init();
@@ -121,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_turn_does_not_bring_back_a_user_that_was_forgotten),
         cmocka_unit_test(who_is_not_there_is_not_made_by_being_forgotten),
+        cmocka_unit_test(a_call_that_is_told_again_is_queued_once),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);
 }

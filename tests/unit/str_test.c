@@ -33,6 +33,31 @@ static void strings_compare(void **state)
     }
 }
 
+static void names_compare(void **state)
+{
+    (void)state;
+    static const struct {
+        str s;
+        const char *name;
+        bool want;
+    } rows[] = {
+        {{0},         "",    true },
+        {S(""),       "",    true },
+        {{0},         "a",   false},
+        {S("a"),      "",    false},
+        {S("abc"),    "abc", true },
+        {S("ab"),     "abc", false},
+        {S("abc"),    "ab",  false},
+        {S("abd"),    "abc", false},
+        {S("abc\0"),  "abc", false},
+        {S("\0"),     "",    false},
+        {{"abcd", 3}, "abc", true },
+        {S("Ä"),     "Ä",  true },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(str_is(rows[i].s, rows[i].name), rows[i].want);
+}
+
 static void secrets_compare(void **state)
 {
     (void)state;
@@ -399,6 +424,7 @@ int main(void)
 #define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, make_arena, free_arena)
     const struct CMUnitTest tests[] = {
         WITH_ARENA(strings_compare),
+        WITH_ARENA(names_compare),
         WITH_ARENA(secrets_compare),
         WITH_ARENA(white_space_is_trimmed),
         WITH_ARENA(parts_are_clipped_and_cut),
