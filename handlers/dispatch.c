@@ -6,6 +6,7 @@
 #include "db/generation.h"
 #include "db/queries.h"
 #include "handlers/admin.h"
+#include "handlers/payment.h"
 #include "handlers/person.h"
 #include "handlers/routes.h"
 #include "handlers/start.h"
@@ -298,7 +299,11 @@ static err *run_update(struct turn *t)
     }
     if (t->update->kind == UPDATE_MEMBER)
         return run_member(t);
+    if (t->update->kind == UPDATE_REFUND)
+        return on_payment_refunded(t);
     TRY(person_load(t));
+    if (t->update->kind == UPDATE_PAYMENT)
+        return on_payment(t); /* whoever has paid gets what was paid for */
     if (t->user->is_blocked) {
         if (!str_empty(field_get(t, "g.refused")))
             return NULL;
@@ -411,7 +416,7 @@ static err *park(struct turn *t, str raw_body, int attempts, str *answer)
     t->is_tap_answered = false;
     t->next_slot = S("");
     t->keyboard = keyboard_new(t->arena, t->language);
-    TRY(say(t, T_parked));
+    TRY(say(t, t->update->kind == UPDATE_PAYMENT ? T_parked_payment : T_parked));
     say_tap_done(t);
     t->next_state = t->state;
     t->enters = false;
@@ -477,14 +482,21 @@ static str uncounted_state(const struct update *update)
     return is_photo(update) ? str_from(state_rows[ST_avatar_photos].name) : S("");
 }
 
+/* Money is exempt. */
+static int64_t flood_limit(const struct bot *bot, const struct update *update)
+{
+    bool is_money = update->kind == UPDATE_PAYMENT || update->kind == UPDATE_REFUND;
+    return is_money ? 0 : bot->conf->flood_limit_per_minute;
+}
+
 /* True when the reply stands; false when another turn came between and this one runs again. */
 static bool run_once(const struct bot *bot, struct arena *a, const struct update *update,
                      str raw_body, struct reply *reply)
 {
     *reply = (struct reply){.status = 200};
     struct beginning beginning;
-    err *e = session_begin(bot->cache, a, update->chat_id, update->id,
-                           bot->conf->flood_limit_per_minute, uncounted_state(update), &beginning);
+    err *e = session_begin(bot->cache, a, update->chat_id, update->id, flood_limit(bot, update),
+                           uncounted_state(update), &beginning);
     if (e) {
         log_err("turn.postponed", e, KVS());
         answer_later(reply);
@@ -524,6 +536,10 @@ void dispatch(const struct bot *bot, struct arena *a, const struct update *updat
     if (update->kind == UPDATE_OTHER || !update->chat_id || update->is_bot)
         return;
     task_set_log_fields(log_fields(a, KVS(KV("turn", update->id), KV("chat", update->chat_id))));
+    if (update->kind == UPDATE_PRE_CHECKOUT) {
+        reply->body = payment_answer_checkout(bot, a, update);
+        return;
+    }
     for (int run = 0; run < RUNS_MAX; run++)
         if (run_once(bot, a, update, raw_body, reply))
             return;

@@ -1,6 +1,7 @@
 #include "handlers/funds.h"
 
 #include "db/ledger.h"
+#include "handlers/topup.h"
 
 bool funds_lack(const struct turn *t, int64_t price)
 {
@@ -14,22 +15,16 @@ static err *show(struct turn *t, enum text text, int64_t price)
                 KV("missing", price - balance));
 }
 
-static void promo_row(struct turn *t)
-{
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_promo, S("promo:open"));
-}
-
 err *funds_tell(struct turn *t, int64_t price)
 {
-    promo_row(t);
+    topup_row(&t->keyboard);
     keyboard_menu_row(&t->keyboard);
     return show(t, T_no_coins, price);
 }
 
 static err *show_kept(struct turn *t, int64_t price)
 {
-    promo_row(t);
+    topup_row(&t->keyboard);
     dialog_back_row(t);
     return show(t, t->state == ST_idle ? T_no_coins : T_no_coins_kept, price);
 }

@@ -1,6 +1,7 @@
 #include "handlers/profile.h"
 
 #include "db/statistics.h"
+#include "handlers/topup.h"
 
 void profile_row(struct keyboard *k)
 {
@@ -30,6 +31,7 @@ static str balance_mark(int64_t coins)
 static void profile_buttons(struct turn *t)
 {
     struct keyboard *k = &t->keyboard;
+    topup_row(k);
     keyboard_row(k);
     keyboard_button(k, T_button_statement, S("balance:open"));
     keyboard_row(k);

@@ -12,12 +12,14 @@
 #include "handlers/judge.h"
 #include "handlers/limits.h"
 #include "handlers/lora.h"
+#include "handlers/payment.h"
 #include "handlers/photos.h"
 #include "handlers/profile.h"
 #include "handlers/promo.h"
 #include "handlers/settings.h"
 #include "handlers/start.h"
 #include "handlers/statement.h"
+#include "handlers/topup.h"
 #include "handlers/trained.h"
 #include "handlers/training.h"
 
@@ -50,6 +52,8 @@ const struct route commands[] = {
     {"/balance",  on_balance,      NEED_NOTHING, ST_idle},
     {"/promo",    on_promo,        NEED_NOTHING, ST_stay},
     {"/language", on_language,     NEED_NOTHING, ST_idle},
+    {"/terms",    on_terms,        NEED_NOTHING, ST_stay},
+    {"/paysupport", on_paysupport, NEED_NOTHING, ST_stay},
     {"/help",     on_help,         NEED_NOTHING, ST_idle},
     {"/cancel",   on_cancel,       NEED_NOTHING, ST_idle},
     {"/admin",    on_admin,        NEED_ADMIN,   ST_idle},
@@ -64,6 +68,8 @@ const struct menu_command menu_commands[] = {
     {"profile",  T_command_profile},
     {"balance",  T_command_balance},
     {"language", T_command_language},
+    {"terms",      T_command_terms},
+    {"paysupport", T_command_paysupport},
     {"help",     T_command_help},
     {"cancel",   T_command_cancel},
     {NULL, TEXT_COUNT},
@@ -71,6 +77,8 @@ const struct menu_command menu_commands[] = {
 
 const struct route taps[] = {
     {"menu:open",         on_menu,               NEED_NOTHING,    ST_idle},
+    {"topup:open",        on_topup_open,         NEED_NOTHING,    ST_stay},
+    {"topup:buy",         on_topup_buy,          NEED_NOTHING,    ST_stay},
     {"dialog:resume",     on_dialog_resume,      NEED_NOTHING,    ST_stay},
     {"help:open",         on_help,               NEED_NOTHING,    ST_idle},
     {"profile:open",      on_profile_open,       NEED_NOTHING,    ST_idle},
@@ -182,6 +190,9 @@ const struct job_route job_routes[] = {
     {"photos_progress",    "send",  job_photos_progress,    NULL},
     {"photo_send",         "send",  job_photo_send,         NULL},
     {"spend_note",         "send",  job_spend_note,         NULL},
+    {"payment_alert",       "send", job_payment_alert,       NULL},
+    {"payment_refund",      "send", job_payment_refund,      give_up_payment_refund},
+    {"payment_refund_tell", "send", job_payment_refund_tell, NULL},
     {"object_delete",      "media", job_object_delete,      NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -2,6 +2,7 @@
 
 #include "db/ledger.h"
 #include "handlers/profile.h"
+#include "handlers/topup.h"
 
 enum { STATEMENT_LINES = 10 };
 
@@ -21,6 +22,12 @@ static enum text line_text(const struct ledger_line *line)
         return T_line_welcome;
     if (str_eq(line->reason, S("promo")))
         return T_line_promo;
+    if (str_eq(line->reason, S("stars")))
+        return T_line_stars;
+    if (str_eq(line->reason, S("stars_refund")))
+        return T_line_stars_refund;
+    if (str_eq(line->reason, S("stars_refund_back")))
+        return T_line_stars_back;
     return str_eq(line->kind, S("credit")) ? T_line_credit : T_line_debit;
 }
 
@@ -50,8 +57,7 @@ err *on_balance(struct turn *t)
     int64_t balance, held;
     TRY(ledger_balance(t->db, t->user->id, &balance, &held));
     TRY(ledger_statement(t->db, t->arena, t->user->id, STATEMENT_LINES, 0, &lines, &count));
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_promo, S("promo:open"));
+    topup_row(&t->keyboard);
     profile_row(&t->keyboard);
     str shown = count ? statement(t, lines, count)
                       : text_plain(t->arena, t->language, T_balance_empty, KVS());

@@ -34,6 +34,9 @@
  *     tap … on 104            a button that message 104 once had, or one made up
  *     in -100 …               a step in a group
  *     member kicked           the user stops the bot; `member member` starts it again
+ *     checkout                the question before the newest invoice is paid; JSON behind it changes it
+ *     pays                    the newest invoice is paid: {"telegram_payment_charge_id":"c1"} is the charge
+ *     refunded                Telegram tells of the refund of a charge
  *     again                   the last update is delivered once more
  *     at once: STEP && STEP   two updates at the same moment; one STEP is taken twice
  *     killed: STEP            the process dies before it has done anything
@@ -240,6 +243,42 @@ static str member_update(str status)
                                   STR_ARG(chat_json()), STR_ARG(from_json()), STR_ARG(status)));
 }
 
+/* Members of an object as the step says, or as they stand. */
+static str with_members(str object, str said)
+{
+    struct json_object *whole = NULL, *own = NULL;
+    check(json_parse(step_arena, object, &whole));
+    if (str_empty(said))
+        return object;
+    if (json_parse(step_arena, said, &own)) {
+        mistake("not JSON", said);
+        return object;
+    }
+    json_object_object_foreach(own, name, value)
+        json_object_object_add(whole, name, json_object_get(value));
+    return json_text(step_arena, whole);
+}
+
+static str checkout_update(str said)
+{
+    str id = str_printf(step_arena, "query-%" PRId64, talk.next_update_id);
+    str query = json_make(step_arena, KV("id", id), KV("from", JSON(from_json())),
+                          KV("currency", "XTR"), KV("total_amount", chats.stars),
+                          KV("invoice_payload", chats.invoice));
+    return update_json("pre_checkout_query", with_members(query, said));
+}
+
+static str payment_update(const char *kind, str said)
+{
+    str about = json_make(step_arena, KV("currency", "XTR"), KV("total_amount", chats.stars),
+                          KV("invoice_payload", chats.invoice),
+                          KV("telegram_payment_charge_id",
+                             str_printf(step_arena, "charge-%" PRId64, talk.next_update_id)));
+    str member = str_printf(step_arena, ",\"%s\":" STR_FMT, kind,
+                            STR_ARG(with_members(about, said)));
+    return message_update("text", S(""), cstr(step_arena, member));
+}
+
 static const struct media_step {
     const char *word, *file; /* the file as JSON */
     bool is_list;            /* a photo comes in several sizes */
@@ -299,6 +338,12 @@ static str update_of(str step)
         return tap_step(rest);
     if (str_eq(word, S("member")))
         return member_update(rest);
+    if (str_eq(word, S("checkout")))
+        return checkout_update(rest);
+    if (str_eq(word, S("pays")))
+        return payment_update("successful_payment", rest);
+    if (str_eq(word, S("refunded")))
+        return payment_update("refunded_payment", rest);
     for (size_t i = 0; i < ARRAY_LEN(media_steps); i++)
         if (str_eq(word, str_from(media_steps[i].word)))
             return media_update(&media_steps[i], rest);
@@ -316,7 +361,8 @@ struct delivery {
 
 static void note_query(struct json_object *body)
 {
-    str query_id = json_str(json_at(body, "callback_query"), "id");
+    struct json_object *query = json_at(body, "callback_query");
+    str query_id = json_str(query ? query : json_at(body, "pre_checkout_query"), "id");
     chats.query_id = str_dup(talk.arena, query_id);
 }
 

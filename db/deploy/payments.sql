@@ -27,7 +27,7 @@ create index payment_orders_user on payment_orders (user_id);
 create index payment_orders_unpaid on payment_orders (created_at) where paid_at is null;
 
 create table payments (
-    id           uuid primary key default gen_random_uuid(),
+    id           uuid primary key,
     charge_id    text not null unique,
     user_id      bigint references users on delete set null,
     order_id     uuid,
@@ -61,8 +61,8 @@ create index payments_open on payments (state) where state in ('unmatched', 'ref
 
 -- Whoever paid gets coins: those of the order, else those of the package that has
 -- this price (p_package_coins, 0 for none). What fits neither is kept as unmatched.
-create function payment_take(p_user_id bigint, p_charge_id text, p_payload text, p_currency text,
-                             p_stars bigint, p_package_coins bigint,
+create function payment_take(p_payment_id uuid, p_user_id bigint, p_charge_id text, p_payload text,
+                             p_currency text, p_stars bigint, p_package_coins bigint,
                              out payment_id uuid, out state paymentstate, out coins bigint,
                              out is_new boolean)
 language plpgsql
@@ -74,8 +74,8 @@ declare
                         then p_payload::uuid end;
     bought uuid;
 begin
-    insert into payments (charge_id, user_id, currency, stars, payload, state)
-    values (p_charge_id, p_user_id, p_currency, p_stars, p_payload, 'unmatched')
+    insert into payments (id, charge_id, user_id, currency, stars, payload, state)
+    values (p_payment_id, p_charge_id, p_user_id, p_currency, p_stars, p_payload, 'unmatched')
     on conflict (charge_id) do nothing
     returning id into payment_id;
     is_new := payment_id is not null;
@@ -271,16 +271,19 @@ end $$;
 -- ---------------------------------------------------------------- the daily comparison
 
 create table star_transactions (
+    check_id    uuid not null,
     id          text not null,
     is_refund   boolean not null,
     stars       bigint not null,
     telegram_id bigint,
     made_at     timestamptz not null,
-    primary key (id, is_refund)
+    read_at     timestamptz not null default now(),
+    primary key (check_id, id, is_refund)
 );
 
 comment on table star_transactions is
     'Telegram''s list of transactions while it is compared with ours; empty before and after.';
+comment on column star_transactions.check_id is 'The comparison that has read it: two at a time stay apart.';
 
 create table star_checks (
     id           bigint generated always as identity primary key,
@@ -313,7 +316,7 @@ create unique index payment_differences_open on payment_differences (charge_id, 
 
 -- What does not agree now. What is younger than ten minutes there may still be on
 -- its way to us.
-create function payments_differing(p_started_at timestamptz)
+create function payments_differing(p_check_id uuid, p_started_at timestamptz)
 returns table (charge_id text, kind text, stars_here bigint, stars_there bigint, telegram_id bigint)
 language sql stable
 set search_path = public, pg_temp
@@ -324,7 +327,8 @@ as $$
                 else 'amount' end,
            p.stars, t.stars, case when p.id is null then t.telegram_id end
     from (select * from payments where currency = 'XTR') p
-    full join (select * from star_transactions where not is_refund) t on t.id = p.charge_id
+    full join (select * from star_transactions
+               where check_id = p_check_id and not is_refund) t on t.id = p.charge_id
     where p.id is null and t.made_at < p_started_at - interval '10 minutes'
        or t.id is null and p.created_at < p_started_at
        or p.stars <> t.stars
@@ -333,14 +337,15 @@ as $$
            case when t.id is null then 'refund_not_there' else 'refund_not_here' end,
            p.stars, t.stars, case when p.id is null then t.telegram_id end
     from (select * from payments where state = 'refunded') p
-    full join (select * from star_transactions where is_refund) t on t.id = p.charge_id
+    full join (select * from star_transactions
+               where check_id = p_check_id and is_refund) t on t.id = p.charge_id
     where t.id is null and p.refunded_at < p_started_at
        or p.id is null and t.made_at < p_started_at - interval '10 minutes'
 $$;
 
--- Writes down what differs, ends what no longer does, and empties the list. The
--- number of differences.
-create function payments_compare(p_started_at timestamptz) returns bigint
+-- Writes down what differs, ends what no longer does, and drops the list, with
+-- those of comparisons that came to no end. The number of differences.
+create function payments_compare(p_check_id uuid, p_started_at timestamptz) returns bigint
 language plpgsql
 security definer
 set search_path = public, pg_temp
@@ -350,17 +355,18 @@ declare
 begin
     update payment_differences d set resolved_at = now()
     where d.resolved_at is null
-      and not exists (select from payments_differing(p_started_at) f
+      and not exists (select from payments_differing(p_check_id, p_started_at) f
                       where f.charge_id = d.charge_id and f.kind = d.kind);
     insert into payment_differences (charge_id, kind, stars_here, stars_there, telegram_id)
     select f.charge_id, f.kind, f.stars_here, f.stars_there, f.telegram_id
-    from payments_differing(p_started_at) f
+    from payments_differing(p_check_id, p_started_at) f
     on conflict (charge_id, kind) where resolved_at is null do nothing;
     select count(*) into open from payment_differences where resolved_at is null;
 
     insert into star_checks (started_at, transactions, differences)
-    select p_started_at, count(*), open from star_transactions;
-    delete from star_transactions;
+    select p_started_at, count(*), open from star_transactions where check_id = p_check_id;
+    delete from star_transactions
+    where check_id = p_check_id or read_at < now() - interval '1 day';
     return open;
 end $$;
 

@@ -111,6 +111,27 @@ static err *lacks(struct arena *a, const char *kind, const char *what)
     return fail(a, ERR_INPUT, "telegram: %s without %s", kind, what);
 }
 
+static void read_invoice(struct json_object *about, struct update *out)
+{
+    out->currency = json_str(about, "currency");
+    out->invoice_payload = json_str(about, "invoice_payload");
+    out->charge_id = json_str(about, "telegram_payment_charge_id");
+    json_i64(about, "total_amount", &out->total_amount);
+}
+
+/* What Telegram itself says in a private chat about money: the person is whose chat it is. */
+static err *read_payment(struct arena *a, struct json_object *message, struct update *out)
+{
+    struct json_object *refund = json_at(message, "refunded_payment");
+    read_invoice(refund ? refund : json_at(message, "successful_payment"), out);
+    if (str_empty(out->charge_id) || !out->is_private)
+        return lacks(a, "payment", "charge or private chat");
+    out->user_id = out->chat_id;
+    out->is_bot = false;
+    out->kind = refund ? UPDATE_REFUND : UPDATE_PAYMENT;
+    return NULL;
+}
+
 /* A message that is about the chat itself (a pinned message, a new title) is nothing to answer. */
 static err *read_message(struct arena *a, struct json_object *message, struct update *out)
 {
@@ -119,6 +140,8 @@ static err *read_message(struct arena *a, struct json_object *message, struct up
     if (!json_i64(message, "message_id", &out->message_id))
         return lacks(a, "message", "message_id");
     read_sender(json_at(message, "from"), out);
+    if (json_has(message, "successful_payment") || json_has(message, "refunded_payment"))
+        return read_payment(a, message, out);
     out->text = json_has(message, "text") ? json_str(message, "text")
                                           : json_str(message, "caption");
     out->media_group_id = json_str(message, "media_group_id");
@@ -164,6 +187,7 @@ static err *read_pre_checkout(struct arena *a, struct json_object *query, struct
     out->query_id = json_str(query, "id");
     if (!out->user_id || str_empty(out->query_id))
         return lacks(a, "pre_checkout_query", "id or sender");
+    read_invoice(query, out);
     out->chat_id = out->user_id;
     out->is_private = true;
     out->kind = UPDATE_PRE_CHECKOUT;
@@ -212,7 +236,8 @@ static void keep_texts(struct arena *a, struct update *update)
         &update->language_code,  &update->text,           &update->tap,
         &update->query_id,       &update->member_status,  &update->file_id,
         &update->file_name,      &update->file_unique_id, &update->mime_type,
-        &update->media_group_id,
+        &update->media_group_id, &update->currency,       &update->invoice_payload,
+        &update->charge_id,
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = without_nul(a, *texts[i]);
@@ -478,6 +503,12 @@ bool telegram_is_file_gone(const err *e)
     static const char *const phrases[] = {"wrong file_id", "wrong file identifier",
                                           "file is temporarily unavailable", "FILE_REFERENCE_",
                                           NULL};
+    return says(e, phrases);
+}
+
+bool telegram_is_refunded(const err *e)
+{
+    static const char *const phrases[] = {"CHARGE_ALREADY_REFUNDED", NULL};
     return says(e, phrases);
 }
 

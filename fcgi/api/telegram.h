@@ -18,7 +18,9 @@ enum update_kind {
     UPDATE_MESSAGE,
     UPDATE_TAP, /* callback_query */
     UPDATE_PRE_CHECKOUT,
-    UPDATE_MEMBER, /* my_chat_member: the user blocked or unblocked the bot */
+    UPDATE_PAYMENT, /* successful_payment: a message, but nothing that anybody wrote */
+    UPDATE_REFUND,  /* refunded_payment, from whomever */
+    UPDATE_MEMBER,  /* my_chat_member: the user blocked or unblocked the bot */
 };
 
 enum media_kind {
@@ -56,6 +58,10 @@ struct update {
     int64_t file_size_bytes, duration_seconds;
     int width, height;
     str media_group_id;
+
+    /* Of a payment, its refund, and the question before it; the question has no charge yet. */
+    str currency, invoice_payload, charge_id;
+    int64_t total_amount;
 };
 
 /* ERR_INPUT when there is no update_id or a known kind lacks what it must have.
@@ -104,6 +110,7 @@ bool telegram_is_target_gone(const err *e);  /* nothing to edit, or it cannot be
 bool telegram_is_chat_gone(const err *e);    /* blocked, deactivated, unknown: stop sending to it */
 bool telegram_is_query_old(const err *e);    /* a tap answered too late */
 bool telegram_is_file_gone(const err *e);    /* a file_id that no longer works: upload again */
+bool telegram_is_refunded(const err *e);     /* of a payment: this was done before */
 
 /* The calls a chat sees, from one written for another message: editMessageText
  * becomes sendMessage, editMessageMedia sendPhoto or sendDocument. False when

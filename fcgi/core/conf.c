@@ -113,6 +113,8 @@ static const struct setting settings[] = {
      "Price of an image without one."},
     {"TRANSCRIPTION_COST_PER_MINUTE", NULL, FORM_COINS, AT(transcription_cost_per_minute_coins), "10", 0, ANY_PRICE, NULL,
      "Price of each minute of speech begun."},
+    {"TOPUP_PACKAGES", NULL, FORM_PACKAGES, AT(topup_packages), "250:180,500:340,1000:650", 0, 1, 100000, NULL,
+     "What can be bought: coins and their price in Telegram Stars."},
 
     {"DAILY_SPEND_LIMIT", NULL, FORM_DOLLARS, AT(daily_spend_limit_microdollars), "0", 0, ANY_DOLLARS, NULL,
      "Dollars that FAL and OpenAI may cost in a day of UTC by the prices below; then orders wait for the next. 0: no limit."},

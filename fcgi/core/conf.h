@@ -28,6 +28,16 @@ struct conf_ids {
     size_t count;
 };
 
+/* What a user can buy: so many coins for so many Stars. */
+struct conf_package {
+    int64_t coins, stars;
+};
+
+struct conf_packages {
+    const struct conf_package *items; /* from the smallest; no two have the same price */
+    size_t count;
+};
+
 struct conf {
     /* Telegram */
     str telegram_token;
@@ -74,6 +84,7 @@ struct conf {
     int64_t image_generation_cost_coins;
     int64_t imagen4_generation_cost_coins;
     int64_t transcription_cost_per_minute_coins;
+    struct conf_packages topup_packages;
 
     /* what the outside parties ask of us */
     int64_t daily_spend_limit_microdollars; /* 0: none */

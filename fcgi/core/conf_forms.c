@@ -339,6 +339,29 @@ static bool read_bot_token(struct arena *a, const struct setting *row, str value
     return true;
 }
 
+/* Each costs more and gives more than the one before, so that a price stands for one package. */
+static bool read_packages(struct arena *a, const struct setting *row, str value, void *field)
+{
+    enum { MOST_PACKAGES = 8 }; /* a screen of buttons */
+    struct conf_package *packages = NEW_ARRAY(a, struct conf_package, MOST_PACKAGES);
+    size_t count = 0;
+    for (bool has_more = true; has_more; count++) {
+        str item, coins, stars;
+        has_more = str_cut(value, ',', &item, &value);
+        if (count == MOST_PACKAGES || !str_cut(str_trim(item), ':', &coins, &stars))
+            return false;
+        struct conf_package *p = &packages[count];
+        if (!str_to_i64(coins, &p->coins) || !str_to_i64(stars, &p->stars) ||
+            p->coins < row->least || p->coins > row->most || p->stars < row->least ||
+            p->stars > row->most)
+            return false;
+        if (count && (p->coins <= p[-1].coins || p->stars <= p[-1].stars))
+            return false;
+    }
+    *(struct conf_packages *)field = (struct conf_packages){packages, count};
+    return true;
+}
+
 /* -- printing a field -- */
 
 typedef void print_form(struct buf *b, const void *field);
@@ -388,6 +411,14 @@ static void print_list(struct buf *b, const void *field)
     }
 }
 
+static void print_packages(struct buf *b, const void *field)
+{
+    const struct conf_packages *packages = field;
+    for (size_t i = 0; i < packages->count; i++)
+        buf_addf(b, "%s%" PRId64 ":%" PRId64, i ? "," : "", packages->items[i].coins,
+                 packages->items[i].stars);
+}
+
 /* clang-format off */
 /* Where `expected` ends in a space the limits or the choices of the row follow. */
 static const struct {
@@ -418,6 +449,9 @@ static const struct {
     [FORM_HEADER_SECRETS] = {read_header_secrets, print_list,
                              "one or two values with a comma between them, each of 1 to 256 "
                              "letters, digits, _ and -"},
+    [FORM_PACKAGES] = {read_packages, print_packages,
+                       "up to eight pairs of coins:stars like 250:180,500:340, each dearer and "
+                       "larger than the one before, numbers "},
 };
 /* clang-format on */
 static_assert(ARRAY_LEN(forms) == FORM_COUNT, "every form has a row");

@@ -25,6 +25,7 @@ enum form {
     FORM_FILE,
     FORM_BOT_TOKEN,
     FORM_HEADER_SECRETS,
+    FORM_PACKAGES,
     FORM_COUNT
 };
 

@@ -17,7 +17,7 @@ create function pg_temp.pay(p_user bigint, p_charge text, p_payload text, p_star
                             p_package bigint default 0, p_currency text default 'XTR') returns text
 language sql as $$
     select format('%s %s %s', state, coins, is_new)
-    from payment_take(p_user, p_charge, p_payload, p_currency, p_stars, p_package)
+    from payment_take(gen_random_uuid(), p_user, p_charge, p_payload, p_currency, p_stars, p_package)
 $$;
 create function pg_temp.coins(p_user bigint) returns bigint
 language sql as $$ select balance from ledger_balance(p_user) $$;
@@ -79,6 +79,8 @@ select is(pg_temp.refund('c5'), 'queued', 'what nobody knows is given back too')
 select is_empty($$select * from ledger_check()$$, 'the ledger adds up');
 
 -- The comparison.
+create function pg_temp.one() returns uuid
+language sql as $$ select '00000000-0000-4000-8000-00000000c001'::uuid $$;
 create function pg_temp.differs() returns setof text
 language sql as $$
     select format('%s %s %s %s', kind, charge_id, stars_here, stars_there)
@@ -86,32 +88,32 @@ language sql as $$
 $$;
 create function pg_temp.listed(p_id text, p_refund boolean, p_stars bigint, p_age text default '1 hour') returns void
 language sql as $$
-    insert into star_transactions (id, is_refund, stars, telegram_id, made_at)
-    values (p_id, p_refund, p_stars, 77, now() - p_age::interval)
+    insert into star_transactions (check_id, id, is_refund, stars, telegram_id, made_at)
+    values (pg_temp.one(), p_id, p_refund, p_stars, 77, now() - p_age::interval)
 $$;
 create function pg_temp.all_listed() returns void
 language sql as $$
-    insert into star_transactions (id, is_refund, stars, made_at)
-    select charge_id, false, stars, created_at from payments where currency = 'XTR' union all
-    select charge_id, true, stars, refunded_at from payments where state = 'refunded'
+    insert into star_transactions (check_id, id, is_refund, stars, made_at)
+    select pg_temp.one(), charge_id, false, stars, created_at from payments where currency = 'XTR' union all
+    select pg_temp.one(), charge_id, true, stars, refunded_at from payments where state = 'refunded'
 $$;
 update payments set created_at = now() - interval '1 hour';
 update payments set refunded_at = now() - interval '1 hour' where refunded_at is not null;
 
 select pg_temp.all_listed();
-select is(payments_compare(now()), 0::bigint, 'the same on both sides');
+select is(payments_compare(pg_temp.one(), now()), 0::bigint, 'the same on both sides');
 select is_empty('select from star_transactions', 'the list is not kept');
 select pg_temp.all_listed();
 delete from star_transactions where id in ('c1') or id = 'c2' and is_refund;
 update star_transactions set stars = 1 where id = 'c5';
 select pg_temp.listed('d1', false, 5), pg_temp.listed('c3', true, 180), pg_temp.listed('d2', false, 5, '1 minute');
-select is(payments_compare(now()), 5::bigint, 'five differ');
+select is(payments_compare(pg_temp.one(), now()), 5::bigint, 'five differ');
 select results_eq('select * from pg_temp.differs()', array['amount c5 7 1', 'not_here d1  5', 'not_there c1 180 ',
     'refund_not_here c3  180', 'refund_not_there c2 180 '], 'in both directions');
 select is((select telegram_id from payment_differences where charge_id = 'd1'), 77::bigint,
           'who paid what we do not know is told');
 select pg_temp.all_listed(), pg_temp.listed('d1', false, 5);
-select is(payments_compare(now()), 1::bigint, 'what agrees again is over');
+select is(payments_compare(pg_temp.one(), now()), 1::bigint, 'what agrees again is over');
 select results_eq('select * from pg_temp.differs()', array['not_here d1  5'], 'the rest stays');
 select is((select count(*)::int from payment_differences), 5, 'and nothing is forgotten');
 

@@ -27,6 +27,8 @@ static struct {
     struct chat_message messages[MESSAGES_MOST];
     size_t count;
     str query_id;  /* of the tap that is being handled: not worth printing */
+    str invoice;   /* payload of the newest one */
+    int64_t stars; /* its price */
     bool are_many; /* taps at once: who of them gets which answer is chance */
 } chats;
 
@@ -41,7 +43,9 @@ static bool is_worth_printing(const char *name, struct json_object *value)
     if (strcmp(name, "parse_mode") == 0)
         return !str_eq(text, S("HTML"));
     bool is_expected = chats.are_many || str_eq(text, chats.query_id);
-    return strcmp(name, "callback_query_id") != 0 || !is_expected;
+    bool is_query = strcmp(name, "callback_query_id") == 0 ||
+                    strcmp(name, "pre_checkout_query_id") == 0;
+    return !is_query || !is_expected;
 }
 
 /* Where a call goes is printed first, wherever it stands. */
@@ -249,6 +253,10 @@ static str apply_call(struct arena *a, str method, struct json_object *call)
         return edit_message(a, method, call, chat_id, content);
     if (str_eq(method, S("sendMediaGroup")))
         return send_album(a, call, chat_id);
+    if (str_eq(method, S("sendInvoice"))) {
+        chats.invoice = str_dup(chats.arena, json_str(call, "payload"));
+        json_i64(json_item(json_at(call, "prices"), 0), "amount", &chats.stars);
+    }
     if (str_starts(method, S("send"))) {
         struct chat_message *message = add_message_row(chat_id, !str_eq(method, S("sendMessage")));
         set_message(message, call, content);

@@ -10,8 +10,9 @@
 static struct arena *a;
 static char file_path[64];
 
-#define JWT   "0123456789abcdef0123456789abcdef"
-#define TOKEN "123:AAH-secret_part"
+#define JWT           "0123456789abcdef0123456789abcdef"
+#define NINE_PACKAGES "1:1,2:2,3:3,4:4,5:5,6:6,7:7,8:8,9:9"
+#define TOKEN         "123:AAH-secret_part"
 
 /* The least environment that loads, and nothing else. */
 static int set_least_environment(void **state)
@@ -122,6 +123,8 @@ static void values_that_fit_are_taken(void **state)
         {"CA_FILE",                 "/etc/passwd"                   },
         {"LOG_LEVEL",               "debug"                         },
         {"FAL_FILE_HOSTS",          "fal.media,cdn.example"         },
+        {"TOPUP_PACKAGES",          "1:1"                           },
+        {"TOPUP_PACKAGES",          "10:5, 20:9,30:12"              },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct conf conf;
@@ -176,6 +179,16 @@ static void values_that_do_not_fit_are_named(void **state)
         {"WELCOME_COINS",              "1.5"                            },
         {"WELCOME_COINS",              "99999999999"                    },
         {"TAKE_OVER",                  "maybe"                          },
+        {"TOPUP_PACKAGES",             "250"                            },
+        {"TOPUP_PACKAGES",             "250:180,"                       },
+        {"TOPUP_PACKAGES",             "250:0"                          },
+        {"TOPUP_PACKAGES",             "0:180"                          },
+        {"TOPUP_PACKAGES",             "250:180:1"                      },
+        {"TOPUP_PACKAGES",             "250:100001"                     },
+        {"TOPUP_PACKAGES",             "250:180,250:200"                },
+        {"TOPUP_PACKAGES",             "250:180,300:180"                },
+        {"TOPUP_PACKAGES",             "500:340,250:180"                },
+        {"TOPUP_PACKAGES",             NINE_PACKAGES                    },
         {"MINIO_SECURE",               "2"                              },
         {"PHOTO_MAX_SIZE",             "21M"                            },
         {"PHOTO_MAX_SIZE",             "M"                              },

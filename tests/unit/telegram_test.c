@@ -21,7 +21,10 @@ static struct update must_read(const char *text)
 
 #define FROM                                                                                       \
     "\"from\":{\"id\":42,\"is_bot\":false,\"first_name\":\"Asya\",\"language_code\":\"ru\"}"
-#define CHAT    "\"chat\":{\"id\":42,\"type\":\"private\"}"
+#define CHAT "\"chat\":{\"id\":42,\"type\":\"private\"}"
+#define PAID                                                                                       \
+    "{\"currency\":\"XTR\",\"total_amount\":180,\"invoice_payload\":\"order\","                    \
+    "\"telegram_payment_charge_id\":\"c1\"}"
 #define MESSAGE "\"message_id\":5,\"date\":1750000000," CHAT "," FROM
 
 static void kinds_are_told_apart(void **state)
@@ -31,23 +34,45 @@ static void kinds_are_told_apart(void **state)
         const char *in;
         enum update_kind kind;
     } rows[] = {
-        {"{\"update_id\":1,\"message\":{" MESSAGE ",\"text\":\"hi\"}}",                         UPDATE_MESSAGE     },
+        {"{\"update_id\":1,\"message\":{" MESSAGE ",\"text\":\"hi\"}}",                             UPDATE_MESSAGE     },
         {"{\"update_id\":1,\"message\":{" MESSAGE ",\"sticker\":{\"file_id\":\"s\"}}}",
-         UPDATE_MESSAGE                                                                                            },
-        {"{\"update_id\":1,\"message\":{" MESSAGE ",\"pinned_message\":{}}}",                   UPDATE_OTHER       },
-        {"{\"update_id\":1,\"message\":{\"message_id\":5," CHAT ",\"text\":\"hi\"}}",           UPDATE_OTHER       },
-        {"{\"update_id\":1,\"edited_message\":{" MESSAGE ",\"text\":\"hi\"}}",                  UPDATE_OTHER       },
-        {"{\"update_id\":1,\"stopped_message_generation\":{}}",                                 UPDATE_OTHER       },
-        {"{\"update_id\":1}",                                                                   UPDATE_OTHER       },
+         UPDATE_MESSAGE                                                                                                },
+        {"{\"update_id\":1,\"message\":{" MESSAGE ",\"pinned_message\":{}}}",                       UPDATE_OTHER       },
+        {"{\"update_id\":1,\"message\":{\"message_id\":5," CHAT ",\"text\":\"hi\"}}",               UPDATE_OTHER       },
+        {"{\"update_id\":1,\"edited_message\":{" MESSAGE ",\"text\":\"hi\"}}",                      UPDATE_OTHER       },
+        {"{\"update_id\":1,\"stopped_message_generation\":{}}",                                     UPDATE_OTHER       },
+        {"{\"update_id\":1}",                                                                       UPDATE_OTHER       },
         {"{\"update_id\":1,\"callback_query\":{\"id\":\"9\"," FROM ",\"data\":\"menu:open\"}}",
-         UPDATE_TAP                                                                                                },
-        {"{\"update_id\":1,\"pre_checkout_query\":{\"id\":\"9\"," FROM "}}",                    UPDATE_PRE_CHECKOUT},
+         UPDATE_TAP                                                                                                    },
+        {"{\"update_id\":1,\"pre_checkout_query\":{\"id\":\"9\"," FROM "}}",                        UPDATE_PRE_CHECKOUT},
+        {"{\"update_id\":1,\"message\":{" MESSAGE ",\"successful_payment\":" PAID "}}",
+         UPDATE_PAYMENT                                                                                                },
+        {"{\"update_id\":1,\"message\":{" MESSAGE ",\"refunded_payment\":" PAID "}}",
+         UPDATE_REFUND                                                                                                 },
+        {"{\"update_id\":1,\"message\":{\"message_id\":5," CHAT ",\"refunded_payment\":" PAID "}}",
+         UPDATE_REFUND                                                                                                 },
         {"{\"update_id\":1,\"my_chat_member\":{" CHAT "," FROM
-         ",\"new_chat_member\":{\"status\":\"kicked\"}}}",                             UPDATE_MEMBER      },
+         ",\"new_chat_member\":{\"status\":\"kicked\"}}}",                                 UPDATE_MEMBER      },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (must_read(rows[i].in).kind != rows[i].kind)
             fail_msg("%s: kind %d", rows[i].in, (int)must_read(rows[i].in).kind);
+}
+
+/* Whoever Telegram names as the sender, the money is of the person whose chat it is. */
+static void a_payment_tells_what_was_paid(void **state)
+{
+    (void)state;
+    struct update u = must_read("{\"update_id\":1,\"message\":{\"message_id\":5," CHAT
+                                ",\"from\":{\"id\":1,\"is_bot\":true,\"first_name\":\"Aisha\"},"
+                                "\"refunded_payment\":" PAID "}}");
+    assert_int_equal(u.user_id, u.chat_id);
+    assert_false(u.is_bot);
+    assert_true(str_eq(u.charge_id, S("c1")) && str_eq(u.currency, S("XTR")));
+    assert_true(str_eq(u.invoice_payload, S("order")) && u.total_amount == 180);
+    u = must_read("{\"update_id\":1,\"pre_checkout_query\":{\"id\":\"9\"," FROM
+                  ",\"currency\":\"XTR\",\"total_amount\":180,\"invoice_payload\":\"order\"}}");
+    assert_true(str_eq(u.invoice_payload, S("order")) && u.total_amount == 180);
 }
 
 static void what_is_no_update_is_refused(void **state)
