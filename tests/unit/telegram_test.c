@@ -309,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(kinds_are_told_apart, make_arena, free_arena),
+        cmocka_unit_test_setup_teardown(a_payment_tells_what_was_paid, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(what_is_no_update_is_refused, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(a_message_is_read_whole, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(the_largest_photo_is_taken, make_arena, free_arena),
