@@ -20,7 +20,14 @@ enum {
 
 /* ---------------------------------------------------------------- the commands */
 
-enum { NEEDS_CONF = 1, IN_LOOP = 2, TAKES_KEY = 4, GIVES_JSON = 8 };
+enum {
+    NEEDS_CONF = 1,
+    IN_LOOP = 2,
+    TAKES_KEY = 4,
+    GIVES_JSON = 8,
+    TAKES_FORCE = 16,
+    TAKES_NOW = 32
+};
 
 struct command {
     const char *name, *arguments;
@@ -63,6 +70,21 @@ static const struct command commands[] = {
      "print transfers with all their entries",
      "<transfer> is its number, its key, or the uuid of the order or payment that it is about; a hold\n"
      "is shown with its end."},
+    {"payment list", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_payment_list,
+     "print the latest payments in Stars",
+     "A payment is credited, unmatched (nobody knows what was bought), refunding or refunded. Its\n"
+     "number, which the user was told, comes first, Telegram's charge last."},
+    {"payment show", " <payment>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_payment_show,
+     "print one payment",
+     "<payment> is Telegram's charge, or the number that the user was told."},
+    {"payment refund", " <payment>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON | TAKES_FORCE, cli_payment_refund,
+     "take a payment's coins and have Telegram give the Stars back",
+     "Refused when the user has spent of the coins. With --force what there is is taken, and the\n"
+     "adjustment account gives the rest: no balance is ever below zero. When Telegram refuses for\n"
+     "good, the coins come back; `aisha payment show` says why. It stands in the audit log."},
+    {"payment check", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON | TAKES_NOW, cli_payment_check,
+     "print where our payments and Telegram's transactions differ",
+     "Ends with 1 when they do. A worker compares once a day; --now compares first."},
     {"webhook set", "", 0, NEEDS_CONF | IN_LOOP, cli_webhook_set,
      "tell Telegram to deliver updates to PUBLIC_URL",
      "Telegram sends the first of TELEGRAM_WEBHOOK_SECRET with each update. Waiting updates stay."},
@@ -85,10 +107,17 @@ static void print_usage(FILE *out)
                  "  --version\n");
 }
 
+static const char *options_of(const struct command *command)
+{
+    if (command->flags & TAKES_FORCE)
+        return " [--force]";
+    return command->flags & TAKES_NOW ? " [--now]" : "";
+}
+
 static void print_help(const struct command *command)
 {
-    printf("usage: aisha [--env FILE] %s%s%s%s\n\n", command->name, command->arguments,
-           command->flags & TAKES_KEY ? " [--key KEY]" : "",
+    printf("usage: aisha [--env FILE] %s%s%s%s%s\n\n", command->name, command->arguments,
+           command->flags & TAKES_KEY ? " [--key KEY]" : "", options_of(command),
            command->flags & GIVES_JSON ? " [--json]" : "");
     printf("%c%s.\n", command->about[0] - 'a' + 'A', command->about + 1);
     if (command->more)
@@ -119,6 +148,10 @@ static void read_words(int count, char **words, struct cli *cli, struct typed *t
             cli->wants_json = true;
         else if (str_eq(word, S("--help")) || str_eq(word, S("-h")))
             typed->wants_help = true;
+        else if (str_eq(word, S("--force")))
+            cli->is_forced = true;
+        else if (str_eq(word, S("--now")))
+            cli->is_now = true;
         else if (str_eq(word, S("--version")))
             typed->wants_version = true;
         else if (str_eq(word, S("--env")) && next)
@@ -289,6 +322,10 @@ static int obey(struct cli *cli, const struct typed *typed)
         return refuse_usage(command, "it prints no data that could be JSON", "");
     if (!str_empty(cli->key) && !(command->flags & TAKES_KEY))
         return refuse_usage(command, "it takes no --key", "");
+    if (cli->is_forced && !(command->flags & TAKES_FORCE))
+        return refuse_usage(command, "it takes no --force", "");
+    if (cli->is_now && !(command->flags & TAKES_NOW))
+        return refuse_usage(command, "it takes no --now", "");
     cli->arguments = typed->words + words;
     cli->argument_count = typed->count - words;
     if (cli->argument_count != command->argument_count)

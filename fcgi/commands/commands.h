@@ -17,6 +17,8 @@ struct cli {
     const char *env_file; /* --env, else AISHA_CONF; NULL: the environment alone */
     bool wants_json;
     str key;              /* --key */
+    bool is_forced;       /* --force */
+    bool is_now;          /* --now */
     const str *arguments; /* what follows the command's name */
     size_t argument_count;
 
@@ -35,6 +37,10 @@ err *cli_db_report(struct cli *cli);
 err *cli_ledger_check(struct cli *cli);
 err *cli_ledger_statement(struct cli *cli);
 err *cli_ledger_show(struct cli *cli);
+err *cli_payment_list(struct cli *cli);
+err *cli_payment_show(struct cli *cli);
+err *cli_payment_refund(struct cli *cli);
+err *cli_payment_check(struct cli *cli);
 err *cli_webhook_set(struct cli *cli);
 err *cli_webhook_info(struct cli *cli);
 

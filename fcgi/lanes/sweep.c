@@ -12,6 +12,7 @@
 #include "db/promo.h"
 #include "db/queries.h"
 #include "handlers/routes.h"
+#include "handlers/stars.h"
 #include "lanes/lanes.h"
 
 enum {
@@ -118,6 +119,21 @@ static err *check_ledger(struct worker *w, struct arena *a)
     return count ? db_query_commit(db, &Q_counter_add, NULL, V("ledger_wrong"), V(count)) : NULL;
 }
 
+/* Once a day, whichever worker sweeps by then. */
+static err *compare_stars(struct worker *w, struct arena *a)
+{
+    struct stars_comparison done;
+    bool is_due;
+    TRY(stars_is_due(db_new(w->bot->pool, a), &is_due));
+    if (!is_due)
+        return NULL;
+    TRY(stars_compare(&w->bot->telegram, w->bot->pool, a, &done));
+    log_info("stars.compared", KV("transactions", done.transactions));
+    if (done.differences)
+        log_error("stars.differ", KV("differences", done.differences));
+    return NULL;
+}
+
 /* -- the bot's own name -- */
 
 static err *keep_name(struct worker *w, struct arena *a)
@@ -140,8 +156,8 @@ static err *keep_name(struct worker *w, struct arena *a)
 static err *prune(struct worker *w, struct arena *a)
 {
     static const struct query *const queries[] = {
-        &Q_turns_rotate, &Q_jobs_prune,  &Q_parked_prune,
-        &Q_worker_prune, &Q_admin_prune, &Q_free_uses_prune,
+        &Q_turns_rotate, &Q_jobs_prune,           &Q_parked_prune,    &Q_worker_prune,
+        &Q_admin_prune,  &Q_payment_orders_prune, &Q_free_uses_prune,
     };
     err *first = NULL;
     for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
@@ -225,6 +241,7 @@ static struct duty {
     {"generations", wake_generations, 15 * SECOND_MS},
     {"trainings",   wake_trainings,   15 * SECOND_MS},
     {"promos",      give_promos_back, MINUTE_MS     },
+    {"stars",       compare_stars,    10 * MINUTE_MS},
     {"name",        keep_name,        HOUR_MS       },
     {"buckets",     make_buckets,     0             },
     {"commands",    publish_commands, 0             },

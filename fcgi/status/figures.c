@@ -181,6 +181,7 @@ static err *read_rows(struct db *db, struct figures *out)
     TRY(db_query(db, &Q_status_open_orders, &out->open, V(ROWS_SHOWN)));
     TRY(db_query(db, &Q_status_images_by_hour, &out->hours, V(HOURS_DRAWN)));
     TRY(db_query(db, &Q_ledger_totals, &out->totals));
+    TRY(db_query(db, &Q_status_payments, &out->payments));
     TRY(db_query(db, &Q_spend_today, &out->spend));
     TRY(db_query(db, &Q_spend_kinds, &out->spend_kinds));
     TRY(db_query(db, &Q_spend_lately, &out->spend_lately, V(SPEND_DAYS_SHOWN)));

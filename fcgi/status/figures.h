@@ -40,6 +40,7 @@ struct figures {
     struct rows hours;        /* status_images_by_hour */
     struct rows totals;       /* ledger_totals */
     struct rows users;        /* user_counts */
+    struct rows payments;     /* status_payments */
 
     int64_t spend_limit_microdollars; /* 0: none */
     struct rows spend;                /* spend_today */

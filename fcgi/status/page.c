@@ -594,6 +594,53 @@ static void spend(struct page *p)
     page_section_end(p);
 }
 
+/* ---------------------------------------------------------------- payments */
+
+/* What an admin has to look at; nothing is how it should be. */
+static void payment_concerns(struct page *p, const struct rows *payments)
+{
+    struct arena *a = p->arena;
+    int64_t unmatched = rows_i64(payments, 0, "unmatched");
+    int64_t differences = rows_i64(payments, 0, "differences");
+    if (unmatched)
+        page_concern(p, LEVEL_LATE, "payments",
+                     str_printf(a, "Payments that fit no order: %" PRId64, unmatched));
+    if (differences)
+        page_concern(
+            p, LEVEL_LATE, "payments",
+            str_printf(a, "Payments that Telegram and we do not agree on: %" PRId64, differences));
+}
+
+static void payments(struct page *p)
+{
+    const struct rows *payments = &p->figures->payments;
+    struct arena *a = p->arena;
+    if (!payments->count)
+        return;
+    int64_t checked_at_ms = rows_i64(payments, 0, "checked_at_ms");
+    str checked = checked_at_ms
+                      ? str_printf(a, "compared " STR_FMT " ago",
+                                   STR_ARG(number_duration(a, p->figures->now_ms - checked_at_ms)))
+                      : S("not compared yet");
+    page_section(p, "payments", "Payments in Stars");
+    page_put(p, S("<dl class=\"tiles\">\n"));
+    page_tile(
+        p, "Stars today", number_grouped(a, rows_i64(payments, 0, "stars_today")),
+        str_printf(a, "%" PRId64 " payments since 00:00 UTC", rows_i64(payments, 0, "today")));
+    page_tile(p, "Stars in all", number_grouped(a, rows_i64(payments, 0, "stars")),
+              str_printf(a,
+                         "%" PRId64 " payments, %" PRId64 " refunded, %" PRId64 " being refunded",
+                         rows_i64(payments, 0, "payments"), rows_i64(payments, 0, "refunded"),
+                         rows_i64(payments, 0, "refunding")));
+    page_tile(p, "Unmatched", number_grouped(a, rows_i64(payments, 0, "unmatched")),
+              S("paid, but fit no order"));
+    page_tile(p, "Different at Telegram", number_grouped(a, rows_i64(payments, 0, "differences")),
+              checked);
+    page_put(p, S("</dl>\n"));
+    page_section_end(p);
+    payment_concerns(p, payments);
+}
+
 /* ---------------------------------------------------------------- rare events */
 
 static void counters(struct page *p)
@@ -682,6 +729,7 @@ str page_status(struct arena *a, const struct figures *figures, const struct pag
         today(&p);
         chart(&p);
         coins(&p);
+        payments(&p);
         spend(&p);
         queues(&p);
     }

@@ -22,7 +22,7 @@ function aisha(words, changes = {}) {
 test("every command tells what it is for, and a slip is understood", () => {
     const help = aisha(["--help"]);
     assert.equal(help.status, 0);
-    for (const name of ["config check", "config show", "credit", "db status", "db verify", "db report", "ledger check", "ledger statement", "ledger show", "webhook set", "webhook info"]) {
+    for (const name of ["config check", "config show", "credit", "db status", "db verify", "db report", "ledger check", "ledger statement", "ledger show", "payment list", "payment show", "payment refund", "payment check", "webhook set", "webhook info"]) {
         assert.ok(help.out.includes(`  ${name} `), name);
         const own = aisha([...name.split(" "), "--help"]);
         assert.equal(own.status, 0);

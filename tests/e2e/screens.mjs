@@ -72,6 +72,11 @@ async function fillAvatars(walk) {
         from users u, generate_series(1, 10) n where u.telegram_id = :id;`, { id: walk.user });
 }
 
+// All coins that can be spent, on something that is over; the bot has not heard of it yet.
+async function spendAll(walk) {
+    await ground.sql("select ledger_debit(u.id, 'screens:' || u.id, b.balance, 'adjustment', 'operator') from users u, ledger_balance(u.id) b where u.telegram_id = :id and b.balance > 0", { id: walk.user });
+}
+
 // What answers a tap in a window of its own stands before everything.
 async function closeAlert(walk) {
     await walk.page.locator("#alert-dialog[open] button").click();
@@ -141,6 +146,39 @@ const journeys = {
             await walk.reads(/😔/);
         }, { "fal.fail": { status: 500, type: "internal_server_error" } }],
         ["balance", (walk) => walk.say("/balance"), { "fal.fail": null }],
+    ],
+    topup: [
+        ["packages", async (walk) => {
+            await walk.say("/profile");
+            await walk.tap("topup:open");
+        }],
+        ["invoice", (walk) => walk.tap("topup:buy", "250")],
+        ["refused", async (walk) => {
+            await ground.sql("update users set is_blocked = true where telegram_id = :id;", { id: walk.user });
+            await walk.pay();
+            await ground.sql("update users set is_blocked = false where telegram_id = :id;", { id: walk.user });
+        }],
+        ["receipt", async (walk) => {
+            await closeAlert(walk);
+            await walk.pay();
+        }],
+        ["no-coins", async (walk) => {
+            await walk.say("/create");
+            await walk.say(word(walk, "picture"));
+            await spendAll(walk);
+            await walk.tap("imagen:make");
+        }],
+        ["packages-here", (walk) => walk.tap("topup:open")],
+        ["invoice-here", (walk) => walk.tap("topup:buy", "500")],
+        ["receipt-here", (walk) => walk.pay()],
+        ["back", (walk) => walk.tap("dialog:resume")],
+        ["history", (walk) => walk.say("/balance")],
+        ["paysupport", (walk) => walk.say("/paysupport")],
+        ["terms", (walk) => walk.say("/terms")],
+        ["refunded", async (walk) => {
+            await ground.sql("select payment_refund(charge_id, true) from payments where user_id = (select id from users where telegram_id = :id) order by created_at desc limit 1", { id: walk.user });
+            await walk.reads(/⭐ returned|Возвращено/, 2);
+        }],
     ],
     upload: [
         ["none", (walk) => walk.say("/avatars")],

@@ -121,8 +121,9 @@ static const char things[] =
     "insert into promo_tries (user_id, since, wrong) select max(id), now(), 10 from users;"
     "insert into payment_orders (id, user_id, coins, stars)"
     " select '00000000-0000-4000-8000-0000000000aa', min(id), 250, 180 from users;"
-    "insert into payments (charge_id, currency, stars, coins, payload, state)"
-    " values ('gone', 'XTR', 5, 5, 'x', 'credited'), ('going', 'XTR', 5, 5, 'x', 'refunding')";
+    "insert into payments (id, charge_id, currency, stars, coins, payload, state)"
+    " values (gen_random_uuid(), 'gone', 'XTR', 5, 5, 'x', 'credited'),"
+    " (gen_random_uuid(), 'going', 'XTR', 5, 5, 'x', 'refunding')";
 
 /* One after another these go through everything that the functions can do without a mistake. */
 // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): some steps take two lines
@@ -146,17 +147,19 @@ static const char *const steps[] = {
     "promo_apply(ASYA, 'more', now())",
     "promo_apply(ASYA, 'more', now())",
     "promo_apply(ASYA, 'part', now())",
-    "payment_take(ASYA, 'c1', '00000000-0000-4000-8000-0000000000aa', 'XTR', 180, 0)", /* + 250 */
-    "payment_take(ASYA, 'c1', '00000000-0000-4000-8000-0000000000aa', 'XTR', 180, 0)",
+    "payment_take(gen_random_uuid(), ASYA, 'c1', '00000000-0000-4000-8000-0000000000aa',"
+    " 'XTR', 180, 0)", /* + 250 */
+    "payment_take(gen_random_uuid(), ASYA, 'c1', '00000000-0000-4000-8000-0000000000aa',"
+    " 'XTR', 180, 0)",
     "promo_spend(ASYA, (select id from promo_code_usages where state = 'waiting'),"
     " (select id from payments where charge_id = 'c1'), 250, now())", /* + 25 */
     "promo_spend(ASYA, (select id from promo_code_usages where bonus_added > 0),"
     " (select id from payments where charge_id = 'c1'), 250, now())",
     "promo_spend(ASYA, gen_random_uuid(), gen_random_uuid(), 250, now())",
     "payment_add_bonus((select id from payments where charge_id = 'c1'), 25)",
-    "payment_take(ASYA, 'c2', 'x', 'XTR', 340, 500)", /* + 500 */
-    "payment_take(ASYA, 'c3', 'x', 'XTR', 1, 0)",
-    "payment_take(ASYA, 'c4', 'x', 'USD', 1, 0)",
+    "payment_take(gen_random_uuid(), ASYA, 'c2', 'x', 'XTR', 340, 500)", /* + 500 */
+    "payment_take(gen_random_uuid(), ASYA, 'c3', 'x', 'XTR', 1, 0)",
+    "payment_take(gen_random_uuid(), ASYA, 'c4', 'x', 'USD', 1, 0)",
     "ledger_hold(ASYA, 'order:4', 675, null, 'avatar')", /* 200 are left */
     "payment_refund('nothing', false)",
     "payment_refund('gone', true)",

@@ -68,6 +68,13 @@ export class Walk extends Chat {
         await this.changed(before);
     }
 
+    // Pays the newest invoice.
+    async pay() {
+        const before = await this.look();
+        await this.column.locator(".keys [data-pay]").last().click();
+        await this.changed(before);
+    }
+
     // Waits until the newest message of the bot has such a button.
     async until(tap) {
         await this.page.waitForFunction(([user, wanted]) => {
