@@ -129,6 +129,7 @@ struct bot *setup_worker(struct arena *a, int db_connections)
         .jwks_url = conf->fal_jwks_url,
         .file_hosts = joined(a, &conf->fal_file_hosts),
     };
+    bot->openai = (struct openai){.key = conf->openai_api_key, .base_url = conf->openai_base_url};
     bot->s3 = (struct s3){
         .endpoint = conf->minio_endpoint,
         .secure = conf->minio_secure,
