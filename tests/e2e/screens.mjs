@@ -77,6 +77,19 @@ async function spendAll(walk) {
     await ground.sql("select ledger_debit(u.id, 'screens:' || u.id, b.balance, 'adjustment', 'operator') from users u, ledger_balance(u.id) b where u.telegram_id = :id and b.balance > 0", { id: walk.user });
 }
 
+// By what nobody does to a user: an admin's correction, either way.
+async function leaveCoins(walk, coins) {
+    await ground.sql(`select case when l.balance > :coins then ledger_debit(u.id, gen_random_uuid()::text, l.balance - :coins, 'adjustment', 'admin')
+            else ledger_credit(u.id, gen_random_uuid()::text, :coins - l.balance, 'adjustment', 'admin') end
+        from users u cross join ledger_balance(u.id) l where u.telegram_id = :id`, { id: walk.user, coins });
+}
+
+// The ground has a limit that nothing but this reaches.
+async function spendToday(dollars = Number(ground.settings.DAILY_SPEND_LIMIT)) {
+    await ground.sql(`insert into spend_days (day, kind, calls, microdollars) values ((now() at time zone 'UTC')::date, 'fal-ai/flux-lora', 1, :dollars * 1000000)
+        on conflict (day, kind) do update set microdollars = excluded.microdollars;`, { dollars });
+}
+
 // What answers a tap in a window of its own stands before everything.
 async function closeAlert(walk) {
     await walk.page.locator("#alert-dialog[open] button").click();
@@ -346,6 +359,38 @@ const journeys = {
             await walk.say("/avatars");
             await fillAvatars(walk);
             await walk.tap("avatar:new");
+        }],
+    ],
+    limits: [
+        ["no-coins", async (walk) => {
+            await walk.say("/create");
+            await walk.say(word(walk, "picture"));
+            await walk.tap("imagen:count", "4");
+            await leaveCoins(walk, 3);
+            await walk.tap("imagen:make");
+        }],
+        ["no-coins-back", (walk) => walk.tap("dialog:resume")],
+        ["no-coins-first", async (walk) => {
+            await walk.say("/create");
+            await walk.tap("imagen:open");
+        }],
+        ["day-reached", async (walk) => {
+            await walk.say("/create");
+            await walk.say(word(walk, "picture"));
+            await spendToday();
+            await leaveCoins(walk, 500);
+            await walk.tap("imagen:make");
+        }],
+        ["day-reached-again", async (walk) => {
+            await walk.tap("dialog:resume");
+            await walk.tap("imagen:make");
+        }],
+        ["photos-of-day", async (walk) => {
+            await spendToday(0);
+            await beginAvatar(walk, "name", "portrait", "female");
+            await ground.sql(`insert into free_uses (user_id, thing, day, uses)
+                select id, 'photo', (now() at time zone 'UTC')::date, 100000 from users where telegram_id = :id;`, { id: walk.user });
+            await walk.show([portrait(90)], /🌙/);
         }],
     ],
 };
