@@ -188,6 +188,39 @@ static void a_calm_page_has_no_concerns(void **state)
     assert_true(holds(page, "height=\"50.00\"><title>01:00 UTC: 5</title>"));
 }
 
+static struct figures figures_of_spend(const char *today, int64_t limit_microdollars)
+{
+    struct figures f = calm_figures();
+    f.spend = rows_of("spent|under_way", today);
+    f.spend_kinds = rows_of("kind|calls|microdollars", "fal-ai/flux-lora|12|420000\n<b>|1|7000000");
+    f.spend_lately = rows_of("day|calls|microdollars", "20 Nov|3|150000");
+    f.spend_limit_microdollars = limit_microdollars;
+    return f;
+}
+
+static void the_day_is_held_against_its_limit(void **state)
+{
+    (void)state;
+    struct figures f = figures_of_spend("6420000|1000000", 10000000);
+    assert_true(holds(page_of(&f), "$6.42"));
+    assert_true(holds(page_of(&f), "$1.00"));
+    assert_true(holds(page_of(&f), "74 % of it used"));
+    assert_true(holds(page_of(&f), "fal-ai/flux-lora"));
+    assert_true(holds(page_of(&f), "&lt;b&gt;"));
+    assert_true(holds(page_of(&f), "20 Nov"));
+    assert_true(holds(page_of(&f), "<h1>Everything works</h1>"));
+
+    f = figures_of_spend("7000000|1000000", 10000000);
+    assert_true(holds(page_of(&f), "<a href=\"#spend\">API spend: $8.00 of $10.00 for today</a>"));
+
+    f = figures_of_spend("9000000|1000000", 10000000);
+    assert_true(holds(page_of(&f), "$10.00 of $10.00 for today, orders are refused"));
+
+    f = figures_of_spend("900000000|0", 0);
+    assert_true(holds(page_of(&f), "DAILY_SPEND_LIMIT is not set"));
+    assert_true(holds(page_of(&f), "<h1>Everything works</h1>"));
+}
+
 static void what_is_wrong_stands_at_the_top(void **state)
 {
     (void)state;
@@ -296,6 +329,7 @@ int main(void)
         WITH_ARENA(digits_stand_in_groups),
         WITH_ARENA(times_are_utc),
         WITH_ARENA(a_calm_page_has_no_concerns),
+        WITH_ARENA(the_day_is_held_against_its_limit),
         WITH_ARENA(what_is_wrong_stands_at_the_top),
         WITH_ARENA(a_ledger_that_is_wrong_is_told),
         WITH_ARENA(without_postgresql_its_parts_are_left_out),
