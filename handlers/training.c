@@ -6,8 +6,10 @@
 #include "db/photo.h"
 #include "handlers/avatar.h"
 #include "handlers/dispatch.h"
+#include "handlers/funds.h"
 #include "handlers/limits.h"
 #include "handlers/order.h"
+#include "handlers/topup.h"
 #include "handlers/trainer.h"
 
 enum {
@@ -166,13 +168,13 @@ static void preset_buttons(struct turn *t, str order, str chosen)
 static void start_button(struct turn *t, str order, int64_t price)
 {
     str argument = str_printf(t->arena, STR_FMT ":%" PRId64, STR_ARG(order), price);
+    if (funds_lack(t, price)) {
+        topup_row(&t->keyboard);
+        return;
+    }
     keyboard_row(&t->keyboard);
-    if (t->user->balance < price)
-        keyboard_button(&t->keyboard, T_button_balance, S("balance:open"),
-                        KV("balance", t->user->balance));
-    else
-        keyboard_button(&t->keyboard, T_button_training_start,
-                        tap_for(t->arena, "training:start", argument), KV("price", price));
+    keyboard_button(&t->keyboard, T_button_training_start,
+                    tap_for(t->arena, "training:start", argument), KV("price", price));
 }
 
 static str funds_words(struct turn *t, int64_t price)

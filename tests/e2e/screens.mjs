@@ -72,16 +72,11 @@ async function fillAvatars(walk) {
         from users u, generate_series(1, 10) n where u.telegram_id = :id;`, { id: walk.user });
 }
 
-// All coins that can be spent, on something that is over; the bot has not heard of it yet.
-async function spendAll(walk) {
-    await ground.sql("select ledger_debit(u.id, 'screens:' || u.id, b.balance, 'adjustment', 'operator') from users u, ledger_balance(u.id) b where u.telegram_id = :id and b.balance > 0", { id: walk.user });
-}
-
-// By what nobody does to a user: an admin's correction, either way.
+// By an admin's correction, either way; the bot has not heard of it yet.
 async function leaveCoins(walk, coins) {
     await ground.sql(`select case when l.balance > :coins then ledger_debit(u.id, gen_random_uuid()::text, l.balance - :coins, 'adjustment', 'admin')
             else ledger_credit(u.id, gen_random_uuid()::text, :coins - l.balance, 'adjustment', 'admin') end
-        from users u cross join ledger_balance(u.id) l where u.telegram_id = :id`, { id: walk.user, coins });
+        from users u cross join ledger_balance(u.id) l where u.telegram_id = :id and l.balance <> :coins`, { id: walk.user, coins });
 }
 
 // The ground has a limit that nothing but this reaches.
@@ -178,7 +173,7 @@ const journeys = {
         ["no-coins", async (walk) => {
             await walk.say("/create");
             await walk.say(word(walk, "picture"));
-            await spendAll(walk);
+            await leaveCoins(walk, 0);
             await walk.tap("imagen:make");
         }],
         ["packages-here", (walk) => walk.tap("topup:open")],
