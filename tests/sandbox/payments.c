@@ -254,14 +254,9 @@ err *run_answerPreCheckoutQuery(struct call *c, str *result)
 err *run_refundStarPayment(struct call *c, str *result)
 {
     str charge = json_str(c->arguments, "telegram_payment_charge_id");
-    struct json_object *fault;
     struct row row;
     int64_t user_id = 0;
     json_i64(c->arguments, "user_id", &user_id);
-    if (fault_get(c->arena, "telegram.refund", &fault)) {
-        str words = json_str(fault, "description");
-        return bad_request(c, STR_FMT, STR_ARG(words));
-    }
     if (!SQL_GET(&row,
                  "select stars, payload from star_transactions"
                  " where id = ? and user_id = ? and not is_refund",

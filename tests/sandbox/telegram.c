@@ -83,6 +83,7 @@ static err *check_pacing(struct call *c)
     return bucket_takes(b, chat_id, 1, PACING_BURST) ? NULL : too_many(c, 1);
 }
 
+/* Ahead of the method's transaction: a fault that counts down must not be taken back with it. */
 static err *check_faults(struct call *c)
 {
     struct json_object *fault;
@@ -90,6 +91,11 @@ static err *check_faults(struct call *c)
     if (fault_get(c->arena, "telegram.429", &fault)) {
         json_i64(fault, "retry_after", &retry_after_s);
         return too_many(c, retry_after_s);
+    }
+    bool is_refund = strcmp(c->method->name, "refundStarPayment") == 0;
+    if (is_refund && fault_get(c->arena, "telegram.refund", &fault)) {
+        str words = json_str(fault, "description");
+        return bad_request(c, STR_FMT, STR_ARG(words));
     }
     return check_pacing(c);
 }
