@@ -13,6 +13,6 @@ take_down() { fcgi/run.sh stop "$GROUND"; }
 
 trap take_down EXIT
 trap 'exit 1' INT TERM HUP
-WELCOME_COINS=500 DAILY_SPEND_LIMIT=1000 fcgi/run.sh start "$GROUND" --mode "$MODE" --sandbox --fresh
+WELCOME_COINS=500 fcgi/run.sh start "$GROUND" --mode "$MODE" --sandbox --fresh --set DAILY_SPEND_LIMIT=1000
 rm -rf build/screens
 AISHA_ENV=$GROUND/env node tests/e2e/screens.mjs build/screens "$@"
