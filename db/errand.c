@@ -7,6 +7,7 @@ void errand_read(const struct rows *rows, struct errand *out)
         .user_id = rows_i64(rows, 0, "user_id"),
         .chat_id = rows_i64(rows, 0, "chat_id"),
         .language = rows_str(rows, 0, "language"),
+        .is_silent = rows_bool(rows, 0, "is_silent"),
         .model = rows_str(rows, 0, "source_model"),
         .price_coins = rows_i64(rows, 0, "price"),
         .status = rows_str(rows, 0, "status"),

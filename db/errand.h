@@ -16,8 +16,9 @@
 struct errand {
     str id;
     int64_t user_id, chat_id;
-    str language;
-    str model; /* what FAL is asked for */
+    str language;   /* of its owner, by now */
+    bool is_silent; /* he wants results without a sound */
+    str model;      /* what FAL is asked for */
     int64_t price_coins;
     int64_t cost_microdollars; /* of a new one: what FAL will ask of us for it */
     str status;

@@ -34,6 +34,7 @@ static void read_generation(const struct rows *rows, struct generation *out)
                      .height = (int)rows_i64(rows, 0, "height"),
                      },
         .is_preview = rows_bool(rows, 0, "is_preview"),
+        .shows_details = rows_bool(rows, 0, "shows_details"),
         .request_id = rows_str(rows, 0, "fal_request_id"),
         .lora_uploads = (int)rows_i64(rows, 0, "lora_uploads"),
     };
@@ -139,6 +140,10 @@ static void read_image(const struct rows *rows, int row, struct image *out)
         .model = rows_str(rows, row, "source_model"),
         .quality = rows_str(rows, row, "quality_preset"),
         .seconds = rows_double(rows, row, "generation_seconds"),
+        .width = (int)rows_i64(rows, row, "width"),
+        .height = (int)rows_i64(rows, row, "height"),
+        .seed = rows_str(rows, row, "seed_used"),
+        .steps = (int)rows_i64(rows, row, "steps"),
         .avatar_name = rows_str(rows, row, "avatar_name"),
     };
 }

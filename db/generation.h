@@ -26,10 +26,11 @@ struct generation {
     str final_prompt;           /* what FAL is asked; empty, of a new one: the words */
     int64_t seed;               /* ours; with an avatar only */
     struct generation_making making;
-    bool is_preview;  /* the present of a new avatar */
-    str request_id;   /* FAL's; without addresses it is of a request that was set aside */
-    int lora_uploads; /* for this order, because FAL had lost the file */
-    str lora_url;     /* where FAL reads it; known while it is submitted */
+    bool is_preview;    /* the present of a new avatar */
+    bool shows_details; /* its owner wants to know how it was made */
+    str request_id;     /* FAL's; without addresses it is of a request that was set aside */
+    int lora_uploads;   /* for this order, because FAL had lost the file */
+    str lora_url;       /* where FAL reads it; known while it is submitted */
 };
 
 struct image {
@@ -42,7 +43,10 @@ struct image {
     int64_t created_at_us; /* with the id its place in the gallery */
     str words, aspect_ratio, generation_type, model, quality;
     double seconds;
-    str avatar_name; /* empty when it was made without one, and when that was deleted */
+    int width, height; /* 0 when FAL did not say */
+    str seed;          /* that FAL names, or ours; may be empty */
+    int steps;         /* 0 where the model is not told */
+    str avatar_name;   /* empty when it was made without one, and when that was deleted */
 };
 
 extern const struct errand_statements generation_statements;

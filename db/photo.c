@@ -156,7 +156,7 @@ static void read_photo(const struct rows *rows, struct photo *out)
         .file_id = rows_str(rows, 0, "telegram_file_id"),
         .created_at_ms = rows_i64(rows, 0, "created_at_ms"),
         .language_code = rows_str(rows, 0, "language_code"),
-        .utc_offset_hours = (int)rows_i64(rows, 0, "utc_offset_hours"),
+        .utc_offset_minutes = (int)rows_i64(rows, 0, "utc_offset_minutes"),
     };
 }
 

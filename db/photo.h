@@ -25,7 +25,7 @@ struct photo {
     str file_id; /* Telegram's, to show it as a photo; empty of a file that was never shown */
     int64_t created_at_ms;
     str language_code; /* its owner's */
-    int utc_offset_hours;
+    int utc_offset_minutes;
 };
 
 /* -- coming in -- */

@@ -18,6 +18,10 @@ static struct user_settings settings_of(const struct rows *rows)
         .default_aspect_ratio = rows_str(rows, 0, "default_aspect_ratio"),
         .default_image_count = (int)rows_i64(rows, 0, "default_image_count"),
         .default_quality = rows_str(rows, 0, "default_quality"),
+        .is_quick = rows_bool(rows, 0, "quick_generation_mode"),
+        .shows_details = rows_bool(rows, 0, "show_technical_details"),
+        .notifies_images = rows_bool(rows, 0, "notify_generations"),
+        .notifies_avatars = rows_bool(rows, 0, "notify_avatars"),
     };
 }
 
@@ -31,7 +35,7 @@ static struct user user_of(const struct rows *rows)
         .username = rows_str(rows, 0, "username"),
         .language = rows_str(rows, 0, "language_code"),
         .timezone = rows_str(rows, 0, "timezone"),
-        .utc_offset_hours = (int)rows_i64(rows, 0, "utc_offset_hours"),
+        .utc_offset_minutes = (int)rows_i64(rows, 0, "utc_offset_minutes"),
         .is_premium = rows_bool(rows, 0, "is_premium"),
         .is_blocked = rows_bool(rows, 0, "is_blocked"),
         .is_unreachable = rows_bool(rows, 0, "is_unreachable"),
@@ -101,6 +105,22 @@ err *user_find_by_telegram(struct db *db, struct arena *a, int64_t telegram_id, 
 err *user_set_language(struct db *db, int64_t user_id, str language)
 {
     return db_query(db, &Q_user_set_language, NULL, V(user_id), V(language));
+}
+
+err *user_set(struct db *db, int64_t user_id, enum user_setting setting, struct val value)
+{
+    static const struct query *const queries[] = {
+        [USER_TIMEZONE] = &Q_user_set_timezone,
+        [USER_ASPECT_RATIO] = &Q_user_set_aspect_ratio,
+        [USER_IMAGE_COUNT] = &Q_user_set_image_count,
+        [USER_QUALITY] = &Q_user_set_quality,
+        [USER_QUICK_MODE] = &Q_user_set_quick_mode,
+        [USER_DETAILS] = &Q_user_set_details,
+        [USER_NOTIFY_IMAGES] = &Q_user_set_notify_images,
+        [USER_NOTIFY_AVATARS] = &Q_user_set_notify_avatars,
+    };
+    static_assert(ARRAY_LEN(queries) == USER_SETTING_COUNT, "each setting has its statement");
+    return db_query(db, queries[setting], NULL, V(user_id), value);
 }
 
 err *user_mark_unreachable(struct db *db, int64_t telegram_id)

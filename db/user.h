@@ -17,7 +17,11 @@
 struct user_settings {
     str default_aspect_ratio; /* "1:1" */
     int default_image_count;  /* 1 to 4 */
-    str default_quality;
+    str default_quality;      /* "fast", "balanced", "high", "ultra" */
+    bool is_quick;            /* words alone make an order */
+    bool shows_details;       /* model, size, seed and steps below each image */
+    bool notifies_images;     /* results come with a sound */
+    bool notifies_avatars;
 };
 
 struct user {
@@ -25,8 +29,8 @@ struct user {
     int64_t telegram_id; /* also the chat with this person */
     str first_name, last_name, username;
     str language; /* "ru" or "en" */
-    str timezone; /* "UTC+5" */
-    int utc_offset_hours;
+    str timezone; /* "UTC+5", "UTC-9:30" */
+    int utc_offset_minutes;
     bool is_premium;     /* on Telegram */
     bool is_blocked;     /* by an admin */
     bool is_unreachable; /* Telegram said 403 and nothing came since */
@@ -51,6 +55,21 @@ err *user_touch(struct db *db, struct arena *a, const struct sender *sender, int
 err *user_find_by_telegram(struct db *db, struct arena *a, int64_t telegram_id, struct user *out);
 
 err *user_set_language(struct db *db, int64_t user_id, str language);
+
+enum user_setting {
+    USER_TIMEZONE,     /* str, as above; from here on what struct user_settings has */
+    USER_ASPECT_RATIO, /* str */
+    USER_IMAGE_COUNT,  /* int */
+    USER_QUALITY,      /* str */
+    USER_QUICK_MODE,   /* bool, like those below */
+    USER_DETAILS,
+    USER_NOTIFY_IMAGES,
+    USER_NOTIFY_AVATARS,
+    USER_SETTING_COUNT
+};
+
+/* The caller has checked that the value is one that is offered. */
+err *user_set(struct db *db, int64_t user_id, enum user_setting setting, struct val value);
 
 /* By Telegram's id, because that is what `send` knows. Doing it twice changes nothing. */
 err *user_mark_unreachable(struct db *db, int64_t telegram_id);

@@ -113,7 +113,8 @@ static err *show_card(struct turn *t, const struct avatar *avatars, size_t count
         KV("type", avatar_type_words(t->arena, t->language, avatar)),
         KV("status", status_words(t, avatar)), KV("photos", avatar->photos_count),
         KV("images", avatar->generations_count),
-        KV("date", date_shown(t->arena, avatar->created_at_us / 1000, t->user->utc_offset_hours)));
+        KV("date",
+           date_shown(t->arena, avatar->created_at_us / 1000, t->user->utc_offset_minutes)));
     card_buttons(t, avatars, count, at);
     if (str_empty(avatar->picture_file_id))
         return say_here(t, T_avatar_card, values);

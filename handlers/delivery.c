@@ -40,7 +40,8 @@ static enum text result_text(const struct generation *g)
     return g->is_preview ? T_preview_done : T_flux_done;
 }
 
-static str result_caption(struct work *w, const struct generation *g, size_t images)
+static str result_caption(struct work *w, const struct generation *g, const struct image *first,
+                          size_t images)
 {
     enum language language = language_of(g->errand.language);
     str caption = text_html(
@@ -48,6 +49,10 @@ static str result_caption(struct work *w, const struct generation *g, size_t ima
         KVS(KV("words", generation_shown_words(w->arena, g)), KV("avatar", g->avatar_name),
             KV("ratio", g->aspect_ratio), KV("seconds", (int64_t)(g->seconds + 0.5)),
             KV("price", g->errand.price_coins / g->num_images * (int64_t)images)));
+    if (g->shows_details)
+        caption = str_printf(
+            w->arena, STR_FMT "\n" STR_FMT, STR_ARG(caption),
+            STR_ARG(str_html(w->arena, picture_details(w->arena, language, first))));
     int64_t hidden = hidden_images(w, g);
     if (!hidden)
         return caption;
@@ -59,22 +64,24 @@ static err *deliver_one(struct work *w, const struct generation *g, const struct
 {
     struct keyboard k = keyboard_new(w->arena, language_of(g->errand.language));
     result_buttons(w, &k, g);
-    return picture_send(w, g->errand.chat_id, image, result_caption(w, g, 1), &k);
+    return picture_send(w, g->errand.chat_id, image, result_caption(w, g, image, 1), &k,
+                        g->errand.is_silent);
 }
 
 /* An album carries no buttons; they follow with the words in a message of their own. */
 static err *deliver_album(struct work *w, const struct generation *g, const struct image *images,
                           size_t count)
 {
-    TRY(picture_send_album(w, g->errand.chat_id, images, count));
+    TRY(picture_send_album(w, g->errand.chat_id, images, count, g->errand.is_silent));
     struct keyboard k = keyboard_new(w->arena, language_of(g->errand.language));
     result_buttons(w, &k, g);
-    work_tell(
-        w, g->errand.chat_id,
-        &(struct outgoing){
-            .way = CALL_QUEUED,
-            .call = message_call(w->arena, g->errand.chat_id, 0, result_caption(w, g, count), &k),
-        });
+    str words = message_call(w->arena, g->errand.chat_id, 0, result_caption(w, g, images, count),
+                             &k);
+    work_tell(w, g->errand.chat_id,
+              &(struct outgoing){
+                  .way = CALL_QUEUED,
+                  .call = silent_call(w->arena, words), /* the album has rung, or was not to */
+              });
     return NULL;
 }
 

@@ -17,7 +17,7 @@ enum {
 
 static const double lora_scale = 1.15;
 
-static const struct order_quality qualities[] = {
+const struct order_quality flux_qualities[FLUX_QUALITIES] = {
     {"fast",     T_quality_fast    },
     {"balanced", T_quality_balanced},
     {"high",     T_quality_high    },
@@ -35,7 +35,7 @@ static const struct {
     {"high",     35, 4.0},
     {"ultra",    50, 4.5},
 };
-static_assert(ARRAY_LEN(efforts) == ARRAY_LEN(qualities), "each quality has its effort");
+static_assert(ARRAY_LEN(efforts) == ARRAY_LEN(flux_qualities), "each quality has its effort");
 
 static const struct {
     const char *ratio;
@@ -55,8 +55,8 @@ static const struct order_form form = {
     .quality_tap = "flux:quality",
     .make_tap = "flux:make",
     .quality_field = "d.quality",
-    .qualities = qualities,
-    .quality_count = ARRAY_LEN(qualities),
+    .qualities = flux_qualities,
+    .quality_count = ARRAY_LEN(flux_qualities),
     .usual_quality = "balanced",
     .draw = draw_flux_options,
 };
@@ -131,6 +131,38 @@ static void avatar_button(struct turn *t)
                     KV("avatar", field_get(t, "d.avatar_name")));
 }
 
+/* ---------------------------------------------------------------- what is asked of the model */
+
+static void put_effort(struct generation *order)
+{
+    for (size_t i = 0; i < ARRAY_LEN(efforts); i++)
+        if (str_eq(order->quality, str_from(efforts[i].quality))) {
+            order->making.steps = efforts[i].steps;
+            order->making.guidance = efforts[i].guidance;
+        }
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+        if (str_eq(order->aspect_ratio, str_from(sizes[i].ratio))) {
+            order->making.width = sizes[i].width;
+            order->making.height = sizes[i].height;
+        }
+    order->making.lora_scale = lora_scale;
+    assert(order->making.steps && order->making.width);
+}
+
+/* All that the model will be asked is written down with the order. The seed is ours, so that it is known
+ * whatever FAL returns. */
+static void fill_order(struct generation *order, struct arena *a, const struct conf *conf,
+                       const struct avatar *avatar)
+{
+    order->errand.model = conf->fal_flux_lora_model;
+    order->errand.cost_microdollars = order->num_images * conf->fal_flux_cost_microdollars;
+    order->avatar_id = avatar->id;
+    order->avatar_name = avatar->name;
+    order->final_prompt = prompt_with_trigger(a, avatar->trigger, order->words);
+    order->seed = (int64_t)random_below(SEED_LIMIT);
+    put_effort(order);
+}
+
 /* ---------------------------------------------------------------- words */
 
 err *draw_flux_words(struct turn *t)
@@ -138,7 +170,8 @@ err *draw_flux_words(struct turn *t)
     avatar_button(t);
     keyboard_menu_row(&t->keyboard);
     return edit(t, T_flux_ask_words, KV("avatar", field_get(t, "d.avatar_name")),
-                KV("price", order_form_price(t, &form, 1)), KV("most", (int)WORDS_MAX));
+                KV("price", order_form_price(t, &form, 1)), KV("most", (int)WORDS_MAX),
+                KV("quick", order_quick_offer(t, &form)));
 }
 
 /* The price comes before the first question, which waits for the coins. */
@@ -158,12 +191,35 @@ err *on_flux_open(struct turn *t)
     return ask_words(t);
 }
 
+/* Where the avatar is gone meanwhile, the options are asked for as usual. */
+static err *make_quickly(struct turn *t, bool *is_made)
+{
+    struct generation order;
+    struct avatar avatar;
+    *is_made = false;
+    if (!order_quick(t, &form, t->text, &order))
+        return NULL;
+    err *e = find_finished(t, field_get(t, "d.avatar"), &avatar);
+    if (err_is_not_found(e))
+        return NULL;
+    if (e)
+        return e;
+    *is_made = true;
+    dialog_enter(t, ST_idle);
+    fill_order(&order, t->arena, t->bot->conf, &avatar);
+    return generation_order(t, &order);
+}
+
 /* Words that are refused keep the dialog where it is; the user types again. */
 err *on_flux_words(struct turn *t)
 {
     if (!str_points_within(t->text, WORDS_MIN, WORDS_MAX) || !str_has_visible(t->text))
         return refuse(t, T_imagen_bad_words, KV("least", (int)WORDS_MIN),
                       KV("most", (int)WORDS_MAX));
+    bool is_made;
+    TRY(make_quickly(t, &is_made));
+    if (is_made)
+        return NULL;
     order_begin(t, &form, t->text, t->user->settings.default_quality);
     return draw_flux_options(t);
 }
@@ -272,36 +328,6 @@ err *on_flux_use(struct turn *t)
 }
 
 /* ---------------------------------------------------------------- the order */
-
-static void put_effort(struct generation *order)
-{
-    for (size_t i = 0; i < ARRAY_LEN(efforts); i++)
-        if (str_eq(order->quality, str_from(efforts[i].quality))) {
-            order->making.steps = efforts[i].steps;
-            order->making.guidance = efforts[i].guidance;
-        }
-    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
-        if (str_eq(order->aspect_ratio, str_from(sizes[i].ratio))) {
-            order->making.width = sizes[i].width;
-            order->making.height = sizes[i].height;
-        }
-    order->making.lora_scale = lora_scale;
-    assert(order->making.steps && order->making.width);
-}
-
-/* All that the model will be asked is written down with the order. The seed is ours, so that it is known
- * whatever FAL returns. */
-static void fill_order(struct generation *order, struct arena *a, const struct conf *conf,
-                       const struct avatar *avatar)
-{
-    order->errand.model = conf->fal_flux_lora_model;
-    order->errand.cost_microdollars = order->num_images * conf->fal_flux_cost_microdollars;
-    order->avatar_id = avatar->id;
-    order->avatar_name = avatar->name;
-    order->final_prompt = prompt_with_trigger(a, avatar->trigger, order->words);
-    order->seed = (int64_t)random_below(SEED_LIMIT);
-    put_effort(order);
-}
 
 /* It was deleted since the screen was drawn: the same words with another one, to be confirmed. */
 static err *ask_again(struct turn *t)

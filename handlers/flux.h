@@ -8,7 +8,12 @@
  */
 #pragma once
 #include "handlers/generation.h"
+#include "handlers/order.h"
 #include "handlers/turn.h"
+
+/* What a user can choose as his usual quality, too. */
+enum { FLUX_QUALITIES = 4 };
+extern const struct order_quality flux_qualities[FLUX_QUALITIES];
 
 err *on_flux_open(struct turn *t);
 err *on_flux_words(struct turn *t);

@@ -17,6 +17,8 @@ enum {
 struct card {
     const struct image *image;
     int64_t index, total;
+    enum language language;
+    bool shows_details;
 };
 
 static void page_buttons(struct keyboard *k, const struct card *card)
@@ -59,10 +61,14 @@ static void card_buttons(struct keyboard *k, const struct conf *conf, const stru
 static const struct kv *card_values(struct arena *a, const struct card *card)
 {
     const struct image *image = card->image;
+    str details = S("");
+    if (card->shows_details)
+        details = str_printf(a, "\n" STR_FMT, STR_ARG(picture_details(a, card->language, image)));
     return kvs_kept(a, KVS(KV("favorite", image->is_favorite ? S("⭐ ") : S("")),
                            KV("index", card->index), KV("total", card->total),
                            KV("words", str_clip_points(a, image->words, SHOWN_WORDS_MAX)),
-                           KV("avatar", image->avatar_name), KV("ratio", image->aspect_ratio)));
+                           KV("avatar", image->avatar_name), KV("ratio", image->aspect_ratio),
+                           KV("details", details)));
 }
 
 static enum text card_text(const struct card *card)
@@ -80,7 +86,7 @@ static err *send_later(struct turn *t, const struct card *card)
         .subject = card->image->id,
         .payload = json_make(t->arena, KV("chat_id", t->chat_id),
                              KV("language", language_code(t->language)), KV("index", card->index),
-                             KV("total", card->total)),
+                             KV("total", card->total), KV("details", card->shows_details)),
     };
     TRY(job_add(t->db, &job, NULL));
     hint(t, T_gallery_loading);
@@ -93,7 +99,7 @@ static err *show(struct turn *t, const struct image *image, int64_t index, int64
     field_put_i64(t, "g.at_us", image->created_at_us);
     field_put_i64(t, "g.index", index);
     field_put_i64(t, "g.total", total);
-    const struct card card = {image, index, total};
+    const struct card card = {image, index, total, t->language, t->user->settings.shows_details};
     if (str_empty(image->file_id))
         return send_later(t, &card);
     card_buttons(&t->keyboard, t->bot->conf, &card);
@@ -284,11 +290,17 @@ err *job_gallery_send(struct work *w)
     if (e)
         return e;
 
-    struct card card = {.image = &image, .index = 1, .total = 1};
+    struct card card = {
+        .image = &image,
+        .index = 1,
+        .total = 1,
+        .language = language,
+    };
     json_i64(w->payload, "index", &card.index);
+    json_boolean(w->payload, "details", &card.shows_details);
     json_i64(w->payload, "total", &card.total);
     struct keyboard k = keyboard_new(w->arena, language);
     card_buttons(&k, w->bot->conf, &card);
     str caption = text_html(w->arena, language, card_text(&card), card_values(w->arena, &card));
-    return picture_send(w, chat_id, &image, caption, &k);
+    return picture_send(w, chat_id, &image, caption, &k, false);
 }

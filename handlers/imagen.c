@@ -60,7 +60,7 @@ err *draw_imagen_words(struct turn *t)
 {
     keyboard_menu_row(&t->keyboard);
     return edit(t, T_imagen_ask_words, KV("price", order_form_price(t, &form, 1)),
-                KV("most", (int)WORDS_MAX));
+                KV("most", (int)WORDS_MAX), KV("quick", order_quick_offer(t, &form)));
 }
 
 /* The price comes before the first question, which waits for the coins; what is left is decided by the
@@ -77,7 +77,12 @@ err *on_imagen_words(struct turn *t)
     if (!str_points_within(t->text, WORDS_MIN, WORDS_MAX) || !str_has_visible(t->text))
         return refuse(t, T_imagen_bad_words, KV("least", (int)WORDS_MIN),
                       KV("most", (int)WORDS_MAX));
-    order_begin(t, &form, t->text, S("standard"));
+    struct generation order;
+    if (order_quick(t, &form, t->text, &order)) {
+        dialog_enter(t, ST_idle);
+        return make(t, &order);
+    }
+    order_begin(t, &form, t->text, t->user->settings.default_quality);
     return draw_imagen_options(t);
 }
 

@@ -11,7 +11,7 @@ str limits_next_day(const struct turn *t)
 {
     static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
     int64_t next_ms = (clock_ms() / day_ms + 1) * day_ms;
-    return moment_shown(t->arena, next_ms, t->user->utc_offset_hours);
+    return moment_shown(t->arena, next_ms, t->user->utc_offset_minutes);
 }
 
 /* ---------------------------------------------------------------- the day's spend */

@@ -6,12 +6,14 @@
 #include "handlers/funds.h"
 
 enum {
-    IMAGES_MAX = 4,
     SHOWN_WORDS_MAX = 300, /* of the words, on the screen of options */
     WORDS_OF_ROW = 3, /* buttons with a word each that a phone shows whole; more take two rows */
 };
 
-static const char *const ratios[] = {"1:1", "3:4", "4:3", "9:16", "16:9"};
+/* The price that quick mode has shown: another one is never taken for words alone. */
+static const char promise[] = "d.quick";
+
+const char *const order_ratios[ORDER_RATIOS] = {"1:1", "3:4", "4:3", "9:16", "16:9"};
 
 static bool is_for_avatar(str generation_type)
 {
@@ -51,6 +53,7 @@ static bool has_quality(const struct order_form *form, str name)
 void order_begin(struct turn *t, const struct order_form *form, str words, str quality)
 {
     const struct user_settings *settings = &t->user->settings;
+    field_drop(t, promise);
     field_put(t, "d.order", random_uuid(t->arena));
     field_put(t, "d.words", words);
     field_put(t, "d.ratio", settings->default_aspect_ratio);
@@ -112,13 +115,13 @@ void order_choices(struct turn *t, const struct order_form *form)
     int64_t count = field_get_i64(t, "d.count");
 
     keyboard_row(&t->keyboard);
-    for (size_t i = 0; i < ARRAY_LEN(ratios); i++) {
-        str name = str_from(ratios[i]);
+    for (size_t i = 0; i < ARRAY_LEN(order_ratios); i++) {
+        str name = str_from(order_ratios[i]);
         choice(t, str_eq(ratio, name), T_button_choice, order_tap(t, form->ratio_tap, name), name,
                0);
     }
     keyboard_row(&t->keyboard);
-    for (int64_t n = 1; n <= IMAGES_MAX; n++)
+    for (int64_t n = 1; n <= ORDER_IMAGES_MAX; n++)
         choice(t, n == count, T_button_count,
                order_tap(t, form->count_tap, str_printf(t->arena, "%" PRId64, n)), S(""), n);
     quality_row(t, form);
@@ -149,8 +152,8 @@ err *order_choose_ratio(struct turn *t, const struct order_form *form)
 {
     str ratio;
     if (order_is_open(t, &ratio))
-        for (size_t i = 0; i < ARRAY_LEN(ratios); i++)
-            if (str_eq(ratio, str_from(ratios[i])))
+        for (size_t i = 0; i < ARRAY_LEN(order_ratios); i++)
+            if (str_eq(ratio, str_from(order_ratios[i])))
                 return choose(t, form, "d.ratio", ratio);
     return on_old_button(t);
 }
@@ -160,7 +163,7 @@ err *order_choose_count(struct turn *t, const struct order_form *form)
     str number;
     int64_t count;
     if (order_is_open(t, &number) && str_to_i64(number, &count) && count >= 1 &&
-        count <= IMAGES_MAX)
+        count <= ORDER_IMAGES_MAX)
         return choose(t, form, "d.count", number);
     return on_old_button(t);
 }
@@ -209,6 +212,58 @@ err *order_made(struct turn *t)
     dialog_stay(t);
     hint(t, made.errand.is_open ? T_order_is_running : T_order_is_over);
     return NULL;
+}
+
+/* ---------------------------------------------------------------- quick mode */
+
+static str usual_quality(const struct turn *t, const struct order_form *form)
+{
+    str quality = t->user->settings.default_quality;
+    return has_quality(form, quality) ? quality : str_from(form->usual_quality);
+}
+
+static str quality_words(const struct turn *t, const struct order_form *form, str quality)
+{
+    size_t i = 0;
+    while (i + 1 < form->quality_count && !str_eq(quality, str_from(form->qualities[i].name)))
+        i++;
+    return text_plain(t->arena, t->language, form->qualities[i].label, KVS());
+}
+
+str order_quick_offer(struct turn *t, const struct order_form *form)
+{
+    const struct user_settings *settings = &t->user->settings;
+    if (!settings->is_quick) {
+        field_drop(t, promise);
+        return S("");
+    }
+    int64_t price = order_form_price(t, form, settings->default_image_count);
+    field_put_i64(t, promise, price);
+    str quality = quality_words(t, form, usual_quality(t, form));
+    str offer = text_plain(t->arena, t->language, T_quick_offer,
+                           KVS(KV("n", settings->default_image_count),
+                               KV("ratio", settings->default_aspect_ratio), KV("quality", quality),
+                               KV("price", price)));
+    return str_printf(t->arena, "\n\n" STR_FMT, STR_ARG(offer));
+}
+
+bool order_quick(struct turn *t, const struct order_form *form, str words, struct generation *order)
+{
+    const struct user_settings *settings = &t->user->settings;
+    int64_t price = order_form_price(t, form, settings->default_image_count), promised;
+    if (!settings->is_quick || !str_to_i64(field_get(t, promise), &promised) || promised != price ||
+        funds_lack(t, price))
+        return false;
+    *order = (struct generation){
+        .errand.id = random_uuid(t->arena),
+        .generation_type = str_from(form->generation_type),
+        .words = words,
+        .quality = usual_quality(t, form),
+        .aspect_ratio = settings->default_aspect_ratio,
+        .num_images = settings->default_image_count,
+        .errand.price_coins = price,
+    };
+    return true;
 }
 
 /* ---------------------------------------------------------------- once more */
@@ -262,7 +317,7 @@ err *order_repeat(struct turn *t, const struct order_form *form, struct generati
     str count_text, price_text;
     int64_t count, price;
     str_cut(t->argument, ':', &count_text, &price_text);
-    if (str_to_i64(count_text, &count) && count >= 1 && count <= IMAGES_MAX)
+    if (str_to_i64(count_text, &count) && count >= 1 && count <= ORDER_IMAGES_MAX)
         order->num_images = (int)count;
     *is_offered = !str_to_i64(price_text, &price) ||
                   price != order_price(t->bot->conf, order->generation_type, order->num_images);

@@ -28,6 +28,9 @@ struct order_quality {
     enum text label;
 };
 
+enum { ORDER_IMAGES_MAX = 4, ORDER_RATIOS = 5 };
+extern const char *const order_ratios[ORDER_RATIOS];
+
 struct order_form {
     const char *generation_type;
     const char *ratio_tap, *count_tap, *quality_tap, *make_tap;
@@ -56,6 +59,14 @@ str order_shown_words(const struct turn *t);
 void order_choices(struct turn *t, const struct order_form *form);
 /* A row with the price, then the menu. */
 void order_make_button(struct turn *t, const struct order_form *form);
+
+/* Quick mode. For the screen that asks for words: what an order with the usual choices is and costs,
+ * as a paragraph of its own, and a promise that words alone will make it; empty in the usual mode. */
+str order_quick_offer(struct turn *t, const struct order_form *form);
+/* These words as such an order, all but its model, owner and chat. False where its price was not
+ * promised, has changed, or is not there: then the options are asked for. */
+bool order_quick(struct turn *t, const struct order_form *form, str words,
+                 struct generation *order);
 
 /* What is done by those taps. */
 err *order_choose_ratio(struct turn *t, const struct order_form *form);

@@ -19,10 +19,14 @@ enum { CACHED_FOR_MS = 10 * 60 * 1000 };
     X(balance)                                                                                     \
     X(held)                                                                                        \
     X(avatars)                                                                                     \
-    X(utc_offset_hours)                                                                            \
+    X(utc_offset_minutes)                                                                          \
     X(is_premium)                                                                                  \
     X(is_blocked)                                                                                  \
-    X(settings.default_image_count)
+    X(settings.default_image_count)                                                                \
+    X(settings.is_quick)                                                                           \
+    X(settings.shows_details)                                                                      \
+    X(settings.notifies_images)                                                                    \
+    X(settings.notifies_avatars)
 
 static str pack(struct arena *a, const struct user *user)
 {

@@ -303,7 +303,7 @@ static void viewer_buttons(struct keyboard *k, const struct photo *photo,
 static const struct kv *card_values(struct arena *a, const struct photo *photo,
                                     const struct photo_place *place)
 {
-    str date = date_shown(a, photo->created_at_ms, photo->utc_offset_hours);
+    str date = date_shown(a, photo->created_at_ms, photo->utc_offset_minutes);
     return kvs_kept(a, KVS(KV("index", place->index), KV("total", place->total), KV("date", date),
                            KV("kilobytes", kilobytes(photo)), KV("width", photo->width),
                            KV("height", photo->height)));

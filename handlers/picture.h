@@ -6,8 +6,12 @@
 #include "db/generation.h"
 #include "handlers/work.h"
 
+/* What was asked of the model, in a line of its own below a caption. */
+str picture_details(struct arena *a, enum language language, const struct image *image);
+
 /* One photo with caption and keyboard. Nothing is wrong when the chat is out of reach. */
 err *picture_send(struct work *w, int64_t chat_id, const struct image *image, str caption_html,
-                  struct keyboard *k);
+                  struct keyboard *k, bool is_silent);
 /* An album of two to ten; it carries no keyboard. */
-err *picture_send_album(struct work *w, int64_t chat_id, const struct image *images, size_t count);
+err *picture_send_album(struct work *w, int64_t chat_id, const struct image *images, size_t count,
+                        bool is_silent);

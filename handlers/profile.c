@@ -35,7 +35,7 @@ static void profile_buttons(struct turn *t)
     keyboard_row(k);
     keyboard_button(k, T_button_statement, S("balance:open"));
     keyboard_row(k);
-    keyboard_button(k, T_button_language, S("language:open"));
+    keyboard_button(k, T_button_settings, S("settings:open"));
     keyboard_menu_row(k);
 }
 
@@ -45,10 +45,11 @@ err *on_profile_open(struct turn *t)
     TRY(profile_figures(t->db, t->user->id, &figures));
     enum text kind = t->user->is_premium ? T_profile_premium : T_profile_ordinary;
     profile_buttons(t);
-    return edit(t, T_profile, KV("name", t->user->first_name),
-                KV("kind", text_plain(t->arena, t->language, kind, KVS())),
-                KV("since", date_shown(t->arena, figures.created_at_ms, t->user->utc_offset_hours)),
-                KV("mark", balance_mark(figures.balance)), KV("balance", figures.balance),
-                KV("held", figures.held), KV("avatars", figures.avatars),
-                KV("ready", figures.ready_avatars), KV("images", figures.images));
+    return edit(
+        t, T_profile, KV("name", t->user->first_name),
+        KV("kind", text_plain(t->arena, t->language, kind, KVS())),
+        KV("since", date_shown(t->arena, figures.created_at_ms, t->user->utc_offset_minutes)),
+        KV("mark", balance_mark(figures.balance)), KV("balance", figures.balance),
+        KV("held", figures.held), KV("avatars", figures.avatars),
+        KV("ready", figures.ready_avatars), KV("images", figures.images));
 }

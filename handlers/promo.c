@@ -40,8 +40,8 @@ static err *say_refusal(struct turn *t, const struct promo_entry *entry)
     }
     way_back(t, T_button_back);
     return say(t, refusals[entry->verdict], KV("code", entry->code),
-               KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_hours)),
-               KV("date", date_shown(t->arena, entry->moment_ms, t->user->utc_offset_hours)),
+               KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)),
+               KV("date", date_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)),
                KV("minutes", (wait_ms + MINUTE_MS - 1) / MINUTE_MS));
 }
 
@@ -64,7 +64,7 @@ static err *say_taken(struct turn *t, const struct promo_entry *entry)
     way_back(t, T_button_go_on);
     return say(t, texts[entry->kind], KV("code", entry->code), KV("amount", entry->amount),
                KV("balance", entry->balance), KV("replaced", replaced_words(t, entry)),
-               KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_hours)));
+               KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)));
 }
 
 static bool is_taken(const struct promo_entry *entry)

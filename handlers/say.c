@@ -209,6 +209,12 @@ str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id
     return end_call(&b, k);
 }
 
+str silent_call(struct arena *a, str call)
+{
+    str open = str_sub(call, 0, call.len - 1);
+    return str_printf(a, STR_FMT ",\"disable_notification\":true}", STR_ARG(open));
+}
+
 str delete_call(struct arena *a, int64_t chat_id, int64_t message_id)
 {
     struct buf b = begin_call(a, "deleteMessage", chat_id);
@@ -229,10 +235,10 @@ str answer_call(struct arena *a, str query_id, str words, bool is_alert)
 
 /* ---------------------------------------------------------------- dates */
 
-static struct tm wall_clock(int64_t at_ms, int utc_offset_hours)
+static struct tm wall_clock(int64_t at_ms, int utc_offset_minutes)
 {
-    enum { HOUR_S = 3600 };
-    time_t seconds = (time_t)(at_ms / 1000 + utc_offset_hours * HOUR_S);
+    enum { MINUTE_S = 60 };
+    time_t seconds = (time_t)(at_ms / 1000 + utc_offset_minutes * MINUTE_S);
     struct tm tm;
     gmtime_r(&seconds, &tm);
     return tm;
@@ -249,16 +255,22 @@ str progress_bar(struct arena *a, double share)
     return buf_str(&b);
 }
 
-str date_shown(struct arena *a, int64_t at_ms, int utc_offset_hours)
+str date_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes)
 {
-    struct tm tm = wall_clock(at_ms, utc_offset_hours);
+    struct tm tm = wall_clock(at_ms, utc_offset_minutes);
     return str_printf(a, "%02d.%02d.%04d", tm.tm_mday, tm.tm_mon + 1, tm.tm_year + 1900);
 }
 
-str moment_shown(struct arena *a, int64_t at_ms, int utc_offset_hours)
+str moment_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes)
 {
-    struct tm tm = wall_clock(at_ms, utc_offset_hours);
+    struct tm tm = wall_clock(at_ms, utc_offset_minutes);
     return str_printf(a, "%02d.%02d %02d:%02d", tm.tm_mday, tm.tm_mon + 1, tm.tm_hour, tm.tm_min);
+}
+
+str time_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes)
+{
+    struct tm tm = wall_clock(at_ms, utc_offset_minutes);
+    return str_printf(a, "%02d:%02d", tm.tm_hour, tm.tm_min);
 }
 
 /* ---------------------------------------------------------------- turns */

@@ -48,9 +48,10 @@ str text_plain(struct arena *a, enum language language, enum text text, const st
 /* A bar of ten cells; share: 0 to 1. It is full when everything is there, not before. */
 str progress_bar(struct arena *a, double share);
 
-/* In the user's zone: "21.11.2026", and "21.11 09:30". */
-str date_shown(struct arena *a, int64_t at_ms, int utc_offset_hours);
-str moment_shown(struct arena *a, int64_t at_ms, int utc_offset_hours);
+/* In the user's zone: "21.11.2026", "21.11 09:30", "09:30". */
+str date_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes);
+str moment_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes);
+str time_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes);
 
 /* An edit whose message the sender knows by its slot; see outbox.h. */
 enum { MESSAGE_OF_SLOT = -1 };
@@ -67,4 +68,6 @@ str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id
 /* Stops a button's spinner; words may be empty, and are shown above the screen or in a window of
  * their own. */
 str answer_call(struct arena *a, str query_id, str words, bool is_alert);
+/* The same call, without the sound of a new message. */
+str silent_call(struct arena *a, str call);
 str delete_call(struct arena *a, int64_t chat_id, int64_t message_id);

@@ -42,7 +42,7 @@ static str statement(struct turn *t, const struct ledger_line *lines, size_t cou
         buf_add(&b,
                 text_plain(t->arena, t->language, line_text(&lines[i]),
                            KVS(KV("date", moment_shown(t->arena, lines[i].created_at_ms,
-                                                       t->user->utc_offset_hours)),
+                                                       t->user->utc_offset_minutes)),
                                KV("coins", lines[i].coins > 0 ? lines[i].coins : -lines[i].coins),
                                KV("sign", lines[i].coins > 0 ? S("+") : S("−")),
                                KV("after", lines[i].balance_after))));

@@ -156,9 +156,10 @@ err *job_training_deliver(struct work *w)
     str html = text_html(w->arena, language,
                          has_present ? T_training_done_with_present : T_training_done,
                          KVS(KV("name", g.avatar_name)));
+    str words = message_call(w->arena, errand->chat_id, 0, html, &k);
     const struct outbox_call call = {
         .chat_id = errand->chat_id,
-        .call = message_call(w->arena, errand->chat_id, 0, html, &k),
+        .call = errand->is_silent ? silent_call(w->arena, words) : words,
     };
     w->forget_user_chat_id = errand->chat_id;
     TRY(work_call(w, &call, NULL));

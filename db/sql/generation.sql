@@ -14,7 +14,7 @@ returning id
 
 -- :generation_find
 select g.id, g.user_id, g.chat_id, g.generation_type, g.source_model, g.original_prompt,
-       g.quality_preset, g.aspect_ratio, g.num_images, g.price, g.language, g.status,
+       g.quality_preset, g.aspect_ratio, g.num_images, g.price, u.language_code as language, g.status,
        g.status in ('pending', 'processing') as is_open, g.attempt, g.fal_request_id,
        g.fal_status_url, g.fal_response_url, g.fal_cancel_url,
        coalesce((extract(epoch from now() - g.submitting_at) * 1000)::bigint, -1) as submitting_ms,
@@ -23,8 +23,12 @@ select g.id, g.user_id, g.chat_id, g.generation_type, g.source_model, g.original
        (extract(epoch from now() - g.created_at) * 1000)::bigint as age_ms,
        g.fal_response_data is not null as has_result, g.fal_response_data, g.failure,
        g.generation_seconds, g.avatar_id, a.name as avatar_name, g.final_prompt, g.seed, g.is_preview,
-       m.num_inference_steps, m.guidance_scale, m.lora_scale, m.width, m.height, m.lora_uploads
+       m.num_inference_steps, m.guidance_scale, m.lora_scale, m.width, m.height, m.lora_uploads,
+       coalesce(s.show_technical_details, false) as shows_details,
+       not coalesce(s.notify_generations, true) as is_silent
 from image_generations g
+join users u on u.id = g.user_id
+left join user_settings s on s.user_id = g.user_id
 left join avatars a on a.id = g.avatar_id,
      jsonb_to_record(g.prompt_metadata) as m(num_inference_steps int, guidance_scale float8,
                                              lora_scale float8, width int, height int,

@@ -18,7 +18,7 @@ select p.id, p.avatar_id, p.user_id, p.chat_id, p.message_id, p.upload_order,
        coalesce(p.photo_metadata->>'doubts', '') as doubts,
        (extract(epoch from p.created_at) * 1000)::bigint as created_at_ms,
        avatar_takes_photos(a.status) as takes_photos,
-       u.language_code, substr(u.timezone, 4)::int as utc_offset_hours
+       u.language_code, zone_minutes(u.timezone) as utc_offset_minutes
 from avatar_photos p
 join avatars a on a.id = p.avatar_id
 join users u on u.id = p.user_id

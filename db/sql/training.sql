@@ -33,7 +33,7 @@ values ($1, $2, $3, $4, $5, $6::avatartrainingtype, $7, $8, $9, $10, $11)
 
 -- The reading half of every step of the work: the row stays as it is read until the step is over.
 -- :training_lock writes
-select t.id, t.user_id, t.chat_id, t.language, t.source_model, t.price, t.status,
+select t.id, t.user_id, t.chat_id, u.language_code as language, t.source_model, t.price, t.status,
        t.status in ('pending', 'processing') as is_open, t.attempt,
        t.fal_status_url, t.fal_response_url, t.fal_cancel_url,
        coalesce((extract(epoch from now() - t.submitting_at) * 1000)::bigint, -1) as submitting_ms,
@@ -44,9 +44,12 @@ select t.id, t.user_id, t.chat_id, t.language, t.source_model, t.price, t.status
        t.avatar_id, a.name, a.gender, t.training_type, t.preset, t.photos_count, t.progress,
        t.archive_url, t.cancel_asked_at is not null as is_cancel_asked,
        coalesce((extract(epoch from now() - a.training_started_at) * 1000)::bigint, -1)
-           as running_ms
+           as running_ms,
+       not coalesce(s.notify_avatars, true) as is_silent
 from avatar_trainings t
 join avatars a on a.id = t.avatar_id
+join users u on u.id = t.user_id
+left join user_settings s on s.user_id = t.user_id
 where t.id = $2 and (t.user_id = $1 or $1 = 0)
 for update of t
 

@@ -3,11 +3,12 @@
 
 -- :user_by_telegram
 select u.id, u.telegram_id, u.first_name, u.last_name, u.username, u.language_code, u.timezone,
-       substr(u.timezone, 4)::int as utc_offset_hours, u.is_premium, u.is_blocked,
+       zone_minutes(u.timezone) as utc_offset_minutes, u.is_premium, u.is_blocked,
        u.unreachable_at is not null as is_unreachable,
        (extract(epoch from u.created_at) * 1000)::bigint as created_at_ms,
        l.balance, l.held, (select count(*) from avatars a where a.user_id = u.id) as avatars,
-       s.default_aspect_ratio, s.default_image_count, s.default_quality
+       s.default_aspect_ratio, s.default_image_count, s.default_quality, s.quick_generation_mode,
+       s.show_technical_details, s.notify_generations, s.notify_avatars
 from users u
 join user_settings s on s.user_id = u.id
 cross join ledger_balance(u.id) as l
@@ -33,6 +34,30 @@ select id, is_new from put
 
 -- :user_set_language writes
 update users set language_code = $2, updated_at = now() where id = $1
+
+-- :user_set_timezone writes
+update users set timezone = $2, updated_at = now() where id = $1
+
+-- :user_set_aspect_ratio writes
+update user_settings set default_aspect_ratio = $2, updated_at = now() where user_id = $1
+
+-- :user_set_image_count writes
+update user_settings set default_image_count = $2, updated_at = now() where user_id = $1
+
+-- :user_set_quality writes
+update user_settings set default_quality = $2, updated_at = now() where user_id = $1
+
+-- :user_set_quick_mode writes
+update user_settings set quick_generation_mode = $2, updated_at = now() where user_id = $1
+
+-- :user_set_details writes
+update user_settings set show_technical_details = $2, updated_at = now() where user_id = $1
+
+-- :user_set_notify_images writes
+update user_settings set notify_generations = $2, updated_at = now() where user_id = $1
+
+-- :user_set_notify_avatars writes
+update user_settings set notify_avatars = $2, updated_at = now() where user_id = $1
 
 -- :user_mark_unreachable writes
 update users set unreachable_at = now(), updated_at = now()

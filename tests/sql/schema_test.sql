@@ -99,7 +99,13 @@ select is(timezone || ' ' || language_code, 'UTC+5 ru', 'the defaults of a perso
 from users where telegram_id = -1;
 select throws_ok($$update users set timezone = 'UTC+15' where telegram_id = -1$$, '23514', null, 'no such zone');
 select throws_ok($$update users set timezone = 'Moscow' where telegram_id = -1$$, '23514', null, 'zones are UTC and hours');
+select throws_ok($$update users set timezone = 'UTC-12:30' where telegram_id = -1$$, '23514', null, 'nor one further west');
+select throws_ok($$update users set timezone = 'UTC+14:15' where telegram_id = -1$$, '23514', null, 'nor further east');
+select throws_ok($$update users set timezone = 'UTC+5:20' where telegram_id = -1$$, '23514', null, 'quarters of an hour');
 select lives_ok($$update users set timezone = 'UTC-0' where telegram_id = -1$$, 'a zone to the west');
+select lives_ok($$update users set timezone = 'UTC-9:30' where telegram_id = -1$$, 'a zone between the hours');
+select results_eq($$select zone_minutes(z) from (values ('UTC+0'), ('UTC-0'), ('UTC+14'), ('UTC-12'), ('UTC+5:45'), ('UTC-9:30'), ('UTC-0:30')) as v (z)$$,
+    array[0, 0, 840, -720, 345, -570, -30], 'zones in minutes');
 select throws_ok($$update users set language_code = 'kz' where telegram_id = -1$$, '23514', null, 'two languages');
 select throws_ok($$
     insert into image_generations (id, user_id, generation_type, original_prompt, price, num_images)

@@ -75,7 +75,7 @@ static void meet_a_person(void)
     CHECK(str_eq(user.first_name, S("Asya")) && str_eq(user.username, S("asya")));
     CHECK(str_empty(user.last_name) && str_eq(user.language, S("en")));
     CHECK(user.balance == 500 && user.held == 0);
-    CHECK(user.utc_offset_hours == 5 && user.settings.default_image_count == 1);
+    CHECK(user.utc_offset_minutes == 300 && user.settings.default_image_count == 1);
 
     struct user again = touch(S("Anastasia"), 500);
     CHECK(again.id == user.id && str_eq(again.first_name, S("Anastasia")));
