@@ -1,6 +1,7 @@
 /*
- * statistics.h - what a person's own rows add up to. Every figure is counted
- * from rows when it is asked for; nothing here is kept.
+ * statistics.h - what a person's own rows add up to, and the lines of his
+ * coins with what each was about. Every figure is counted from rows when it is
+ * asked for; nothing here is kept.
  */
 #pragma once
 #include "db/db.h"
@@ -14,3 +15,57 @@ struct profile_figures {
 };
 
 err *profile_figures(struct db *db, int64_t user_id, struct profile_figures *out);
+
+/* -- lines of coins -- */
+
+/* A line of the ledger with what it was about; what is not there any more is empty or 0. */
+struct statement_line {
+    int64_t id;
+    int64_t created_at_ms;
+    str kind, reason, settled;    /* as in db/ledger.h */
+    int64_t coins, balance_after; /* likewise */
+    str generation_type;          /* of an order for images */
+    int64_t images;
+    str training_type; /* of a training */
+    str avatar_name;   /* of either */
+    int64_t stars;     /* of a payment */
+    str promo_code;
+};
+
+/* Newest first, those older than the line `before`; 0 for the first page. */
+err *statement_page(struct db *db, struct arena *a, int64_t user_id, int limit, int64_t before,
+                    struct statement_line **lines, size_t *count);
+/* The `before` of the page of lines that are next newer than the line `after`. */
+err *statement_newer(struct db *db, int64_t user_id, int limit, int64_t after, int64_t *before);
+
+/* -- statistics -- */
+
+struct statistics {
+    int64_t images, favorites;       /* in the gallery */
+    int64_t by_words, with_avatar;   /* of those */
+    int64_t last_week, last_month;   /* made in the last 7 and 30 days, and still there */
+    int64_t spent, spent_last_month; /* coins */
+    double median_seconds;           /* to make an order; 0 when there was none */
+    str usual_ratio;                 /* the one ordered most; empty when there was none */
+};
+
+err *statistics_read(struct db *db, int64_t user_id, struct statistics *out);
+
+struct avatar_images {
+    str name;
+    int64_t images;
+};
+
+/* The avatars with the most images in the gallery. */
+err *statistics_avatars(struct db *db, struct arena *a, int64_t user_id, int limit,
+                        struct avatar_images **avatars, size_t *count);
+
+/* One day of the person's clock. */
+struct statistics_day {
+    int month, day;
+    int64_t images, coins; /* made and spent on it */
+};
+
+/* The last `count` days, today the last. */
+err *statistics_days(struct db *db, int64_t user_id, int utc_offset_minutes,
+                     struct statistics_day *days, int count);

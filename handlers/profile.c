@@ -34,6 +34,7 @@ static void profile_buttons(struct turn *t)
     topup_row(k);
     keyboard_row(k);
     keyboard_button(k, T_button_statement, S("balance:open"));
+    keyboard_button(k, T_button_statistics, S("statistics:open"));
     keyboard_row(k);
     keyboard_button(k, T_button_settings, S("settings:open"));
     keyboard_menu_row(k);

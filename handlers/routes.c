@@ -19,6 +19,7 @@
 #include "handlers/settings.h"
 #include "handlers/start.h"
 #include "handlers/statement.h"
+#include "handlers/statistics.h"
 #include "handlers/topup.h"
 #include "handlers/trained.h"
 #include "handlers/training.h"
@@ -97,6 +98,10 @@ const struct route taps[] = {
     {"language:open",     on_language,           NEED_NOTHING,    ST_idle},
     {"language:set",      on_language_set,       NEED_NOTHING,    ST_idle},
     {"balance:open",      on_balance,            NEED_NOTHING,    ST_idle},
+    {"balance:older",     on_balance_older,      NEED_NOTHING,    ST_idle},
+    {"balance:newer",     on_balance_newer,      NEED_NOTHING,    ST_idle},
+    {"statistics:open",   on_statistics_open,    NEED_NOTHING,    ST_idle},
+    {"statistics:chart",  on_statistics_chart,   NEED_NOTHING,    ST_stay},
     {"promo:open",        on_promo_open,         NEED_NOTHING,    ST_promo_code},
     {"create:open",       on_create_open,        NEED_NOTHING,    ST_create},
     {"imagen:open",       on_imagen_open,        NEED_NOTHING,    ST_imagen_words},
@@ -197,6 +202,7 @@ const struct job_route job_routes[] = {
     {"training_deliver",   "send",  job_training_deliver,   NULL},
     {"training_explain",   "send",  job_training_explain,   NULL},
     {"gallery_send",       "send",  job_gallery_send,       NULL},
+    {"statistics_chart",   "send",  job_statistics_chart,   NULL},
     {"photo_take",         "media", job_photo_take,         give_up_photo},
     {"photo_tell",         "send",  job_photo_tell,         NULL},
     {"photos_progress",    "send",  job_photos_progress,    NULL},

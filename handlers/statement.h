@@ -5,4 +5,7 @@
 #pragma once
 #include "handlers/turn.h"
 
-err *on_balance(struct turn *t);
+err *on_balance(struct turn *t); /* the newest lines */
+/* The page behind or before the line that the argument names. */
+err *on_balance_older(struct turn *t);
+err *on_balance_newer(struct turn *t);

@@ -158,7 +158,7 @@ static str payment_lines(struct turn *t, const struct payment *payments, size_t 
     for (size_t i = 0; i < count; i++) {
         const struct payment *p = &payments[i];
         str number = payment_number(t->arena, p->id);
-        str date = moment_shown(t->arena, p->created_at_ms, t->user->utc_offset_hours);
+        str date = moment_shown(t->arena, p->created_at_ms, t->user->utc_offset_minutes);
         enum text text = str_eq(p->state, S("refunded")) ? T_payment_line_back : T_payment_line;
         buf_add(&b, i ? S("\n") : S(""));
         buf_add(&b, text_plain(t->arena, t->language, text,

@@ -105,7 +105,25 @@ static str part_name(str head, const char *key)
     return name;
 }
 
-/* A form with files: the fields as a call, each file as its type and size. */
+static uint32_t number_at(str bytes, size_t at)
+{
+    uint32_t number = 0;
+    for (size_t i = 0; i < sizeof number; i++)
+        number = number << 8 | (unsigned char)bytes.ptr[at + i];
+    return number;
+}
+
+/* How many bytes a picture takes that we have drawn depends on the fonts of the machine. */
+static str file_shown(str bytes)
+{
+    enum { HEADER_AT = 12, WIDTH_AT = 16, HEIGHT_AT = 20, LEAST_BYTES = 24 };
+    bool is_drawn = bytes.len >= LEAST_BYTES && str_eq(str_sub(bytes, HEADER_AT, 4), S("IHDR"));
+    return is_drawn ? str_printf(far.arena, "(picture of %u by %u)", number_at(bytes, WIDTH_AT),
+                                 number_at(bytes, HEIGHT_AT))
+                    : str_printf(far.arena, "(file of %zu bytes)", bytes.len);
+}
+
+/* A form with files: the fields as a call, each file as its size. */
 static struct json_object *read_form(const struct far_request *r)
 {
     struct json_object *call = json_object_new_object();
@@ -125,7 +143,7 @@ static struct json_object *read_form(const struct far_request *r)
         str data = str_sub(left, head_end + 4, end - head_end - 6);
         str name = part_name(head, "name");
         if (!str_empty(part_name(head, "filename")))
-            data = str_printf(far.arena, "(file of %zu bytes)", data.len);
+            data = file_shown(data);
         struct json_object *value = NULL;
         char first = data.len ? data.ptr[0] : '\0';
         err *e = NULL;
