@@ -15,18 +15,17 @@ enum {
     MEMORY_BYTES = 64 << 20,
     STACK_KIB = 256,
     MOST_WORDS = 16,
+    MOST_OPTIONS = 16,
     MOST_NAME_BYTES = 31
 };
 
 /* ---------------------------------------------------------------- the commands */
 
-enum {
-    NEEDS_CONF = 1,
-    IN_LOOP = 2,
-    TAKES_KEY = 4,
-    GIVES_JSON = 8,
-    TAKES_FORCE = 16,
-    TAKES_NOW = 32
+enum { NEEDS_CONF = 1, IN_LOOP = 2, GIVES_JSON = 4 };
+
+/* An option means the same wherever it stands; one without a value is there or not. */
+struct option {
+    const char *name, *value;
 };
 
 struct command {
@@ -35,6 +34,31 @@ struct command {
     unsigned flags;
     err *(*run)(struct cli *cli);
     const char *about, *more;
+    const struct option *options; /* ends with an empty name; NULL: none */
+};
+
+static const struct option key_option[] = {
+    {"--key", "KEY"},
+    {NULL,    NULL }
+};
+static const struct option force_option[] = {
+    {"--force", NULL},
+    {NULL,      NULL}
+};
+static const struct option now_option[] = {
+    {"--now", NULL},
+    {NULL,    NULL}
+};
+static const struct option promo_options[] = {
+    {"--code",     "CODE"                 },
+    {"--kind",     "balance|bonus|percent"},
+    {"--coins",    "N"                    },
+    {"--percent",  "N"                    },
+    {"--limit",    "N"                    },
+    {"--per-user", "N"                    },
+    {"--from",     "DAY"                  },
+    {"--until",    "DAY"                  },
+    {NULL,         NULL                   },
 };
 
 /* clang-format off */
@@ -45,11 +69,11 @@ static const struct command commands[] = {
      "print the settings in force, secrets masked", NULL},
     {"config defaults", "", 0, 0, cli_config_defaults,
      "print all settings with their defaults, to begin an aisha.env with", NULL},
-    {"credit", " <telegram id> <coins>", 2, NEEDS_CONF | IN_LOOP | TAKES_KEY | GIVES_JSON, cli_credit,
+    {"credit", " <telegram id> <coins>", 2, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_credit,
      "give a user coins",
      "The user must have written to the bot once. The credit stands in the user's history and in\n"
      "the audit log. --key names it: what was credited under a key is not credited again, so a\n"
-     "command whose outcome is not known can be repeated with the key that it printed."},
+     "command whose outcome is not known can be repeated with the key that it printed.", key_option},
     {"db status", "", 0, NEEDS_CONF, cli_db_status,
      "tell which migrations are deployed and which are not",
      "Asks sqitch about the database of DATABASE_URL, whose role must own the schema."},
@@ -77,14 +101,27 @@ static const struct command commands[] = {
     {"payment show", " <payment>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_payment_show,
      "print one payment",
      "<payment> is Telegram's charge, or the number that the user was told."},
-    {"payment refund", " <payment>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON | TAKES_FORCE, cli_payment_refund,
+    {"payment refund", " <payment>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_payment_refund,
      "take a payment's coins and have Telegram give the Stars back",
      "Refused when the user has spent of the coins. With --force what there is is taken, and the\n"
      "adjustment account gives the rest: no balance is ever below zero. When Telegram refuses for\n"
-     "good, the coins come back; `aisha payment show` says why. It stands in the audit log."},
-    {"payment check", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON | TAKES_NOW, cli_payment_check,
+     "good, the coins come back; `aisha payment show` says why. It stands in the audit log.", force_option},
+    {"payment check", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_payment_check,
      "print where our payments and Telegram's transactions differ",
-     "Ends with 1 when they do. A worker compares once a day; --now compares first."},
+     "Ends with 1 when they do. A worker compares once a day; --now compares first.", now_option},
+    {"promo make", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_promo_make,
+     "make a promo code",
+     "balance gives --coins at once; bonus adds --coins and percent --percent of the coins bought to\n"
+     "the user's next purchase. --limit: how often in all, and --per-user: how often for one user,\n"
+     "0 for any number; left out, they are 0 and 1. --from and --until: days as 2026-12-31, which are\n"
+     "included, or moments as 2026-12-31T18:00; both in UTC.", promo_options},
+    {"promo stop", " <code>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_promo_stop,
+     "let nobody use a promo code any more",
+     "What users have taken for their next purchase is given back; coins that were given stay."},
+    {"promo list", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_promo_list,
+     "print all promo codes, newest first", NULL},
+    {"promo stats", " <code>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_promo_stats,
+     "print what became of a promo code", NULL},
     {"webhook set", "", 0, NEEDS_CONF | IN_LOOP, cli_webhook_set,
      "tell Telegram to deliver updates to PUBLIC_URL",
      "Telegram sends the first of TELEGRAM_WEBHOOK_SECRET with each update. Waiting updates stay."},
@@ -107,18 +144,12 @@ static void print_usage(FILE *out)
                  "  --version\n");
 }
 
-static const char *options_of(const struct command *command)
-{
-    if (command->flags & TAKES_FORCE)
-        return " [--force]";
-    return command->flags & TAKES_NOW ? " [--now]" : "";
-}
-
 static void print_help(const struct command *command)
 {
-    printf("usage: aisha [--env FILE] %s%s%s%s%s\n\n", command->name, command->arguments,
-           command->flags & TAKES_KEY ? " [--key KEY]" : "", options_of(command),
-           command->flags & GIVES_JSON ? " [--json]" : "");
+    printf("usage: aisha [--env FILE] %s%s", command->name, command->arguments);
+    for (const struct option *o = command->options; o && o->name; o++)
+        printf(" [%s%s%s]", o->name, o->value ? " " : "", o->value ? o->value : "");
+    printf("%s\n\n", command->flags & GIVES_JSON ? " [--json]" : "");
     printf("%c%s.\n", command->about[0] - 'a' + 'A', command->about + 1);
     if (command->more)
         printf("%s\n", command->more);
@@ -129,6 +160,8 @@ static void print_help(const struct command *command)
 struct typed {
     str words[MOST_WORDS]; /* the command's name and its arguments */
     size_t count;
+    struct cli_option options[MOST_OPTIONS];
+    size_t option_count;
     bool wants_help, wants_version;
     const char *wrong; /* an option that there is not, or that lacks its value */
 };
@@ -137,6 +170,36 @@ struct typed {
 static bool is_option(str word)
 {
     return str_starts(word, S("-")) && word.len > 1 && !(word.ptr[1] >= '0' && word.ptr[1] <= '9');
+}
+
+static const struct option *find_option(const struct option *options, str name)
+{
+    for (; options && options->name; options++)
+        if (str_eq(name, str_from(options->name)))
+            return options;
+    return NULL;
+}
+
+/* Whichever command it belongs to, for that one is not known yet. */
+static const struct option *find_any_option(str name)
+{
+    const struct option *found = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(commands) && !found; i++)
+        found = find_option(commands[i].options, name);
+    return found;
+}
+
+/* True when the word behind it was its value. */
+static bool read_option(const char *word, const char *next, struct typed *typed)
+{
+    const struct option *option = find_any_option(str_from(word));
+    if (!option || (option->value && !next) || typed->option_count == MOST_OPTIONS) {
+        typed->wrong = word;
+        return false;
+    }
+    typed->options[typed->option_count++] = (struct cli_option){
+        str_from(word), option->value ? str_from(next) : S("")};
+    return option->value != NULL;
 }
 
 static void read_words(int count, char **words, struct cli *cli, struct typed *typed)
@@ -148,18 +211,12 @@ static void read_words(int count, char **words, struct cli *cli, struct typed *t
             cli->wants_json = true;
         else if (str_eq(word, S("--help")) || str_eq(word, S("-h")))
             typed->wants_help = true;
-        else if (str_eq(word, S("--force")))
-            cli->is_forced = true;
-        else if (str_eq(word, S("--now")))
-            cli->is_now = true;
         else if (str_eq(word, S("--version")))
             typed->wants_version = true;
         else if (str_eq(word, S("--env")) && next)
             cli->env_file = words[++i];
-        else if (str_eq(word, S("--key")) && next)
-            cli->key = str_from(words[++i]);
         else if (is_option(word))
-            typed->wrong = words[i];
+            i += read_option(words[i], next, typed);
         else if (typed->count < MOST_WORDS)
             typed->words[typed->count++] = word;
     }
@@ -257,6 +314,26 @@ static int refuse_usage(const struct command *command, const char *what, const c
     return USAGE_EXIT;
 }
 
+/* The last one counts, where somebody typed it twice. */
+static const struct cli_option *typed_option(const struct cli *cli, const char *name)
+{
+    for (size_t i = cli->option_count; i > 0; i--)
+        if (str_eq(cli->options[i - 1].name, str_from(name)))
+            return &cli->options[i - 1];
+    return NULL;
+}
+
+str cli_option(const struct cli *cli, const char *name)
+{
+    const struct cli_option *option = typed_option(cli, name);
+    return option ? option->value : S("");
+}
+
+bool cli_has(const struct cli *cli, const char *name)
+{
+    return typed_option(cli, name) != NULL;
+}
+
 /* ---------------------------------------------------------------- running one */
 
 static void print_error(const char *name, const err *e, str advice)
@@ -320,12 +397,11 @@ static int obey(struct cli *cli, const struct typed *typed)
                             "there is no such option, or its value is missing: ", typed->wrong);
     if (cli->wants_json && !(command->flags & GIVES_JSON))
         return refuse_usage(command, "it prints no data that could be JSON", "");
-    if (!str_empty(cli->key) && !(command->flags & TAKES_KEY))
-        return refuse_usage(command, "it takes no --key", "");
-    if (cli->is_forced && !(command->flags & TAKES_FORCE))
-        return refuse_usage(command, "it takes no --force", "");
-    if (cli->is_now && !(command->flags & TAKES_NOW))
-        return refuse_usage(command, "it takes no --now", "");
+    for (size_t i = 0; i < typed->option_count; i++)
+        if (!find_option(command->options, typed->options[i].name))
+            return refuse_usage(command, "it takes no ", cstr(cli->arena, typed->options[i].name));
+    cli->options = typed->options;
+    cli->option_count = typed->option_count;
     cli->arguments = typed->words + words;
     cli->argument_count = typed->count - words;
     if (cli->argument_count != command->argument_count)
@@ -345,7 +421,7 @@ static int obey(struct cli *cli, const struct typed *typed)
 int main(int count, char **words)
 {
     struct arena *a = arena_new(MEMORY_BYTES);
-    struct cli cli = {.arena = a, .env_file = getenv("AISHA_CONF"), .key = S("")};
+    struct cli cli = {.arena = a, .env_file = getenv("AISHA_CONF")};
     struct typed typed = {0};
     log_set_level(S("error")); /* what matters here is told by the command itself */
     if (cli.env_file && !*cli.env_file)

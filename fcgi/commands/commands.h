@@ -11,21 +11,29 @@
 #include "core/conf.h"
 #include "db/ledger.h"
 
+/* "--key k": an option as it was typed. */
+struct cli_option {
+    str name, value;
+};
+
 struct cli {
     struct arena *arena;
     struct conf conf;     /* of commands that need the settings */
     const char *env_file; /* --env, else AISHA_CONF; NULL: the environment alone */
     bool wants_json;
-    str key;              /* --key */
-    bool is_forced;       /* --force */
-    bool is_now;          /* --now */
     const str *arguments; /* what follows the command's name */
     size_t argument_count;
+    const struct cli_option *options; /* those that the command's row names; see below */
+    size_t option_count;
 
     /* Left for cli.c. */
     str advice;      /* what to do about the error that is returned */
     int exit_status; /* where no error is returned */
 };
+
+/* The value of an option; empty where it was not typed. */
+str cli_option(const struct cli *cli, const char *name);
+bool cli_has(const struct cli *cli, const char *name);
 
 err *cli_config_check(struct cli *cli);
 err *cli_config_show(struct cli *cli);
@@ -41,6 +49,10 @@ err *cli_payment_list(struct cli *cli);
 err *cli_payment_show(struct cli *cli);
 err *cli_payment_refund(struct cli *cli);
 err *cli_payment_check(struct cli *cli);
+err *cli_promo_make(struct cli *cli);
+err *cli_promo_stop(struct cli *cli);
+err *cli_promo_list(struct cli *cli);
+err *cli_promo_stats(struct cli *cli);
 err *cli_webhook_set(struct cli *cli);
 err *cli_webhook_info(struct cli *cli);
 

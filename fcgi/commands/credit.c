@@ -12,7 +12,8 @@ enum { MOST_COINS = 1000000, MOST_KEY_BYTES = 100 };
 
 struct credit {
     int64_t telegram_id, coins;
-    str key;
+    str name;    /* --key, or one of our own */
+    str key;     /* of the transfer */
     bool is_new; /* false: it had been credited under this key before */
     struct user user;
     int64_t balance_coins;
@@ -29,11 +30,11 @@ static err *read_order(struct cli *cli, struct credit *out)
     if (!str_to_i64(cli->arguments[1], &out->coins) || out->coins < 1 || out->coins > MOST_COINS)
         return fail(a, ERR_INPUT, "\"" STR_FMT "\" is no number of coins from 1 to %d",
                     STR_ARG(cli->arguments[1]), MOST_COINS);
-    if (cli->key.len > MOST_KEY_BYTES || !str_is_utf8(cli->key))
+    str named = cli_option(cli, "--key");
+    if (named.len > MOST_KEY_BYTES || !str_is_utf8(named))
         return fail(a, ERR_INPUT, "the key is longer than %d bytes, or no text", MOST_KEY_BYTES);
-    str name = str_empty(cli->key) ? random_uuid(a) : cli->key;
-    out->key = str_printf(a, "operator:" STR_FMT, STR_ARG(name));
-    cli->key = name;
+    out->name = str_empty(named) ? random_uuid(a) : named;
+    out->key = str_printf(a, "operator:" STR_FMT, STR_ARG(out->name));
     cli->advice = S("");
     return NULL;
 }
@@ -66,7 +67,7 @@ static str advice_for(struct cli *cli, const struct credit *credit, const err *e
         return str_printf(a,
                           "It is not known whether this was credited. Repeat it safely with:\n"
                           "  aisha credit %" PRId64 " %" PRId64 " --key " STR_FMT,
-                          credit->telegram_id, credit->coins, STR_ARG(cli->key));
+                          credit->telegram_id, credit->coins, STR_ARG(credit->name));
     if (db_refused_by(e, "AI003"))
         return S("That key stands for another credit. Nothing was credited.");
     return S("Nothing was credited. Does PostgreSQL run, and does DATABASE_URL lead there as "
@@ -92,7 +93,7 @@ static void print_credit(struct cli *cli, const struct credit *credit)
     if (cli->wants_json) {
         str line = json_make(cli->arena, KV("telegram_id", credit->telegram_id),
                              KV("credited", credit->is_new ? credit->coins : (int64_t)0),
-                             KV("balance", credit->balance_coins), KV("key", cli->key));
+                             KV("balance", credit->balance_coins), KV("key", credit->name));
         printf(STR_FMT "\n", STR_ARG(line));
         return;
     }

@@ -119,11 +119,11 @@ err *cli_payment_show(struct cli *cli)
 static err *write_refund(struct cli *cli, struct db *db, const struct payment *p,
                          struct refund *refund)
 {
-    TRY(payment_refund(db, p->charge_id, cli->is_forced, refund));
+    TRY(payment_refund(db, p->charge_id, cli_has(cli, "--force"), refund));
     if (refund->verdict == REFUND_QUEUED) {
         str subject = str_printf(cli->arena, "payment:" STR_FMT, STR_ARG(p->id));
         str details = json_make(cli->arena, KV("stars", refund->stars), KV("coins", refund->coins),
-                                KV("forced", cli->is_forced));
+                                KV("forced", cli_has(cli, "--force")));
         TRY(db_query(db, &Q_admin_audit_add, NULL, V(0), V("refund"), V(subject), V(details)));
     }
     return db_commit(db);
@@ -265,7 +265,7 @@ err *cli_payment_check(struct cli *cli)
     struct payment_difference *differences;
     struct stars_comparison done = {0};
     size_t count;
-    if (cli->is_now)
+    if (cli_has(cli, "--now"))
         TRY(compare_now(cli, pool, &done));
     TRY(payment_differences(db_new(pool, cli->arena), cli->arena, MOST_LISTED, &differences,
                             &count));
@@ -277,7 +277,7 @@ err *cli_payment_check(struct cli *cli)
                    KV("differences", JSON(differences_json(cli->arena, differences, count))))));
         return NULL;
     }
-    if (cli->is_now)
+    if (cli_has(cli, "--now"))
         printf("Compared with %" PRId64 " transactions of Telegram.\n", done.transactions);
     printf("%s\n", count ? "Payments that differ:" : "Telegram and we have the same payments.");
     print_differences(cli, differences, count);

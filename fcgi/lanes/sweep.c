@@ -240,7 +240,7 @@ static struct duty {
     {"keys",        fetch_keys,       2 * SECOND_MS },
     {"generations", wake_generations, 15 * SECOND_MS},
     {"trainings",   wake_trainings,   15 * SECOND_MS},
-    {"promos",      give_promos_back, MINUTE_MS     },
+    {"promos",      give_promos_back, 15 * SECOND_MS},
     {"stars",       compare_stars,    10 * MINUTE_MS},
     {"name",        keep_name,        HOUR_MS       },
     {"buckets",     make_buckets,     0             },

@@ -3,26 +3,19 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { findGround, root } from "./lib/ground.mjs";
+import { operator } from "./lib/aisha.mjs";
+import { findGround } from "./lib/ground.mjs";
 import { Person } from "./lib/person.mjs";
 
 const ground = findGround();
-const program = join(process.env.BUILD ?? join(root, "build/debug"), "bin/aisha");
-
-function aisha(words, changes = {}) {
-    const environment = { ...process.env, ...ground.settings, ...changes };
-    for (const [name, value] of Object.entries(changes)) if (value === null) delete environment[name];
-    const { status, stdout, stderr } = spawnSync(program, words.map(String), { env: environment, encoding: "utf8" });
-    return { status, out: stdout, err: stderr, json: () => JSON.parse(stdout) };
-}
+const aisha = operator(ground);
 
 test("every command tells what it is for, and a slip is understood", () => {
     const help = aisha(["--help"]);
     assert.equal(help.status, 0);
-    for (const name of ["config check", "config show", "credit", "db status", "db verify", "db report", "ledger check", "ledger statement", "ledger show", "payment list", "payment show", "payment refund", "payment check", "webhook set", "webhook info"]) {
+    for (const name of ["config check", "config show", "credit", "db status", "db verify", "db report", "ledger check", "ledger statement", "ledger show", "payment list", "payment show", "payment refund", "payment check", "promo make", "promo stop", "promo list", "promo stats", "webhook set", "webhook info"]) {
         assert.ok(help.out.includes(`  ${name} `), name);
         const own = aisha([...name.split(" "), "--help"]);
         assert.equal(own.status, 0);
@@ -36,6 +29,8 @@ test("every command tells what it is for, and a slip is understood", () => {
         [["something else"], /there is no command/],
         [["credit"], /an argument is missing\nusage: aisha credit <telegram id> <coins>/],
         [["db", "status", "--json"], /no data/],
+        [["promo", "list", "--key", "x"], /it takes no --key/],
+        [["promo", "make", "--code"], /no such option, or its value is missing: --code/],
         [["config", "check", "--loud"], /--loud/],
         [[], /usage: aisha/],
     ]) {
