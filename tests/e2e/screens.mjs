@@ -85,6 +85,17 @@ async function spendToday(dollars = Number(ground.settings.DAILY_SPEND_LIMIT)) {
         on conflict (day, kind) do update set microdollars = excluded.microdollars;`, { dollars });
 }
 
+// One code for each thing that can be said of one.
+const makePromos = () => ground.sql(`insert into promo_codes (code, type, balance_amount, bonus_amount, discount_percent, max_uses, max_uses_per_user, valid_from, valid_until, created_by)
+    values ('SUMMER', 'balance', 50, null, null, null, 1, null, null, 'screens'),
+           ('PLUS', 'bonus', null, 70, null, null, null, null, null, 'screens'),
+           ('AUTUMN', 'percent', null, null, 20, null, null, null, null, 'screens'),
+           ('EARLY', 'balance', 5, null, null, null, null, '2099-07-01 10:00Z', null, 'screens'),
+           ('LATE', 'balance', 5, null, null, null, null, null, '2026-06-01Z', 'screens'),
+           ('GONE', 'balance', 5, null, null, 1, null, null, null, 'screens')
+    on conflict (code) do nothing;
+    update promo_codes set current_uses = max_uses where code = 'GONE';`);
+
 // What answers a tap in a window of its own stands before everything.
 async function closeAlert(walk) {
     await walk.page.locator("#alert-dialog[open] button").click();
@@ -186,6 +197,53 @@ const journeys = {
         ["refunded", async (walk) => {
             await ground.sql("select payment_refund(charge_id, true) from payments where user_id = (select id from users where telegram_id = :id) order by created_at desc limit 1", { id: walk.user });
             await walk.reads(/⭐ returned|Возвращено/, 2);
+        }],
+    ],
+    promo: [
+        ["balance", async (walk) => {
+            await makePromos();
+            await walk.say("/balance");
+        }],
+        ["ask", (walk) => walk.tap("promo:open")],
+        ["unknown", (walk) => walk.say("SOMMER")],
+        ["early", (walk) => walk.say("EARLY")],
+        ["late", (walk) => walk.say("LATE")],
+        ["used-up", (walk) => walk.say("GONE")],
+        ["given", (walk) => walk.say("summer")],
+        ["used", (walk) => walk.say("/promo SUMMER")],
+        ["bonus", (walk) => walk.say("/promo PLUS")],
+        ["replaced", (walk) => walk.say("/promo AUTUMN")],
+        ["stands", (walk) => walk.say("/promo AUTUMN")],
+        ["packages", async (walk) => {
+            await walk.say("/profile");
+            await walk.tap("topup:open");
+        }],
+        ["invoice", (walk) => walk.tap("topup:buy", "250")],
+        ["receipt", (walk) => walk.pay()],
+        ["history", (walk) => walk.say("/balance")],
+        ["invoice-over", async (walk) => {
+            await walk.say("/promo PLUS");
+            await walk.say("/profile");
+            await walk.tap("topup:open");
+            await walk.tap("topup:buy", "500");
+            await walk.say("/promo AUTUMN");
+            await walk.pay();
+        }],
+        ["link", async (walk) => {
+            await closeAlert(walk);
+            await walk.say("/start promo_PLUS");
+        }],
+        ["no-coins", async (walk) => {
+            await walk.say("/create");
+            await walk.say(word(walk, "picture"));
+            await spendAll(walk);
+            await walk.tap("imagen:make");
+        }],
+        ["no-coins-ask", (walk) => walk.tap("promo:open")],
+        ["no-coins-back", (walk) => walk.tap("dialog:resume")],
+        ["too-often", async (walk) => {
+            await ground.sql("update promo_tries set wrong = 10");
+            await walk.say("/promo SUMMER");
         }],
     ],
     upload: [
