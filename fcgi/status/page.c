@@ -728,9 +728,9 @@ str page_status(struct arena *a, const struct figures *figures, const struct pag
     if (!figures->database_failure) {
         today(&p);
         chart(&p);
-        coins(&p);
         payments(&p);
         spend(&p);
+        coins(&p); /* beside the two that follow */
         queues(&p);
     }
     outbox(&p);

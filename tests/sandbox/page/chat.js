@@ -23,6 +23,12 @@ const columnWidth = 380; // px that a chat needs to stand beside another
 const find = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+// A message in the list of users.
+function inShort(message) {
+    const aboutStars = message.kind === "invoice" ? message.extra?.invoice?.title : word(message.kind);
+    return message.text || message.media?.file_name || aboutStars || word("file");
+}
+
 const shell = {
     version: 0,
     users: new Map(),
@@ -84,7 +90,7 @@ const shell = {
         const last = this.last.get(user.id);
         const unread = this.unread.get(user.id) ?? 0;
         const isOpen = this.columns.has(user.id);
-        const preview = last ? (last.is_bot ? "" : word("you")) + (last.text || last.media?.file_name || word(last.kind === "photo" ? "photo" : "file")) : `@${user.username || user.id}`;
+        const preview = last ? (last.is_bot ? "" : word("you")) + inShort(last) : `@${user.username || user.id}`;
         return make("li", { class: isOpen ? "person open" : "person", "data-user": user.id },
             make("button", { type: "button", class: "person-open", "aria-current": isOpen ? "true" : null, onclick: () => this.open(user.id) },
                 face(user),
