@@ -101,6 +101,23 @@ async function closeAlert(walk) {
     await walk.page.locator("#alert-dialog[open] button").click();
 }
 
+// A month of pictures and coins, which nobody would wait for.
+async function fillMonth(walk) {
+    await ground.sql(`insert into image_generations (id, user_id, generation_type, original_prompt, num_images, price, status, completed_at, generation_seconds, created_at)
+        select gen_random_uuid(), u.id, 'imagen4', 'a month ' || n, 1 + n % 4, 5 * (1 + n % 4), 'completed', now() - n * interval '1 day', 7 + n, now() - n * interval '1 day'
+        from users u, generate_series(0, 29) n where u.telegram_id = :id and n % 3 <> 1;
+        insert into images (id, generation_id, user_id, position, bucket, object_key, content_type, size_bytes, created_at)
+        select gen_random_uuid(), g.id, g.user_id, p, 'images', 'month/' || g.id || '/' || p, 'image/png', 1, g.created_at
+        from image_generations g join users u on u.id = g.user_id, generate_series(0, 3) p
+        where u.telegram_id = :id and g.original_prompt like 'a month %' and p < g.num_images;
+        select ledger_hold(g.user_id, 'month:' || g.id, g.price, g.id, 'image'), ledger_capture('month:' || g.id)
+        from image_generations g join users u on u.id = g.user_id where u.telegram_id = :id and g.original_prompt like 'a month %';
+        set session_replication_role = replica;
+        update ledger_transfers t set created_at = g.created_at from image_generations g
+        where g.id = t.subject and g.original_prompt like 'a month %';
+        reset session_replication_role;`, { id: walk.user });
+}
+
 async function drawWith(walk, ...marks) {
     await walk.say("/create");
     await walk.tap("flux:open");
@@ -117,6 +134,7 @@ const journeys = {
         ["menu", (walk) => walk.say("/menu")],
         ["help", (walk) => walk.tap("help:open")],
         ["profile", (walk) => walk.say("/profile")],
+        ["statistics-empty", (walk) => walk.tap("statistics:open")],
         ["language", (walk) => walk.say("/language")],
         ["balance", (walk) => walk.say("/balance")],
         ["gallery-empty", (walk) => walk.say("/gallery")],
@@ -412,6 +430,43 @@ const journeys = {
             await walk.say("/avatars");
             await fillAvatars(walk);
             await walk.tap("avatar:new");
+        }],
+    ],
+    profile: [
+        ["profile", async (walk) => {
+            await fillMonth(walk);
+            await walk.say("/profile");
+        }],
+        ["history", (walk) => walk.tap("balance:open")],
+        ["history-older", (walk) => walk.tap("balance:older")],
+        ["statistics", async (walk) => {
+            await walk.say("/profile");
+            await walk.tap("statistics:open");
+        }],
+        ["chart", async (walk) => {
+            await walk.tap("statistics:chart");
+            await walk.reads(/📈 (The last|Последние) 30/);
+        }],
+        ["settings", (walk) => walk.say("/settings")],
+        ["pictures", (walk) => walk.tap("pictures:open")],
+        ["zones", async (walk) => {
+            await walk.tap("settings:open");
+            await walk.tap("zone:open");
+        }],
+        ["zones-west", (walk) => walk.tap("zone:open", "west")],
+        ["settings-quick", async (walk) => {
+            await walk.say("/settings");
+            await walk.tap("settings:quick", "1");
+        }],
+        ["words-quick", async (walk) => {
+            await walk.say("/create");
+            await walk.tap("imagen:open");
+        }],
+        ["ordered-quick", (walk) => walk.say(word(walk, "picture"))],
+        ["result-details", async (walk) => {
+            await walk.say("/settings");
+            await walk.tap("settings:details", "1");
+            await walk.until("imagen:again");
         }],
     ],
     limits: [
