@@ -448,9 +448,10 @@ choose_parties()
     fi
     if [ -z "${OPENAI_BASE_URL:-}" ] && [ -n "${OPENAI_API_KEY:-}" ]; then
         OPENAI_BASE_URL=https://api.openai.com/v1
+    elif [ -z "${OPENAI_BASE_URL:-}" ]; then
+        PLAYED="$PLAYED OpenAI"
+        OPENAI_BASE_URL=$SANDBOX_URL/openai/v1
     fi
-    # Nobody plays OpenAI, and nothing calls it yet; the address is that of a party on this machine.
-    : "${OPENAI_BASE_URL:=$SANDBOX_URL/openai/v1}"
     if [ -z "${MINIO_ENDPOINT:-}" ]; then
         PLAYED="$PLAYED S3"
         MINIO_ENDPOINT=127.0.0.1:$STORE_PORT

@@ -330,7 +330,7 @@ static void take_usage(struct json_object *usage, struct openai_transcript *out)
 err *openai_transcribe(struct arena *a, const struct openai *openai,
                        const struct openai_recording *recording, struct openai_transcript *out)
 {
-    struct http_response response;
+    struct http_response response = {0};
     struct json_object *answer = NULL;
     TRY(check_recording(a, recording));
     TRY(call(a, openai, "transcribe",
@@ -445,7 +445,7 @@ static err *take_choice(struct arena *a, struct json_object *answer,
 err *openai_chat(struct arena *a, const struct openai *openai, const struct openai_chat *ask,
                  struct openai_reply *out)
 {
-    struct http_response response;
+    struct http_response response = {0};
     struct json_object *answer = NULL;
     struct openai_reply made = {0};
     assert(ask->message_count > 0 && ask->max_tokens > 0);

@@ -224,6 +224,40 @@ static void get_requests(struct request *r)
 
 /* -- faults -- */
 
+static void get_openai(struct request *r)
+{
+    str kind = request_query(r, "kind");
+    struct rows_out out = rows_begin(r, "calls");
+    struct row row = SQL_OPEN(
+        "select seq, at_ms, took_ms, kind, model, asked, status, answer, heard_ms from openai_calls"
+        " where seq > ?1 and (?2 = '' or kind = ?2) order by seq limit ?3",
+        V(number_query(r, "after", 0)), V(str_empty(kind) ? S("") : kind), V(limit_query(r)));
+    while (sql_next(&row))
+        rows_add(&out,
+                 KVS(KV("seq", row_i64(&row, 0)), KV("at_ms", row_i64(&row, 1)),
+                     KV("took_ms", row_i64(&row, 2)), KV("kind", row_str(r->arena, &row, 3)),
+                     KV("model", row_str(r->arena, &row, 4)), KV("asked", json_column(r, &row, 5)),
+                     KV("status", row_i64(&row, 6)), KV("answer", json_column(r, &row, 7)),
+                     KV("heard_ms", row_i64(&row, 8))));
+    rows_answer(r, &out);
+}
+
+/* What OpenAI would send a bill for. */
+static void get_heard(struct request *r)
+{
+    int64_t after = number_query(r, "after", 0);
+    answer_json(r, json_make(r->arena,
+                             KV("recordings", SQL_NUMBER("select count(*) from openai_calls"
+                                                         " where heard_ms > 0 and seq > ?",
+                                                         V(after))),
+                             KV("heard_ms", SQL_NUMBER("select coalesce(sum(heard_ms), 0) from"
+                                                       " openai_calls where seq > ?",
+                                                       V(after))),
+                             KV("chats", SQL_NUMBER("select count(*) from openai_calls where"
+                                                    " kind = 'chat' and status = 200 and seq > ?",
+                                                    V(after)))));
+}
+
 static void get_faults(struct request *r)
 {
     struct rows_out out = rows_begin(r, "faults");
@@ -459,6 +493,8 @@ static const struct {
     {"callbacks", get_callbacks},
     {"checkouts", get_checkouts},
     {"requests",  get_requests },
+    {"openai",    get_openai   },
+    {"heard",     get_heard    },
     {"faults",    get_faults   },
 };
 

@@ -25,6 +25,7 @@ static const struct part {
 } parts[] = {
     {{"/telegram/", 10}, telegram_handle},
     {{"/fal/", 5},       fal_handle     },
+    {{"/openai/", 8},    openai_handle  },
     {{"/control/", 9},   control_handle },
 };
 
@@ -74,6 +75,7 @@ static void read_settings(void)
         .public_url = needed_setting("SANDBOX_URL"),
         .telegram_token = needed_setting("TELEGRAM_TOKEN"),
         .fal_key = setting("FAL_KEY"),
+        .openai_key = setting("OPENAI_API_KEY"),
         .s3_access_key = setting("MINIO_ACCESS_KEY"),
         .s3_secret_key = setting("MINIO_SECRET_KEY"),
         .s3_region = setting("MINIO_REGION"),
@@ -99,6 +101,7 @@ int main(void)
     store_open();
     telegram_start();
     fal_start();
+    openai_start();
     objects_start();
     chat_start();
 

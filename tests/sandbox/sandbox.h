@@ -1,8 +1,8 @@
 /*
  * sandbox.h - the outside world of Aisha, played strictly on one machine.
  *
- * One FastCGI program behind the same nginx plays Telegram, FAL and the object
- * store and serves the chat page. All that must outlive a restart is in one
+ * One FastCGI program behind the same nginx plays Telegram, FAL, OpenAI and the
+ * object store and serves the chat page. All that must outlive a restart is in one
  * SQLite file and one folder of blobs beside it.
  *
  *     /sandbox/                      the chat page and its files
@@ -12,6 +12,7 @@
  *     /sandbox/fal/queue/...         FAL's queue                    fal.c
  *     /sandbox/fal/rest/...          JWKS, storage                  fal.c
  *     /sandbox/fal/files/...         what FAL made                  fal.c
+ *     /sandbox/openai/v1/...         speech and chats               openai.c
  *     /sandbox/control/...           faults and counts, for tests   control.c
  *     the object store               on a port of its own (parameter SANDBOX_PART=store)   objects.c
  */
@@ -26,6 +27,7 @@ struct sandbox {
     str public_url;     /* SANDBOX_URL: https://127.0.0.1:port/sandbox, no slash at the end */
     str telegram_token; /* the bot's token */
     str fal_key;
+    str openai_key;
     str s3_access_key, s3_secret_key, s3_region;
 };
 extern struct sandbox sandbox;
@@ -33,6 +35,7 @@ extern struct sandbox sandbox;
 /* Each takes a request whose path stands behind its prefix, starting with a slash. */
 void telegram_handle(struct request *r, str path);
 void fal_handle(struct request *r, str path);
+void openai_handle(struct request *r, str path);
 void objects_handle(struct request *r);
 void chat_handle(struct request *r, str path);
 void control_handle(struct request *r, str path);
@@ -43,6 +46,7 @@ bool fal_file_forget(struct arena *a, str url);
 /* Called once at start: make tables, start tasks (deliveries, runners). */
 void telegram_start(void);
 void fal_start(void);
+void openai_start(void);
 void objects_start(void);
 void chat_start(void);
 

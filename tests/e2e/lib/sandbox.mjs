@@ -58,7 +58,7 @@ export async function startSandbox() {
     const environment = {
         ...process.env, SANDBOX_DIR: join(folder, "data"), SANDBOX_URL: url, TELEGRAM_TOKEN: token,
         SANDBOX_PAGE: join(root, "tests/sandbox/page"), LOG_LEVEL: "warn",
-        MINIO_ACCESS_KEY: "test", MINIO_SECRET_KEY: "test-secret", FAL_KEY: "test:key",
+        MINIO_ACCESS_KEY: "test", MINIO_SECRET_KEY: "test-secret", FAL_KEY: "test:key", OPENAI_API_KEY: "sk-test",
     };
     // They end with the test, however it ends.
     const run = (...words) => spawn("setpriv", ["--pdeathsig", "TERM", "--", ...words], { env: environment, stdio: ["ignore", "inherit", "inherit"] });
