@@ -61,8 +61,8 @@ static str hum(uint32_t part_ms)
 }
 
 static const struct openai_message question[] = {
-    {OPENAI_SYSTEM, {"Translate into English. JSON: {\"prompt\": \"\"}", 46}},
-    {OPENAI_USER,   {"маяк \"у моря\"", 23}                        },
+    {OPENAI_SYSTEM, {"Translate into English. JSON: {\"prompt\": \"\"}", 44}},
+    {OPENAI_USER,   {"маяк \"у моря\"", 22}                        },
 };
 
 static const struct openai_chat usual = {
