@@ -70,12 +70,16 @@ export class Relay {
         const { near, far } = pair;
         far.on("error", () => this.cut(pair)).on("close", () => this.cut(pair));
         near.on("data", (bytes) => this.forward(pair, bytes)).on("end", () => far.end());
-        far.on("data", (bytes) => near.write(bytes)).on("end", () => near.end());
+        far.on("data", (bytes) => this.answer(pair, bytes)).on("end", () => near.end());
         if (this.isSilent) far.pause();
     }
 
     forward(pair, bytes) {
         pair.far.write(bytes);
+    }
+
+    answer(pair, bytes) {
+        pair.near.write(bytes);
     }
 
     cut(pair) {
@@ -156,6 +160,89 @@ export class RedisRelay extends Relay {
             },
             drop: () => this.cut(pair),
         };
+    }
+}
+
+// Messages of PostgreSQL's protocol that are whole: calls each(type, body, end) and answers where the rest begins.
+function readMessages(bytes, start, each) {
+    let at = start;
+    while (bytes.length - at >= 5) {
+        const end = at + 1 + bytes.readInt32BE(at + 1);
+        if (end > bytes.length) break;
+        if (each(String.fromCharCode(bytes[at]), bytes.subarray(at + 5, end), at, end) === false) return at;
+        at = end;
+    }
+    return at;
+}
+
+// A relay that knows which prepared statements travel through it, and can lose the connection before
+// one of them or after its answer. A transaction is known by the names of its statements so far.
+export class PostgresRelay extends Relay {
+    constructor(at, to) {
+        super(at, to);
+        this.transactions = []; // names of the statements of each that was committed
+        this.points = []; // {path, place: "before" | "after", kills, isHit}
+    }
+
+    forward(pair, bytes) {
+        if (pair.isLost) return;
+        pair.asked = pair.asked?.length ? Buffer.concat([pair.asked, bytes]) : bytes;
+        pair.path ??= [];
+        let at = 0;
+        if (!pair.isBegun) { // the first message has no type
+            if (pair.asked.length < 4 || pair.asked.length < pair.asked.readInt32BE(0)) return;
+            at = pair.asked.readInt32BE(0);
+            pair.isBegun = true;
+        }
+        const end = readMessages(pair.asked, at, (type, body) => type !== "B" || this.passes(pair, body));
+        if (end) pair.far.write(pair.asked.subarray(0, end));
+        pair.asked = pair.asked.subarray(end);
+        if (pair.lost && !pair.isLost) this.lose(pair, pair.lost);
+    }
+
+    // A statement is about to run; false: it never will.
+    passes(pair, body) {
+        const begin = body.indexOf(0) + 1;
+        const name = body.toString("latin1", begin, body.indexOf(0, begin));
+        if (name === "begin") pair.path = [];
+        pair.path = [...pair.path, name];
+        const path = pair.path.join(" ");
+        const fits = (place) => this.points.find((point) => !point.isHit && point.path === path && point.place === place);
+        pair.lost = fits("before");
+        if (!pair.lost) pair.last = pair.last ?? fits("after");
+        return !pair.lost;
+    }
+
+    // What the server says goes on when it is known not to be the answer that is to be lost.
+    answer(pair, bytes) {
+        pair.said = pair.said?.length ? Buffer.concat([pair.said, bytes]) : bytes;
+        const end = readMessages(pair.said, 0, (type, body) => {
+            if (type !== "Z") return true;
+            if (pair.last) return false;
+            if (body.toString() !== "I") return true; // inside of a transaction
+            if (pair.path?.at(-1) === "commit") this.transactions.push(pair.path);
+            pair.path = [];
+            return true;
+        });
+        if (pair.last && end < pair.said.length) this.lose(pair, pair.last);
+        if (pair.last || pair.isLost || !end) return;
+        pair.near.write(pair.said.subarray(0, end));
+        pair.said = pair.said.subarray(end);
+    }
+
+    async lose(pair, point) {
+        pair.isLost = true;
+        point.isHit = true;
+        if (point.kills) {
+            pair.near.pause();
+            const pid = await peerPid(pair.near);
+            try {
+                process.kill(pid, "SIGKILL");
+            } catch {
+                point.isHit = false; // another point was faster
+            }
+        }
+        this.cut(pair);
     }
 }
 
