@@ -1,5 +1,6 @@
 #include "db/payment.h"
 
+#include "core/clock.h"
 #include "db/queries.h"
 
 enum { SAME_ORDER_SECONDS = 10 };
@@ -14,7 +15,8 @@ err *payment_order_add(struct db *db, const struct payment_order *order, bool *a
 {
     struct rows rows;
     TRY(db_query(db, &Q_payment_order_add, &rows, V(order->id), V(order->user_id), V(order->coins),
-                 V(order->stars), V((int64_t)SAME_ORDER_SECONDS)));
+                 V(order->stars), V((int64_t)SAME_ORDER_SECONDS),
+                 str_empty(order->promo_usage_id) ? V(NOTHING) : V(order->promo_usage_id)));
     *added = rows.count > 0;
     return NULL;
 }
@@ -23,7 +25,7 @@ err *payment_checkout(struct db *db, int64_t telegram_id, str payload, struct pa
 {
     struct rows rows;
     struct val order = str_is_uuid(payload) ? V(payload) : V(NOTHING);
-    TRY(db_query(db, &Q_payment_checkout, &rows, V(telegram_id), order));
+    TRY(db_query(db, &Q_payment_checkout, &rows, V(telegram_id), order, V(clock_ms())));
     *out = (struct payment_checkout){.is_known = false};
     if (!rows.count)
         return NULL;
@@ -31,6 +33,7 @@ err *payment_checkout(struct db *db, int64_t telegram_id, str payload, struct pa
         .is_known = rows_bool(&rows, 0, "is_known"),
         .is_paid = rows_bool(&rows, 0, "is_paid"),
         .is_blocked = rows_bool(&rows, 0, "is_blocked"),
+        .is_promo_over = rows_bool(&rows, 0, "is_promo_over"),
         .coins = rows_i64(&rows, 0, "coins"),
         .stars = rows_i64(&rows, 0, "stars"),
         .language = rows_str(&rows, 0, "language_code"),
@@ -52,6 +55,14 @@ err *payment_take(struct db *db, int64_t user_id, const struct payment_notice *n
         .is_new = rows_bool(&rows, 0, "is_new"),
         .is_credited = str_eq(rows_str(&rows, 0, "state"), S("credited")),
     };
+    return NULL;
+}
+
+err *payment_promised(struct db *db, str payment_id, str *promo_usage_id)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_payment_promised, &rows, V(payment_id)));
+    *promo_usage_id = rows.count ? rows_str(&rows, 0, "promo_usage_id") : S("");
     return NULL;
 }
 

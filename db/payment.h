@@ -22,6 +22,7 @@
 struct payment_order {
     str id; /* uuid */
     int64_t user_id, coins, stars;
+    str promo_usage_id; /* that the invoice tells of; may be empty */
 };
 
 /* added: false when the same was ordered in the last few seconds and is not paid. */
@@ -31,7 +32,8 @@ err *payment_order_add(struct db *db, const struct payment_order *order, bool *a
 struct payment_checkout {
     bool is_known; /* an order of this user's */
     bool is_paid;
-    bool is_blocked; /* the user, by an admin */
+    bool is_blocked;    /* the user, by an admin */
+    bool is_promo_over; /* the code that the invoice tells of does not wait any more */
     int64_t coins, stars;
     str language; /* empty: nobody we know */
 };
@@ -58,6 +60,8 @@ struct payment_taken {
 /* package_coins: what costs so many Stars today, for a payment without an order; 0: nothing does. */
 err *payment_take(struct db *db, int64_t user_id, const struct payment_notice *notice,
                   int64_t package_coins, struct payment_taken *out);
+/* The use of a promo code that the invoice told of; empty without one. */
+err *payment_promised(struct db *db, str payment_id, str *promo_usage_id);
 /* What promo_spend() has added to it. */
 err *payment_add_bonus(struct db *db, str payment_id, int64_t coins);
 

@@ -88,6 +88,8 @@ static enum text reason_against(const struct conf *conf, const struct update *up
         return T_checkout_paid;
     if (!topup_package(conf, order->coins, order->stars))
         return T_checkout_changed;
+    if (order->is_promo_over)
+        return T_checkout_promo_over;
     return TEXT_COUNT;
 }
 
@@ -110,15 +112,20 @@ str payment_answer_checkout(const struct bot *bot, struct arena *a, const struct
 
 /* ---------------------------------------------------------------- a payment */
 
-/* A code that waited for this purchase is spent on it. */
+/* Spends the code that the invoice told of, else the one that waits now. */
 static err *settle_promo(struct turn *t, const struct payment_taken *paid, int64_t *extra)
 {
-    struct promo_use use;
+    str promised;
     *extra = 0;
-    TRY(promo_waiting(t->db, t->user->id, &use));
-    if (str_empty(use.id))
+    TRY(payment_promised(t->db, paid->id, &promised));
+    if (str_empty(promised)) {
+        struct promo_use use;
+        TRY(promo_waiting(t->db, t->user->id, &use));
+        promised = use.id;
+    }
+    if (str_empty(promised))
         return NULL;
-    TRY(promo_spend(t->db, t->user->id, use.id, paid->id, paid->coins, extra));
+    TRY(promo_spend(t->db, t->user->id, promised, paid->id, paid->coins, extra));
     return *extra ? payment_add_bonus(t->db, paid->id, *extra) : NULL;
 }
 

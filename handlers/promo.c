@@ -54,6 +54,13 @@ static str replaced_words(struct turn *t, const struct promo_entry *entry)
     return str_printf(t->arena, "\n\n" STR_FMT, STR_ARG(words));
 }
 
+/* What waits for a purchase leads to it. */
+static void purchase_row(struct turn *t)
+{
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_topup, S("topup:open"));
+}
+
 static err *say_taken(struct turn *t, const struct promo_entry *entry)
 {
     static const enum text texts[PROMO_KIND_COUNT] = {
@@ -61,6 +68,8 @@ static err *say_taken(struct turn *t, const struct promo_entry *entry)
         [PROMO_BONUS] = T_promo_bonus,
         [PROMO_PERCENT] = T_promo_percent,
     };
+    if (entry->kind != PROMO_BALANCE)
+        purchase_row(t);
     way_back(t, T_button_go_on);
     return say(t, texts[entry->kind], KV("code", entry->code), KV("amount", entry->amount),
                KV("balance", entry->balance), KV("replaced", replaced_words(t, entry)),

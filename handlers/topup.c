@@ -115,18 +115,19 @@ err *on_topup_buy(struct turn *t)
         t->is_redraw = true;
         return on_topup_open(t);
     }
+    struct promo_use use;
+    TRY(promo_waiting(t->db, t->user->id, &use));
     const struct payment_order order = {
         .id = random_uuid(t->arena),
         .user_id = t->user->id,
         .coins = package->coins,
         .stars = package->stars,
+        .promo_usage_id = use.id,
     };
-    struct promo_use use;
     bool added;
     TRY(payment_order_add(t->db, &order, &added));
     if (!added)
         return refuse(t, T_topup_sent);
-    TRY(promo_waiting(t->db, t->user->id, &use));
     log_info("payment.offered", KV("coins", order.coins), KV("stars", order.stars));
     str call = invoice_call(t, &order, promo_extra_coins(&use, order.coins));
     turn_add_call(t, &(struct outgoing){.way = CALL_QUEUED, .call = call});

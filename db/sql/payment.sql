@@ -1,12 +1,14 @@
 -- Orders and payments in Stars. The functions behind the writing ones move the
 -- coins as well; see deploy/payments.sql.
 
--- A second tap on the same button finds the first one's order.
+-- A second tap on the same button finds the first one's order; with another
+-- promo code it is another one.
 -- :payment_order_add writes
-insert into payment_orders (id, user_id, coins, stars)
-select $1, $2, $3, $4
+insert into payment_orders (id, user_id, coins, stars, promo_usage_id)
+select $1, $2, $3, $4, $6
 where not exists (select from payment_orders
                   where user_id = $2 and coins = $3 and stars = $4 and paid_at is null
+                    and promo_usage_id is not distinct from $6
                     and created_at > now() - $5::bigint * interval '1 second')
 returning id
 
@@ -14,7 +16,10 @@ returning id
 -- :payment_checkout
 select u.language_code, u.is_blocked, o.id is not null as is_known,
        coalesce(o.coins, 0) as coins, coalesce(o.stars, 0) as stars,
-       o.paid_at is not null as is_paid
+       o.paid_at is not null as is_paid,
+       o.promo_usage_id is not null
+       and not exists (select from promo_waiting(u.id, to_timestamp($3::bigint / 1000.0)) w
+                       where w.usage_id = o.promo_usage_id) as is_promo_over
 from users u
 left join payment_orders o on o.user_id = u.id and o.id = $2
 where u.telegram_id = $1
@@ -120,3 +125,10 @@ select count(*) filter (where p.created_at >= date_trunc('day', now(), 'UTC')) a
        (select count(*) from payment_differences where resolved_at is null) as differences,
        (select (extract(epoch from max(finished_at)) * 1000)::bigint from star_checks) as checked_at_ms
 from payments p
+
+-- The use of a promo code that the invoice of a payment told of; null without.
+-- :payment_promised
+select o.promo_usage_id
+from payments p
+join payment_orders o on o.id = p.order_id
+where p.id = $1
