@@ -128,7 +128,7 @@ static enum refund_verdict verdict_of(str name)
     for (int i = 0; i < REFUND_VERDICT_COUNT; i++)
         if (str_eq(name, str_from(verdict_names[i])))
             return (enum refund_verdict)i;
-    assert(!"a verdict without a name");
+    assert(false && "a verdict without a name");
     return REFUND_UNKNOWN;
 }
 
