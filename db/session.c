@@ -270,3 +270,60 @@ err *session_forget_user(struct cache *cache, struct arena *a, int64_t chat_id)
     const str key = session_key(a, "session", chat_id);
     return cache_eval(cache, a, NULL, &SCRIPT_user_forget, &key, 1, NULL, 0);
 }
+
+/* ---------------------------------------------------------------- erasing */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* The number stands alone: it is no part of a longer one. */
+static bool names_chat(str text, str chat)
+{
+    size_t at;
+    for (str rest = text; str_find(rest, chat, &at);
+         rest = str_sub(rest, at + chat.len, rest.len)) {
+        str before = str_sub(rest, 0, at), after = str_sub(rest, at + chat.len, 1);
+        bool begins = !before.len || !is_digit(before.ptr[before.len - 1]);
+        if (begins && (!after.len || !is_digit(after.ptr[0])))
+            return true;
+    }
+    return false;
+}
+
+static err *erase_made(struct cache *cache, struct arena *a, str key, str chat)
+{
+    redisReply *reply;
+    TRY(cache_call(cache, a, &reply, S("GET"), key));
+    return names_chat(reply_str(reply), chat) ? cache_call(cache, a, NULL, S("DEL"), key) : NULL;
+}
+
+/* What Telegram answered to calls of jobs is kept by the job for an hour, and says in which chat it was. */
+static err *erase_all_made(struct cache *cache, struct arena *a, int64_t chat_id)
+{
+    str cursor = S("0");
+    str pattern = str_printf(a, "made:{b%02d}:*", session_bucket(chat_id));
+    do {
+        redisReply *page;
+        TRY(cache_call(cache, a, &page, S("SCAN"), cursor, S("MATCH"), pattern, S("COUNT"),
+                       S("1000")));
+        cursor = reply_str(reply_item(page, 0));
+        const redisReply *keys = reply_item(page, 1);
+        for (size_t i = 0; i < reply_count(keys); i++)
+            TRY(erase_made(cache, a, reply_str(reply_item(keys, i)), number(a, chat_id)));
+    } while (!str_eq(cursor, S("0")));
+    return NULL;
+}
+
+err *session_erase(struct cache *cache, struct arena *a, int64_t chat_id, bool keeps_dialog,
+                   bool keeps_marks)
+{
+    TRY(cache_call(cache, a, NULL, S("DEL"), session_key(a, "slot", chat_id),
+                   session_key(a, "flood", chat_id)));
+    if (!keeps_dialog)
+        TRY(cache_call(cache, a, NULL, S("DEL"), session_key(a, "session", chat_id)));
+    if (!keeps_marks)
+        TRY(cache_call(cache, a, NULL, S("DEL"), session_key(a, "done", chat_id)));
+    return erase_all_made(cache, a, chat_id);
+}

@@ -98,6 +98,10 @@ err *outbox_add(struct cache *cache, struct arena *a, int64_t chat_id, str name,
                 const struct outgoing *call);
 /* The cached user is out of date: money moved, or an operator changed something. */
 err *session_forget_user(struct cache *cache, struct arena *a, int64_t chat_id);
+/* A person is forgotten: takes away what shows anything of the chat, but for the dialog, when somebody
+ * new is in it, and the marks of updates that were handled, while one may come once more. */
+err *session_erase(struct cache *cache, struct arena *a, int64_t chat_id, bool keeps_dialog,
+                   bool keeps_marks);
 
 /* -- keys -- */
 int session_bucket(int64_t chat_id);

@@ -441,11 +441,18 @@ choose_parties()
     fi
     if [ -z "${FAL_QUEUE_URL:-}${FAL_REST_URL:-}${FAL_JWKS_URL:-}" ] && [ -n "$FAL_KEY" ]; then
         FAL_QUEUE_URL=https://queue.fal.run
+        : "${FAL_API_URL:=https://api.fal.ai/v1}"
     elif [ -z "${FAL_QUEUE_URL:-}" ] || [ -z "${FAL_REST_URL:-}" ] || [ -z "${FAL_JWKS_URL:-}" ]; then
         PLAYED="$PLAYED FAL"
         : "${FAL_QUEUE_URL:=$SANDBOX_URL/fal/queue}" "${FAL_REST_URL:=$SANDBOX_URL/fal/rest}"
         : "${FAL_JWKS_URL:=$SANDBOX_URL/fal/rest/.well-known/jwks.json}"
     fi
+    # The account's interface belongs to whoever queues the requests.
+    case $FAL_QUEUE_URL in
+    "$SANDBOX_URL"/*) : "${FAL_API_URL:=$SANDBOX_URL/fal/api/v1}" ;;
+    https://queue.fal.run) ;;
+    *) : "${FAL_API_URL:=${FAL_REST_URL:-$FAL_QUEUE_URL}/v1}" ;;
+    esac
     if [ -z "${OPENAI_BASE_URL:-}" ] && [ -n "${OPENAI_API_KEY:-}" ]; then
         OPENAI_BASE_URL=https://api.openai.com/v1
     elif [ -z "${OPENAI_BASE_URL:-}" ]; then

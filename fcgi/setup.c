@@ -127,6 +127,8 @@ struct bot *setup_worker(struct arena *a, int db_connections)
         .queue_url = conf->fal_queue_url,
         .rest_url = conf->fal_rest_url,
         .jwks_url = conf->fal_jwks_url,
+        .api_url = conf->fal_api_url,
+        .admin_key = str_empty(conf->fal_admin_key) ? conf->fal_key : conf->fal_admin_key,
         .file_hosts = joined(a, &conf->fal_file_hosts),
     };
     bot->openai = (struct openai){.key = conf->openai_api_key, .base_url = conf->openai_base_url};

@@ -3,6 +3,7 @@
 #include "handlers/admin.h"
 #include "handlers/avatar.h"
 #include "handlers/create.h"
+#include "handlers/deleteme.h"
 #include "handlers/delivery.h"
 #include "handlers/dispatch.h"
 #include "handlers/flux.h"
@@ -41,6 +42,7 @@ const struct state_row state_rows[STATE_COUNT] = {
     [ST_avatar_photos]  = {"avatar_photos",  draw_photos},
     [ST_training]       = {"training",       draw_training},
     [ST_promo_code]     = {"promo_code",     draw_promo_code, .is_aside = true},
+    [ST_deleteme]       = {"deleteme",       on_deleteme_ask},
 };
 
 const struct route commands[] = {
@@ -57,6 +59,7 @@ const struct route commands[] = {
     {"/terms",    on_terms,        NEED_NOTHING, ST_stay},
     {"/paysupport", on_paysupport, NEED_NOTHING, ST_stay},
     {"/help",     on_help,         NEED_NOTHING, ST_idle},
+    {"/deleteme", on_deleteme,     NEED_NOTHING, ST_idle},
     {"/cancel",   on_cancel,       NEED_NOTHING, ST_idle},
     {"/admin",    on_admin,        NEED_ADMIN,   ST_idle},
     {NULL, NULL, 0, ST_stay},
@@ -73,6 +76,7 @@ const struct menu_command menu_commands[] = {
     {"paysupport", T_command_paysupport},
     {"settings", T_command_settings},
     {"help",     T_command_help},
+    {"deleteme", T_command_deleteme},
     {"cancel",   T_command_cancel},
     {NULL, TEXT_COUNT},
 };
@@ -148,6 +152,7 @@ const struct route taps[] = {
     {"photos:delete",     on_photos_delete,      NEED_NOTHING,    ST_avatar_photos},
     {"photos:keep",       on_photos_keep,        NEED_NOTHING,    ST_stay},
     {"photos:remove",     on_photos_remove,      NEED_NOTHING,    ST_stay},
+    {"deleteme:ask",      on_deleteme_ask,       NEED_NOTHING,    ST_deleteme},
     {NULL, NULL, 0, ST_stay},
 };
 
@@ -179,6 +184,7 @@ const struct step steps[] = {
     {ST_training,       IN_TAP,  "training:preset", on_training_preset, ST_stay,     "a choice is marked"},
     {ST_training,       IN_TAP,  "training:start",  on_training_start,  ST_idle,     "the training is paid and under way"},
     {ST_promo_code,     IN_TEXT, NULL,           on_promo_words,  ST_idle,           "back to where the code was asked for"},
+    {ST_deleteme,       IN_TAP,  "deleteme:go",  on_deleteme_go,  ST_idle,           "the person is let go of"},
     {ST_stay, IN_TEXT, NULL, NULL, ST_stay, NULL},
 };
 
@@ -211,6 +217,11 @@ const struct job_route job_routes[] = {
     {"payment_alert",       "send", job_payment_alert,       NULL},
     {"payment_refund",      "send", job_payment_refund,      give_up_payment_refund},
     {"payment_refund_tell", "send", job_payment_refund_tell, NULL},
+    {"person_erase",       "media", job_person_erase,       NULL},
+    {"erasure_drop",       "fal",   errand_run_drop,        NULL},
+    {"fal_forget",         "fal",   job_fal_forget,         NULL},
+    {"erasure_tell",       "send",  job_erasure_tell,       NULL},
+    {"person_forget",      "media", job_person_forget,      NULL},
     {"object_delete",      "media", job_object_delete,      NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -17,7 +17,8 @@
     X(avatar_rename)                                                                               \
     X(avatar_photos)                                                                               \
     X(training)                                                                                    \
-    X(promo_code)
+    X(promo_code)                                                                                  \
+    X(deleteme)
 
 /* ST_stay, in a row of routes.c: the state is not changed. */
 #define STATE_ENUM(name) ST_##name,

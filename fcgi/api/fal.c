@@ -12,7 +12,8 @@ enum {
     FILE_TIMEOUT_MS = 60 * 1000,
     UPLOAD_TIMEOUT_MS = 120 * 1000,
     ANSWER_MOST_BYTES = 1 << 20,
-    MOST_HEADERS = 3,
+    MOST_HEADERS = 4,
+    UPLOAD_LIFE_SECONDS = 24 * 3600,
     SIGNATURE_BYTES = 64,
     KEY_BYTES = 32,
     SKEW_SECONDS = 300,
@@ -69,12 +70,13 @@ void fal_allow(const struct fal *fal)
     http_allow(fal->queue_url);
     http_allow(fal->rest_url);
     http_allow(fal->jwks_url);
+    http_allow(fal->api_url);
 }
 
 /* -- one call with our key -- */
 
-static err *call(struct arena *a, const struct fal *fal, const char *method, str url, str body,
-                 int64_t timeout_ms, struct http_response *out)
+static err *call_with(struct arena *a, const struct fal *fal, const char *method, str url, str body,
+                      struct http_header more, int64_t timeout_ms, struct http_response *out)
 {
     str authorization = str_printf(a, "Key " STR_FMT, STR_ARG(fal->key));
     struct http_header headers[MOST_HEADERS + 1] = {
@@ -85,6 +87,8 @@ static err *call(struct arena *a, const struct fal *fal, const char *method, str
     headers[count++] = (struct http_header){S("Accept"), S("application/json")};
     if (body.len)
         headers[count++] = (struct http_header){S("Content-Type"), S("application/json")};
+    if (more.name.len)
+        headers[count++] = more;
     return http_fetch(a,
                       &(struct http_request){.method = str_from(method),
                                              .url = url,
@@ -93,6 +97,12 @@ static err *call(struct arena *a, const struct fal *fal, const char *method, str
                                              .timeout_ms = timeout_ms,
                                              .max_bytes = ANSWER_MOST_BYTES},
                       out);
+}
+
+static err *call(struct arena *a, const struct fal *fal, const char *method, str url, str body,
+                 int64_t timeout_ms, struct http_response *out)
+{
+    return call_with(a, fal, method, url, body, (struct http_header){0}, timeout_ms, out);
 }
 
 /* An answer that is no success, where asking again does no harm. */
@@ -396,6 +406,21 @@ err *fal_cancel(struct arena *a, const struct fal *fal, str cancel_url, enum fal
     return refusal(a, "cancel", &response);
 }
 
+err *fal_forget(struct arena *a, const struct fal *fal, str request_id)
+{
+    struct http_response response;
+    struct fal account = *fal;
+    account.key = fal->admin_key;
+    str url = str_printf(a, STR_FMT "/models/requests/" STR_FMT "/payloads", STR_ARG(fal->api_url),
+                         STR_ARG(str_percent(a, request_id, false)));
+    TRY(call(a, &account, "DELETE", url, S(""), FOLLOW_TIMEOUT_MS, &response));
+    bool is_done = response.status >= 200 && response.status <= 299;
+    err *e = is_done ? NULL : refusal(a, "forget", &response);
+    if (e && response.status == 409) /* it is not over yet */
+        e->kind = ERR_BUSY;
+    return err_is_not_found(e) ? NULL : e;
+}
+
 /* -- why there is no result -- */
 
 /* Types that say more than the status beside them. */
@@ -653,7 +678,11 @@ err *fal_upload(struct arena *a, const struct fal *fal, str file_name, str conte
     str initiate = str_printf(a, STR_FMT "/storage/upload/initiate?storage_type=fal-cdn-v3",
                               STR_ARG(fal->rest_url));
     str ask = json_make(a, KV("content_type", content_type), KV("file_name", file_name));
-    TRY(call(a, fal, "POST", initiate, ask, FOLLOW_TIMEOUT_MS, &response));
+    const struct http_header lifecycle = {
+        S("X-Fal-Object-Lifecycle"),
+        json_make(a, KV("expiration_duration_seconds", (int64_t)UPLOAD_LIFE_SECONDS)),
+    };
+    TRY(call_with(a, fal, "POST", initiate, ask, lifecycle, FOLLOW_TIMEOUT_MS, &response));
     if (response.status != 200)
         return refusal(a, "upload", &response);
     TRY(json_parse(a, response.body, &places));

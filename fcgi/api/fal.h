@@ -34,6 +34,8 @@ struct fal {
     str key;
     str queue_url, rest_url; /* without a slash at the end */
     str jwks_url;
+    str api_url; /* of the account, and the key that it wants */
+    str admin_key;
     str file_hosts; /* comma-separated; each allows itself and what is below it */
 };
 
@@ -173,6 +175,11 @@ enum fal_cancelled { FAL_CANCEL_REQUESTED, FAL_CANCEL_TOO_LATE, FAL_CANCEL_UNKNO
 /* Requested is no promise: a running request may still end well. */
 err *fal_cancel(struct arena *a, const struct fal *fal, str cancel_url, enum fal_cancelled *out);
 
+/* Has FAL delete what a request was given and what it made, once it is over. Files that we put there
+ * are no part of that, see fal_upload(). Success also when FAL knows nothing of it. ERR_UPSTREAM: the
+ * key has no right to it. */
+err *fal_forget(struct arena *a, const struct fal *fal, str request_id);
+
 /* -- callbacks -- */
 
 struct fal_signature {
@@ -243,8 +250,7 @@ struct fal_file {
 err *fal_fetch_file(struct arena *a, const struct fal *fal, str url, size_t max_bytes,
                     struct fal_file *out);
 
-/* Puts a file where FAL can read it and tells its address. FAL has no call that removes a
- * file, an archive or a LoRA again: whoever deletes an avatar can cancel what still
- * runs, and no more; what FAL keeps of the rest ends when FAL says so. */
+/* Puts a file where FAL can read it and tells its address. FAL has no call that removes it
+ * again, so it is told to keep it for a day. */
 err *fal_upload(struct arena *a, const struct fal *fal, str file_name, str content_type, str bytes,
                 str *file_url);

@@ -54,7 +54,8 @@ struct conf {
 
     /* FAL */
     str fal_key;
-    str fal_queue_url, fal_rest_url, fal_jwks_url;
+    str fal_queue_url, fal_rest_url, fal_jwks_url, fal_api_url;
+    str fal_admin_key;
     struct conf_list fal_file_hosts; /* these, and all below them */
     str fal_default_quality_preset;
     str fal_imagen4_model, fal_imagen4_fast_model, fal_imagen4_ultra_model;

@@ -83,6 +83,17 @@ static err *give_promos_back(struct worker *w, struct arena *a)
     return NULL;
 }
 
+/* Whoever asked to be forgotten is, also when a step of it had died. */
+static err *wake_erasures(struct worker *w, struct arena *a)
+{
+    struct db *db = db_new(w->bot->pool, a);
+    struct rows rows;
+    TRY(db_query_commit(db, &Q_erasures_wake, &rows));
+    for (int i = 0; i < rows.count; i++)
+        log_warn("erasure.woken", KV("erasure", rows_str(&rows, i, "subject")));
+    return NULL;
+}
+
 /* -- keys of FAL -- */
 
 static err *fetch_keys(struct worker *w, struct arena *a)
@@ -243,6 +254,7 @@ static struct duty {
     {"promos",      give_promos_back, 15 * SECOND_MS},
     {"stars",       compare_stars,    10 * MINUTE_MS},
     {"name",        keep_name,        HOUR_MS       },
+    {"erasures",    wake_erasures,    MINUTE_MS     },
     {"buckets",     make_buckets,     0             },
     {"commands",    publish_commands, 0             },
     {"ledger",      check_ledger,     5 * MINUTE_MS },

@@ -8,6 +8,7 @@
  *     GET  rest/.well-known/jwks.json
  *     POST rest/storage/upload/initiate, then PUT rest/storage/upload/<token>
  *     GET  files/<token>/<name>
+ *     DELETE api/v1/models/requests/<id>/payloads   what it was given and made is gone
  *
  * As with the real queue, the input is looked at by the model and not by the
  * queue: a wrong field is accepted by submit and becomes the request's result.
@@ -140,8 +141,10 @@ static bool file_find(struct arena *a, str path, str *content_type, str *bytes)
     struct row row;
     str token, name;
     str_cut(path, '/', &token, &name);
-    if (!SQL_GET(&row, "select content_type, sha256, name from fal_files where token = ?",
-                 V(token)))
+    if (!SQL_GET(&row,
+                 "select content_type, sha256, name from fal_files where token = ?"
+                 " and token not in (select token from fal_expiries where expires_ms <= ?)",
+                 V(token), V(clock_ms())))
         return false;
     str sha256 = row_str(a, &row, 1), real_name = str_percent(a, row_str(a, &row, 2), false);
     *content_type = row_str(a, &row, 0);
@@ -187,6 +190,24 @@ static void files_get(struct request *r, str path)
 
 /* -- storage -- */
 
+/* {"expiration_duration_seconds":N}; without the header for ever: 0. */
+static bool expiry_wanted(struct request *r, int64_t *expires_ms)
+{
+    struct json_object *wish;
+    int64_t seconds;
+    str header = request_param(r, "HTTP_X_FAL_OBJECT_LIFECYCLE");
+    *expires_ms = 0;
+    if (!header.len)
+        return true;
+    if (json_parse(r->arena, header, &wish) ||
+        !json_i64(wish, "expiration_duration_seconds", &seconds) || seconds < 1) {
+        refuse_detail(r, 400, "X-Fal-Object-Lifecycle is not understood");
+        return false;
+    }
+    *expires_ms = clock_ms() + seconds * 1000;
+    return true;
+}
+
 static void storage_initiate(struct request *r)
 {
     struct arena *a = r->arena;
@@ -204,9 +225,14 @@ static void storage_initiate(struct request *r)
         return;
     }
 
+    int64_t expires_ms;
+    if (!expiry_wanted(r, &expires_ms))
+        return;
     str token = random_hex(a, 12), upload = random_hex(a, 16);
     SQL("insert into fal_files (token, name, content_type, upload) values (?, ?, ?, ?)", V(token),
         V(name), V(type), V(upload));
+    if (expires_ms)
+        SQL("insert into fal_expiries (token, expires_ms) values (?, ?)", V(token), V(expires_ms));
     str base = sandbox.public_url;
     answer_json(
         r, 200,
@@ -731,6 +757,64 @@ static void queue_handle(struct request *r, str path)
         refuse_detail(r, 405, "Method Not Allowed");
 }
 
+/* -- the account -- */
+
+/* Files are found by their addresses, wherever in the output they stand. */
+static str delete_files(struct arena *a, str output)
+{
+    size_t at;
+    str base = str_printf(a, STR_FMT "/fal/files/", STR_ARG(sandbox.public_url));
+    struct buf results = buf_new(a);
+    for (str rest = output, url, behind; str_find(rest, base, &at); rest = behind) {
+        str_cut(str_sub(rest, at, rest.len), '"', &url, &behind);
+        fal_file_forget(a, url);
+        buf_add(&results, results.len ? S(",") : S(""));
+        json_put_object(&results, KVS(KV("link", url), KV("exception", V(NOTHING))));
+    }
+    return buf_str(&results);
+}
+
+/* What still waits or runs has nothing yet that could be deleted, and keeps what it was given. */
+static void payloads_delete(struct request *r, str id)
+{
+    struct arena *a = r->arena;
+    struct fal_row q;
+    if (!has_key(r) || answered_by_fault(r, "fal.forget"))
+        return;
+    if (!find_request(a, id, &q)) {
+        int64_t removed = SQL("update fal_requests set input = '{}' where id = ?", V(id));
+        if (removed)
+            answer_json(r, 200, S("{\"cdn_delete_results\":[]}"));
+        else
+            refuse_detail(r, 404, "Request not found");
+        return;
+    }
+    if (!str_eq(q.state, S("done"))) {
+        refuse_detail(r, 409, "Request is still in progress");
+        return;
+    }
+    str results = delete_files(a, q.output);
+    SQL("update fal_requests set input = '{}', output = '{}' where id = ?", V(id));
+    SQL("update fal_trainings set output = '{}' where request_id = ?", V(id));
+    SQL("update fal_deliveries set body = '{}' where request_id = ?", V(id));
+    answer_json(r, 200, str_printf(a, "{\"cdn_delete_results\":[" STR_FMT "]}", STR_ARG(results)));
+    sandbox_changed();
+}
+
+/* /v1/models/requests/<id>/payloads */
+static void api_handle(struct request *r, str path)
+{
+    static const str begin = {"/v1/models/requests/", 20};
+    str id, last;
+    str_cut(str_sub(path, begin.len, path.len), '/', &id, &last);
+    if (!str_starts(path, begin) || !str_eq(last, S("payloads")))
+        refuse_detail(r, 404, "Not Found");
+    else if (!str_eq(r->method, S("DELETE")))
+        refuse_detail(r, 405, "Method Not Allowed");
+    else
+        payloads_delete(r, id);
+}
+
 /* -- the door -- */
 
 void fal_handle(struct request *r, str path)
@@ -741,6 +825,7 @@ void fal_handle(struct request *r, str path)
     } parts[] = {
         {{"/queue", 6}, queue_handle},
         {{"/rest", 5},  rest_handle },
+        {{"/api", 4},   api_handle  },
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         str rest = str_sub(path, parts[i].prefix.len, path.len);
@@ -779,7 +864,9 @@ void fal_start(void)
                " where state in ('queued', 'running');"
                "create table if not exists fal_files ("
                " token text primary key, name text not null, content_type text not null,"
-               " sha256 text, upload text unique);");
+               " sha256 text, upload text unique);"
+               "create table if not exists fal_expiries ("
+               " token text primary key, expires_ms integer not null);");
     fal_trainings_start();
     fal_callbacks_start();
     runner = task_start(runner_task, NULL, DRAW_STACK_KIB);

@@ -132,6 +132,7 @@ static void put_settings(void)
     setenv("FAL_QUEUE_URL", fal, 1);
     setenv("FAL_REST_URL", fal, 1);
     setenv("FAL_JWKS_URL", fal, 1);
+    setenv("FAL_API_URL", fal, 1);
     setenv("MINIO_ENDPOINT", address, 1);
     setenv("MEDIA_SOCKET", far.media_socket, 1);
 }
