@@ -30,7 +30,9 @@ err *on_deleteme(struct turn *t)
 {
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_deleteme_ask, S("deleteme:ask"));
-    keyboard_menu_row(&t->keyboard);
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_mydata, S("mydata:open"));
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
     return show(t, T_deleteme);
 }
 

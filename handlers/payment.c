@@ -258,6 +258,7 @@ err *job_payment_refund(struct work *w)
         return NULL;
     if (!p.telegram_id)
         return end_refused(w, &p, S("the person was erased"));
+    json_i64(w->payload, "chat_id", &p.telegram_id); /* the row of one who leaves has lost it */
     err *e = ask_for_refund(w, &p);
     if (e && is_final(e))
         return end_refused(w, &p, e->detail);

@@ -37,6 +37,7 @@ static void profile_buttons(struct turn *t)
     keyboard_button(k, T_button_statistics, S("statistics:open"));
     keyboard_row(k);
     keyboard_button(k, T_button_settings, S("settings:open"));
+    keyboard_button(k, T_button_mydata, S("mydata:open"));
     keyboard_menu_row(k);
 }
 

@@ -13,6 +13,7 @@
 #include "handlers/judge.h"
 #include "handlers/limits.h"
 #include "handlers/lora.h"
+#include "handlers/mydata.h"
 #include "handlers/payment.h"
 #include "handlers/photos.h"
 #include "handlers/profile.h"
@@ -59,6 +60,7 @@ const struct route commands[] = {
     {"/terms",    on_terms,        NEED_NOTHING, ST_stay},
     {"/paysupport", on_paysupport, NEED_NOTHING, ST_stay},
     {"/help",     on_help,         NEED_NOTHING, ST_idle},
+    {"/mydata",   on_mydata,       NEED_NOTHING, ST_idle},
     {"/deleteme", on_deleteme,     NEED_NOTHING, ST_idle},
     {"/cancel",   on_cancel,       NEED_NOTHING, ST_idle},
     {"/admin",    on_admin,        NEED_ADMIN,   ST_idle},
@@ -76,6 +78,7 @@ const struct menu_command menu_commands[] = {
     {"paysupport", T_command_paysupport},
     {"settings", T_command_settings},
     {"help",     T_command_help},
+    {"mydata",   T_command_mydata},
     {"deleteme", T_command_deleteme},
     {"cancel",   T_command_cancel},
     {NULL, TEXT_COUNT},
@@ -152,6 +155,9 @@ const struct route taps[] = {
     {"photos:delete",     on_photos_delete,      NEED_NOTHING,    ST_avatar_photos},
     {"photos:keep",       on_photos_keep,        NEED_NOTHING,    ST_stay},
     {"photos:remove",     on_photos_remove,      NEED_NOTHING,    ST_stay},
+    {"mydata:open",       on_mydata,             NEED_NOTHING,    ST_idle},
+    {"mydata:make",       on_mydata_make,        NEED_NOTHING,    ST_idle},
+    {"deleteme:open",     on_deleteme,           NEED_NOTHING,    ST_idle},
     {"deleteme:ask",      on_deleteme_ask,       NEED_NOTHING,    ST_deleteme},
     {NULL, NULL, 0, ST_stay},
 };
@@ -217,6 +223,9 @@ const struct job_route job_routes[] = {
     {"payment_alert",       "send", job_payment_alert,       NULL},
     {"payment_refund",      "send", job_payment_refund,      give_up_payment_refund},
     {"payment_refund_tell", "send", job_payment_refund_tell, NULL},
+    {"mydata_pack",        "media", job_mydata_pack,        give_up_mydata},
+    {"mydata_send",        "send",  job_mydata_send,        give_up_mydata},
+    {"mydata_explain",     "send",  job_mydata_explain,     NULL},
     {"person_erase",       "media", job_person_erase,       NULL},
     {"erasure_drop",       "fal",   errand_run_drop,        NULL},
     {"fal_forget",         "fal",   job_fal_forget,         NULL},

@@ -74,7 +74,7 @@
 #include "lanes/lanes.h"
 
 enum {
-    TALK_MEMORY_BYTES = 256 << 20,
+    TALK_MEMORY_BYTES = 1 << 30,  /* archives of 45 MB pass through it, and are copied on the way */
     TURN_MEMORY_BYTES = 24 << 20, /* as aisha-bot has it */
     STACK_KIB = 512,
     FIRST_UPDATE_ID = 1001,

@@ -1,5 +1,5 @@
 -- Deploy aisha:erasures to pg
--- requires: avatars turns payments promo_codes spend
+-- requires: avatars turns payments promo_codes spend exports
 --
 -- A person who leaves is let go of at once: the Telegram id is taken off the
 -- row, so that whoever writes from there afterwards is somebody new, and
@@ -159,6 +159,10 @@ as $$
         select p_avatars_bucket, 'avatars/' || t.avatar_id || '/' || t.id || '/' || name
         from avatar_trainings t, unnest(array['lora.safetensors', 'config.json']) name
         where t.user_id = p_user_id and t.fal_response_data is not null
+        union all
+        select p_images_bucket, 'exports/' || e.id || '/' || e.parts + 1 || '.zip'
+        from exports e
+        where e.user_id = p_user_id
     )
     select erasure_objects(p_erasure_id, array_agg(bucket), array_agg(key))
     from strays
@@ -281,7 +285,12 @@ begin
     select array_agg(f.bucket), array_agg(f.object_key) into buckets, keys
     from (select bucket, object_key from avatar_photos where user_id = erasure.user_id
           union all
-          select bucket, object_key from avatar_files where user_id = erasure.user_id) as f
+          select bucket, object_key from avatar_files where user_id = erasure.user_id
+          union all
+          select p.bucket, p.object_key
+          from export_parts p
+          join exports e on e.id = p.export_id
+          where e.user_id = erasure.user_id) as f
     where f.object_key is not null;
     delete from users where id = erasure.user_id;
     perform erasure_objects(p_erasure_id, buckets, keys);

@@ -143,9 +143,24 @@ const journeys = {
         ["photo-astray", (walk) => walk.show([portrait(1)], /\/avatars/)],
         ["create", (walk) => walk.say("/create")],
         ["flux-no-avatar", (walk) => walk.tap("flux:open")],
+        ["mydata", (walk) => walk.say("/mydata")],
+        ["mydata-done", async (walk) => {
+            await walk.tap("mydata:make");
+            await walk.reads(/последний|the last one/);
+        }],
+        ["mydata-wait", (walk) => walk.say("/mydata")],
         ["commands", async (walk) => {
             await walk.input.pressSequentially("/");
             await walk.page.waitForTimeout(300);
+        }],
+    ],
+    leave: [
+        ["menu", (walk) => walk.say("/menu")],
+        ["deleteme", (walk) => walk.say("/deleteme")],
+        ["deleteme-ask", (walk) => walk.tap("deleteme:ask")],
+        ["deleteme-done", async (walk) => {
+            await walk.tap("deleteme:go");
+            await walk.reads(/Готово: ваших|Done: your data/);
         }],
     ],
     imagen: [

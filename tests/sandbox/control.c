@@ -8,6 +8,8 @@
  *     GET  callbacks?user=…          taps and their answers
  *     GET  checkouts?user=…          payments that were begun, and how they ended
  *     GET  requests?id=…&model=…&after=<seq>&limit=…     what FAL was asked, and what it returned
+ *     GET  files                     what lies at FAL: address, and when it ends, 0 for never
+ *     GET  objects                   what lies in the object store
  *     GET  faults      POST fault    {"name":…,"value":…}
  *     POST person                    {"id":…,"first_name":…,"language_code":…,"stars":…}
  *     POST update                    one act of a person, or an array of them
@@ -219,6 +221,34 @@ static void get_requests(struct request *r)
                      KV("callback", json_column(r, &row, 13)),
                      KV("callback_attempts", row_i64(&row, 14)),
                      KV("callback_status", row_i64(&row, 15))));
+    rows_answer(r, &out);
+}
+
+static void get_files(struct request *r)
+{
+    struct rows_out out = rows_begin(r, "files");
+    struct row row = SQL_OPEN("select f.token, f.name, f.content_type, coalesce(e.expires_ms, 0)"
+                              " from fal_files f left join fal_expiries e on e.token = f.token"
+                              " limit ?",
+                              V(MOST_LIMIT));
+    while (sql_next(&row))
+        rows_add(&out, KVS(KV("path", str_printf(r->arena, "/fal/files/" STR_FMT "/" STR_FMT,
+                                                 STR_ARG(row_str(r->arena, &row, 0)),
+                                                 STR_ARG(row_str(r->arena, &row, 1)))),
+                           KV("content_type", row_str(r->arena, &row, 2)),
+                           KV("expires_ms", row_i64(&row, 3))));
+    rows_answer(r, &out);
+}
+
+static void get_objects(struct request *r)
+{
+    struct rows_out out = rows_begin(r, "objects");
+    struct row row = SQL_OPEN("select bucket, key, size from store_objects order by bucket, key"
+                              " limit ?",
+                              V(MOST_LIMIT));
+    while (sql_next(&row))
+        rows_add(&out, KVS(KV("bucket", row_str(r->arena, &row, 0)),
+                           KV("key", row_str(r->arena, &row, 1)), KV("size", row_i64(&row, 2))));
     rows_answer(r, &out);
 }
 
@@ -495,6 +525,8 @@ static const struct {
     {"requests",  get_requests },
     {"openai",    get_openai   },
     {"heard",     get_heard    },
+    {"files",     get_files    },
+    {"objects",   get_objects  },
     {"faults",    get_faults   },
 };
 

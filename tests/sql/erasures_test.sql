@@ -84,6 +84,14 @@ select is_empty($$
                       where g.tgrelid = t.oid and g.tgfoid = 'object_delete_queue'::regproc)
 $$, 'every row with an object takes it along');
 
+select is_empty($$
+    select c.table_name
+    from information_schema.columns c
+    join tables t on t.relname = c.table_name
+    where c.table_schema = 'public' and c.column_name = 'object_key'
+      and (select prosrc from pg_proc where proname = 'person_erase') !~ ('from ' || c.table_name || '\M')
+$$, 'and an erasure knows of each, to see it through');
+
 -- ---------------------------------------------------------------- a whole person
 
 insert into users (telegram_id, first_name, last_name, username)
@@ -130,8 +138,8 @@ insert into admin_links (token_sha256, telegram_id, expires_at) values (sha256('
 insert into admin_sessions (id, telegram_id, csrf, expires_at) values (gen_random_uuid(), 7770001, 'x', now());
 
 insert into payment_orders (id, user_id, coins, stars) values ('00000000-0000-4000-8000-0000000000d1', :person, 250, 180);
-insert into payments (charge_id, user_id, order_id, currency, stars, coins, payload, state)
-values ('charge-1', :person, '00000000-0000-4000-8000-0000000000d1', 'XTR', 180, 250, '00000000-0000-4000-8000-0000000000d1', 'credited');
+insert into payments (id, charge_id, user_id, order_id, currency, stars, coins, payload, state)
+values (gen_random_uuid(), 'charge-1', :person, '00000000-0000-4000-8000-0000000000d1', 'XTR', 180, 250, '00000000-0000-4000-8000-0000000000d1', 'credited');
 insert into payment_differences (charge_id, kind, stars_there, telegram_id) values ('charge-2', 'not_here', 5, 7770001);
 insert into promo_codes (code, type, balance_amount, valid_from, valid_until, max_uses, max_uses_per_user, created_by)
 values ('ERASE1', 'balance', 7, now() - interval '1 hour', now() + interval '1 hour', 5, 1, 'operator');

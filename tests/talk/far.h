@@ -261,6 +261,8 @@ static struct far_answer store_answers(const struct far_request *r)
         buf_addf(far.out, " " STR_FMT " %zu bytes", STR_ARG(r->content_type), r->body.len);
     buf_add_char(far.out, '\n');
     const struct prepared *prepared = take_prepared(S("store"));
+    if (prepared && str_starts(prepared->body, S("png")))
+        return (struct far_answer){prepared->status, S("image/png"), picture(prepared->body)};
     if (prepared)
         return (struct far_answer){prepared->status, S("application/xml"), prepared->body};
     if (str_eq(r->method, S("PUT"))) {
