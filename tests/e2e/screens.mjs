@@ -449,6 +449,7 @@ const journeys = {
     ],
     profile: [
         ["profile", async (walk) => {
+            await walk.say("/start");
             await fillMonth(walk);
             await walk.say("/profile");
         }],
