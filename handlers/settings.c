@@ -233,7 +233,7 @@ static void zone_buttons(struct turn *t, bool is_west)
         if (shown++ % ZONES_OF_ROW == 0)
             keyboard_row(&t->keyboard);
         str name = zone_name(t->arena, minutes);
-        str label = str_printf(t->arena, STR_FMT " (" STR_FMT ")", STR_ARG(time_in(t, minutes)),
+        str label = str_printf(t->arena, STR_FMT " " STR_FMT, STR_ARG(time_in(t, minutes)),
                                STR_ARG(str_sub(name, 3, name.len)));
         choice(t, minutes == t->user->utc_offset_minutes, tap_for(t->arena, "zone:set", name),
                label);

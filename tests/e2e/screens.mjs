@@ -110,8 +110,9 @@ async function fillMonth(walk) {
         select gen_random_uuid(), g.id, g.user_id, p, 'images', 'month/' || g.id || '/' || p, 'image/png', 1, g.created_at
         from image_generations g join users u on u.id = g.user_id, generate_series(0, 3) p
         where u.telegram_id = :id and g.original_prompt like 'a month %' and p < g.num_images;
-        select ledger_hold(g.user_id, 'month:' || g.id, g.price, g.id, 'image'), ledger_capture('month:' || g.id)
-        from image_generations g join users u on u.id = g.user_id where u.telegram_id = :id and g.original_prompt like 'a month %';
+        select count(*) filter (where moved.is_held and moved.is_spent) from (
+            select ledger_hold(g.user_id, 'month:' || g.id, g.price, g.id, 'image') as is_held, ledger_capture('month:' || g.id) as is_spent
+            from image_generations g join users u on u.id = g.user_id where u.telegram_id = :id and g.original_prompt like 'a month %' offset 0) as moved;
         set session_replication_role = replica;
         update ledger_transfers t set created_at = g.created_at from image_generations g
         where g.id = t.subject and g.original_prompt like 'a month %';
