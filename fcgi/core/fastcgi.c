@@ -438,12 +438,19 @@ static bool accept_one(void)
     return false;
 }
 
-/* One at a time: the others that share this socket shall have their part. */
+/*
+ * One at a time: the others that share this socket shall have their part. The
+ * kernel wakes the one that stands first in the line, and connections are kept
+ * for long: who has taken one goes to the end of the line, or one process would
+ * end up with most of the work.
+ */
 static void on_listener_ready(struct watch *w, uint32_t events)
 {
-    (void)w;
     (void)events;
-    accept_one();
+    if (!accept_one())
+        return;
+    loop_watch(w, 0);
+    watch_listener(NULL);
 }
 
 void fastcgi_serve(const struct fastcgi_options *options)

@@ -25,6 +25,7 @@ export class Mix {
         this.buyers = range(75000, Math.min(40, orders));
         this.sitters = range(76000, sitters); // who upload albums, have an avatar trained, and pictures of it made
         this.drafts = new Map();    // sitter -> the avatar's id
+        this.tapsOf = new Map();    // sitter -> how often a training was tapped for
         this.avatars = new Map();   // avatar -> {status, photos, trainings}, as PostgreSQL has it
         this.photos = [];           // {user, message_id} of each that was sent
         this.orderCount = orders;
@@ -93,6 +94,12 @@ export class Mix {
     // A worker that dies between a call and its note makes the next one call again.
     wasDone(call) {
         return this.calls.done.has(whatItDoes(call));
+    }
+
+    // Who taps again before the first tap had its effect may be shown the same screen once more.
+    wasTappedAgain(call) {
+        const chat = Number(/"chat_id":(\d+)/.exec(call.parameters)?.[1]);
+        return /not modified/.test(call.result) && this.tapsOf.get(chat) > 1;
     }
 
     async keepWatching() {
@@ -235,6 +242,7 @@ export class Mix {
     orderTraining(user, id) {
         return this.until(async () => {
             if (this.avatars.get(id)?.trainings > 0) return true;
+            this.tapsOf.set(user, (this.tapsOf.get(user) ?? 0) + 1);
             for (const begin of ["training:start:", "training:open:"])
                 if (await this.tapShown(user, begin)) break;
             await pause(1500);

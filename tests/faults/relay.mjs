@@ -237,6 +237,7 @@ export class PostgresRelay extends Relay {
             pair.near.pause();
             const pid = await peerPid(pair.near);
             try {
+                if (!pid) throw new Error("nobody is there");
                 process.kill(pid, "SIGKILL");
             } catch {
                 point.isHit = false; // another point was faster
@@ -246,8 +247,10 @@ export class PostgresRelay extends Relay {
     }
 }
 
-// Whose end of a unix socket it is. Node cannot ask; perl can, about a socket it is given.
-function peerPid(socket) {
+// Whose end of a unix socket it is; 0 when it was closed meanwhile. Node cannot ask; perl can, about a
+// socket it is given.
+async function peerPid(socket) {
+    if (socket.destroyed) return 0;
     const ask = "use Socket; open(my $s, '+<&=3') or die; "
         + "print +(unpack 'iii', getsockopt($s, SOL_SOCKET, 17))[0]"; // SO_PEERCRED
     return new Promise((done, failed) => {

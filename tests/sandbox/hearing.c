@@ -396,7 +396,7 @@ static bool is_quiet(const struct marks *m, size_t block)
 
 static size_t pause_blocks(size_t length)
 {
-    return (length < LONG_MS / BLOCK_MS ? SILENCE_MS : BREATH_MS) / BLOCK_MS;
+    return (size_t)(length < LONG_MS / BLOCK_MS ? SILENCE_MS : BREATH_MS) / BLOCK_MS;
 }
 
 static str words_within(struct arena *a, struct planted **word, size_t to)
