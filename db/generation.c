@@ -33,6 +33,9 @@ static void read_generation(const struct rows *rows, struct generation *out)
                      .width = (int)rows_i64(rows, 0, "width"),
                      .height = (int)rows_i64(rows, 0, "height"),
                      },
+        .avatar_trigger = rows_str(rows, 0, "avatar_trigger"),
+        .is_as_typed = rows_bool(rows, 0, "is_as_typed"),
+        .enhances = rows_bool(rows, 0, "enhances"),
         .is_preview = rows_bool(rows, 0, "is_preview"),
         .shows_details = rows_bool(rows, 0, "shows_details"),
         .request_id = rows_str(rows, 0, "fal_request_id"),
@@ -103,6 +106,16 @@ err *generation_lock(struct db *db, struct arena *a, str id, struct generation *
 err *generation_set_aside(struct db *db, str id, str request_id)
 {
     return db_query(db, &Q_generation_set_aside, NULL, V(id), V(request_id));
+}
+
+err *generation_set_prompt(struct db *db, str id, str final_prompt)
+{
+    return db_query(db, &Q_generation_set_prompt, NULL, V(id), V(final_prompt));
+}
+
+err *generation_set_as_typed(struct db *db, str id)
+{
+    return db_query(db, &Q_generation_set_as_typed, NULL, V(id));
 }
 
 err *generation_complete(struct db *db, str id)

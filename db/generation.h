@@ -26,6 +26,9 @@ struct generation {
     str final_prompt;           /* what FAL is asked; empty, of a new one: the words */
     int64_t seed;               /* ours; with an avatar only */
     struct generation_making making;
+    str avatar_trigger; /* what stands for the avatar in it; may be empty */
+    bool is_as_typed;   /* nobody was there who would have put the words into English */
+    bool enhances;      /* its owner wants that done to his words */
     bool is_preview;    /* the present of a new avatar */
     bool shows_details; /* its owner wants to know how it was made */
     str request_id;     /* FAL's; without addresses it is of a request that was set aside */
@@ -64,6 +67,10 @@ err *generation_lock(struct db *db, struct arena *a, str id, struct generation *
 
 /* FAL's request has failed, and is to be made again when the LoRA was uploaded anew. */
 err *generation_set_aside(struct db *db, str id, str request_id);
+/* What FAL will be asked; of one that waits, and was never given to FAL. */
+err *generation_set_prompt(struct db *db, str id, str final_prompt);
+/* It goes as it was typed, and the result says so. */
+err *generation_set_as_typed(struct db *db, str id);
 /* Counts for its avatar as well. */
 err *generation_complete(struct db *db, str id);
 

@@ -11,6 +11,11 @@ err *spend_admit(struct db *db, int64_t limit, int64_t more, int64_t *total, boo
     return NULL;
 }
 
+err *spend_add(struct db *db, str kind, int64_t microdollars)
+{
+    return db_query(db, &Q_spend_add, NULL, V(kind), V(microdollars));
+}
+
 err *spend_note(struct db *db, struct arena *a, const struct conf_ids *admins, int percent,
                 int64_t total, int64_t limit)
 {

@@ -16,6 +16,8 @@
 /* more: what is about to be ordered beside what the transaction has written. total: with all of it.
  * Holds the line of all orders until the transaction ends. */
 err *spend_admit(struct db *db, int64_t limit, int64_t more, int64_t *total, bool *fits);
+/* For what no order carries: counted in the transaction that records what came of it. */
+err *spend_add(struct db *db, str kind, int64_t microdollars);
 /* Queues the note to each admin that the day is at so many percent; once a day for each. */
 err *spend_note(struct db *db, struct arena *a, const struct conf_ids *admins, int percent,
                 int64_t total, int64_t limit);

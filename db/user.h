@@ -19,6 +19,7 @@ struct user_settings {
     int default_image_count;  /* 1 to 4 */
     str default_quality;      /* "fast", "balanced", "high", "ultra" */
     bool is_quick;            /* words alone make an order */
+    bool enhances;            /* the words of an order get light, lens and mood */
     bool shows_details;       /* model, size, seed and steps below each image */
     bool notifies_images;     /* results come with a sound */
     bool notifies_avatars;
@@ -62,6 +63,7 @@ enum user_setting {
     USER_IMAGE_COUNT,  /* int */
     USER_QUALITY,      /* str */
     USER_QUICK_MODE,   /* bool, like those below */
+    USER_ENHANCE,
     USER_DETAILS,
     USER_NOTIFY_IMAGES,
     USER_NOTIFY_AVATARS,

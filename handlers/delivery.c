@@ -53,6 +53,9 @@ static str result_caption(struct work *w, const struct generation *g, const stru
         caption = str_printf(
             w->arena, STR_FMT "\n" STR_FMT, STR_ARG(caption),
             STR_ARG(str_html(w->arena, picture_details(w->arena, language, first))));
+    if (g->is_as_typed)
+        caption = str_printf(w->arena, STR_FMT "\n" STR_FMT, STR_ARG(caption),
+                             STR_ARG(text_html(w->arena, language, T_words_as_typed, KVS())));
     int64_t hidden = hidden_images(w, g);
     if (!hidden)
         return caption;

@@ -7,6 +7,7 @@
 #include "handlers/limits.h"
 #include "handlers/lora.h"
 #include "handlers/order.h"
+#include "handlers/phrasing.h"
 
 enum {
     IMAGE_MAX_BYTES = TELEGRAM_PHOTO_MAX_BYTES, /* what cannot be shown is not paid for */
@@ -93,7 +94,7 @@ err *generation_order(struct turn *t, struct generation *order)
     str key = errand_key(t->arena, &generation_errands, order->errand.id);
     TRY(order_hold(t, key, &order->errand, S("image")));
     TRY(limits_admit(t));
-    TRY(errand_queue(t->db, t->arena, &order->errand, "fal", "generation_submit", 0, S(""), 0));
+    TRY(phrasing_begin(t, order));
 
     log_info("generation.ordered", KV("generation", order->errand.id),
              KV("model", order->errand.model), KV("coins", order->errand.price_coins));
@@ -143,7 +144,7 @@ static err *submit(struct work *w, struct errand *errand, str callback_url,
         return lora_submit(w, g, callback_url, out);
     const struct fal_imagen4 ask = {
         .model = errand->model,
-        .prompt = g->words,
+        .prompt = g->final_prompt,
         .aspect_ratio = g->aspect_ratio,
         .num_images = g->num_images,
         .callback_url = callback_url,

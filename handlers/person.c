@@ -24,6 +24,7 @@ enum { CACHED_FOR_MS = 10 * 60 * 1000 };
     X(is_blocked)                                                                                  \
     X(settings.default_image_count)                                                                \
     X(settings.is_quick)                                                                           \
+    X(settings.enhances)                                                                           \
     X(settings.shows_details)                                                                      \
     X(settings.notifies_images)                                                                    \
     X(settings.notifies_avatars)

@@ -16,6 +16,7 @@
 #include "handlers/mydata.h"
 #include "handlers/payment.h"
 #include "handlers/photos.h"
+#include "handlers/phrasing.h"
 #include "handlers/profile.h"
 #include "handlers/promo.h"
 #include "handlers/settings.h"
@@ -93,6 +94,7 @@ const struct route taps[] = {
     {"profile:open",      on_profile_open,       NEED_NOTHING,    ST_idle},
     {"settings:open",     on_settings_open,      NEED_NOTHING,    ST_idle},
     {"settings:quick",    on_settings_quick,     NEED_NOTHING,    ST_idle},
+    {"settings:enhance",  on_settings_enhance,   NEED_NOTHING,    ST_idle},
     {"settings:details",  on_settings_details,   NEED_NOTHING,    ST_idle},
     {"settings:images",   on_settings_images,    NEED_NOTHING,    ST_idle},
     {"settings:avatars",  on_settings_avatars,   NEED_NOTHING,    ST_idle},
@@ -195,6 +197,7 @@ const struct step steps[] = {
 };
 
 const struct job_route job_routes[] = {
+    {"generation_prompt",  "words", job_generation_prompt,  give_up_prompt},
     {"generation_submit",  "fal",   job_generation_submit,  give_up_generation},
     {"generation_check",   "fal",   job_generation_check,   give_up_generation},
     {"generation_result",  "fal",   job_generation_result,  give_up_generation},

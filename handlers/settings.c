@@ -78,6 +78,8 @@ err *on_settings_open(struct turn *t)
     keyboard_row(k);
     keyboard_button(k, T_button_pictures, S("pictures:open"));
     switch_button(t, T_button_quick, "settings:quick", settings->is_quick);
+    if (!str_empty(t->bot->conf->openai_api_key))
+        switch_button(t, T_button_enhance, "settings:enhance", settings->enhances);
     switch_button(t, T_button_details, "settings:details", settings->shows_details);
     sound_button(t, T_button_sound_images, "settings:images", settings->notifies_images);
     sound_button(t, T_button_sound_avatars, "settings:avatars", settings->notifies_avatars);
@@ -104,6 +106,14 @@ static err *set_switch(struct turn *t, enum user_setting setting, bool *current)
 err *on_settings_quick(struct turn *t)
 {
     return set_switch(t, USER_QUICK_MODE, &t->user->settings.is_quick);
+}
+
+/* Without a key nobody does it, and a switch that does nothing is not shown. */
+err *on_settings_enhance(struct turn *t)
+{
+    if (str_empty(t->bot->conf->openai_api_key))
+        return no_such_choice(t);
+    return set_switch(t, USER_ENHANCE, &t->user->settings.enhances);
 }
 
 err *on_settings_details(struct turn *t)

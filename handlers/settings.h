@@ -8,6 +8,7 @@
 
 err *on_settings_open(struct turn *t);
 err *on_settings_quick(struct turn *t); /* 1 or 0, like those below */
+err *on_settings_enhance(struct turn *t);
 err *on_settings_details(struct turn *t);
 err *on_settings_images(struct turn *t); /* results come with a sound */
 err *on_settings_avatars(struct turn *t);

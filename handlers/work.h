@@ -27,6 +27,7 @@ struct work {
     size_t after_count;
     int64_t after_chat_id;
     int64_t forget_user_chat_id; /* != 0: money moved, the cached user is out of date */
+    const err *missed;           /* a party that failed, though the step went on without it */
 };
 
 typedef err *job_handler(struct work *w);

@@ -47,7 +47,7 @@
  *     job KIND                the worker runs the first job of that kind, due or not
  *     jobs KIND               … all of them
  *     jobs?                   the jobs that wait, by kind
- *     fal STATUS BODY, telegram STATUS BODY, store STATUS BODY
+ *     fal STATUS BODY, openai STATUS BODY, telegram STATUS BODY, store STATUS BODY
  *                             the next answer of that party; {FAR} is its address, png a picture,
  *                             lora what a trainer makes,
  *                             png 10485761 one of so many bytes
@@ -840,6 +840,10 @@ static void fal_step(str rest)
 {
     prepare_answer(S("fal"), rest);
 }
+static void openai_step(str rest)
+{
+    prepare_answer(S("openai"), rest);
+}
 static void telegram_step(str rest)
 {
     prepare_answer(S("telegram"), rest);
@@ -907,6 +911,7 @@ static const struct step steps_of_talks[] = {
     {"jobs ",                   jobs_of_kind_step},
     {"media ",                  media_step       },
     {"fal ",                    fal_step         },
+    {"openai ",                 openai_step      },
     {"telegram ",               telegram_step    },
     {"store ",                  store_step       },
     {"callback ",               callback_step    },

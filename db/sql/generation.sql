@@ -24,6 +24,9 @@ select g.id, g.user_id, g.chat_id, g.generation_type, g.source_model, g.original
        g.fal_response_data is not null as has_result, g.fal_response_data, g.failure,
        g.generation_seconds, g.avatar_id, a.name as avatar_name, g.final_prompt, g.seed, g.is_preview,
        m.num_inference_steps, m.guidance_scale, m.lora_scale, m.width, m.height, m.lora_uploads,
+       coalesce(a.trigger_phrase, a.trigger_word) as avatar_trigger,
+       coalesce(m.is_as_typed, false) as is_as_typed,
+       coalesce(s.auto_enhance_prompts, false) as enhances,
        coalesce(s.show_technical_details, false) as shows_details,
        not coalesce(s.notify_generations, true) as is_silent
 from image_generations g
@@ -32,7 +35,7 @@ left join user_settings s on s.user_id = g.user_id
 left join avatars a on a.id = g.avatar_id,
      jsonb_to_record(g.prompt_metadata) as m(num_inference_steps int, guidance_scale float8,
                                              lora_scale float8, width int, height int,
-                                             lora_uploads int)
+                                             lora_uploads int, is_as_typed boolean)
 where g.id = $2 and g.user_id = $1
 
 -- Names are made of the button and a number. The first that no finished order has is the one, found
@@ -57,6 +60,14 @@ limit 1
 -- The row stays as it is read next until the step is over.
 -- :generation_lock writes
 select user_id from image_generations where id = $1 for update
+
+-- :generation_set_prompt writes
+update image_generations set final_prompt = $2 where id = $1 and status = 'pending' and attempt = 0
+
+-- :generation_set_as_typed writes
+update image_generations
+set prompt_metadata = prompt_metadata || jsonb_build_object('is_as_typed', true)
+where id = $1 and status = 'pending' and attempt = 0
 
 -- :generation_submitting writes
 with submitting as (

@@ -95,7 +95,7 @@ select wanted.lane,
            * 1000)::bigint, 0) as oldest_ms,
        count(j.id) filter (where j.state = 'running') as running,
        count(j.id) filter (where j.state = 'dead') as dead
-from unnest(array['send', 'fal', 'speech', 'media']) with ordinality as wanted (lane, position)
+from unnest(array['send', 'fal', 'words', 'speech', 'media']) with ordinality as wanted (lane, position)
 left join jobs j on j.lane = wanted.lane and j.state in ('queued', 'running', 'dead')
 group by wanted.lane, wanted.position
 order by wanted.position

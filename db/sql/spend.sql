@@ -3,6 +3,9 @@
 -- :spend_admit writes
 select total, fits from spend_admit($1, $2)
 
+-- :spend_add writes
+select spend_add($1, $2, clock_timestamp())
+
 -- :spend_note writes
 select spend_note($1, $2, $3, $4)
 

@@ -8,7 +8,7 @@ select u.id, u.telegram_id, u.first_name, u.last_name, u.username, u.language_co
        (extract(epoch from u.created_at) * 1000)::bigint as created_at_ms,
        l.balance, l.held, (select count(*) from avatars a where a.user_id = u.id) as avatars,
        s.default_aspect_ratio, s.default_image_count, s.default_quality, s.quick_generation_mode,
-       s.show_technical_details, s.notify_generations, s.notify_avatars
+       s.auto_enhance_prompts, s.show_technical_details, s.notify_generations, s.notify_avatars
 from users u
 join user_settings s on s.user_id = u.id
 cross join ledger_balance(u.id) as l
@@ -49,6 +49,9 @@ update user_settings set default_quality = $2, updated_at = now() where user_id 
 
 -- :user_set_quick_mode writes
 update user_settings set quick_generation_mode = $2, updated_at = now() where user_id = $1
+
+-- :user_set_enhance writes
+update user_settings set auto_enhance_prompts = $2, updated_at = now() where user_id = $1
 
 -- :user_set_details writes
 update user_settings set show_technical_details = $2, updated_at = now() where user_id = $1

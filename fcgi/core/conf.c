@@ -134,6 +134,8 @@ static const struct setting settings[] = {
      "The same by the quicker model."},
     {"FAL_IMAGEN4_ULTRA_COST_USD", NULL, FORM_DOLLARS, AT(fal_imagen4_ultra_cost_microdollars), "0.06", 0, ANY_DOLLARS, NULL,
      "The same by the finer model."},
+    {"OPENAI_PROMPT_COST_USD", NULL, FORM_DOLLARS, AT(openai_prompt_cost_microdollars), "0.004", 0, ANY_DOLLARS, NULL,
+     "What OpenAI asks for putting the words of an order into English."},
 
     {"AVATAR_MIN_PHOTOS", NULL, FORM_NUMBER, AT(avatar_min_photos), "10", 0, 1, 100, NULL,
      "Photos an avatar needs at least."},

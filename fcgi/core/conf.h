@@ -93,6 +93,7 @@ struct conf {
     int64_t fal_flux_cost_microdollars;
     int64_t fal_imagen4_cost_microdollars, fal_imagen4_fast_cost_microdollars,
         fal_imagen4_ultra_cost_microdollars;
+    int64_t openai_prompt_cost_microdollars;
 
     /* limits */
     int64_t avatar_min_photos, avatar_max_photos;

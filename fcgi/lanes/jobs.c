@@ -1,5 +1,5 @@
 /*
- * The lanes fal, speech and media: one job at a time each, taken from the
+ * The lanes fal, words, speech and media: one job at a time each, taken from the
  * queue in PostgreSQL. job_run() runs the jobs of the lane send too, which
  * come to their turn in the stream of their chat.
  */
@@ -163,6 +163,7 @@ static void parties_met(struct worker *worker, const struct job *job, const err 
         const char *lane, *party;
     } rows[] = {
         {"fal",    "fal"   },
+        {"words",  "openai"},
         {"speech", "openai"},
         {"media",  "s3"    },
     };
@@ -274,7 +275,7 @@ static void run_step(struct worker *worker, struct work *w, const struct job_rou
     }
     if (!e)
         e = run_and_record(w, route);
-    parties_met(worker, w->job, e);
+    parties_met(worker, w->job, e ? e : w->missed);
     if (e)
         judge_job(w, route, e);
     else
@@ -303,7 +304,7 @@ void job_run(struct worker *worker, const struct job *job)
 
 /* -- the lanes -- */
 
-static const char *const lanes[] = {"fal", "speech", "media"};
+static const char *const lanes[] = {"fal", "words", "speech", "media"};
 
 struct lane {
     struct worker *w;

@@ -22,7 +22,7 @@
 enum { PREPARED_MOST = 64, OBJECTS_MOST = 64 };
 
 struct prepared {
-    str party; /* "fal" or "telegram" */
+    str party; /* "fal", "openai", "store" or "telegram" */
     int status;
     str body;
     bool is_used;
@@ -223,7 +223,7 @@ static str picture(str what)
     return (str){bytes, (size_t)size};
 }
 
-static struct far_answer fal_answers(const struct far_request *r)
+static struct far_answer party_answers(const struct far_request *r, const char *party)
 {
     bool is_file = r->body.len && !str_starts(r->content_type, S("application/json"));
     str body = is_file ? str_printf(far.arena, STR_FMT " %zu bytes", STR_ARG(r->content_type),
@@ -231,9 +231,9 @@ static struct far_answer fal_answers(const struct far_request *r)
                        : without_address(r->body);
     buf_addf(far.out, "> " STR_FMT " " STR_FMT "%s" STR_FMT "\n", STR_ARG(r->method),
              STR_ARG(without_address(r->path)), r->body.len ? " " : "", STR_ARG(body));
-    const struct prepared *prepared = take_prepared(S("fal"));
+    const struct prepared *prepared = take_prepared(str_from(party));
     if (!prepared) {
-        buf_add(far.out, S("! the talk has prepared no answer of FAL\n"));
+        buf_addf(far.out, "! the talk has prepared no answer of %s\n", party);
         return (struct far_answer){500, S("application/json"), S("{}")};
     }
     if (str_starts(prepared->body, S("png")))
@@ -287,7 +287,9 @@ static struct far_answer answer_of(const struct far_request *r)
 {
     if (str_starts(r->path, S("/telegram/")))
         return telegram_answers(r);
-    return str_starts(r->path, S("/fal/")) ? fal_answers(r) : store_answers(r);
+    if (str_starts(r->path, S("/openai/")))
+        return party_answers(r, "openai");
+    return str_starts(r->path, S("/fal/")) ? party_answers(r, "fal") : store_answers(r);
 }
 
 /* ---------------------------------------------------------------- HTTP */

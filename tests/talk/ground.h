@@ -133,6 +133,8 @@ static void put_settings(void)
     setenv("FAL_REST_URL", fal, 1);
     setenv("FAL_JWKS_URL", fal, 1);
     setenv("FAL_API_URL", fal, 1);
+    setenv("OPENAI_BASE_URL",
+           cstr(ground.arena, str_printf(ground.arena, "http://%s/openai", address)), 1);
     setenv("MINIO_ENDPOINT", address, 1);
     setenv("MEDIA_SOCKET", far.media_socket, 1);
 }

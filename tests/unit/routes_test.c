@@ -274,7 +274,7 @@ static const struct job_route *find_job(str kind)
 static void jobs_have_lanes(void **state)
 {
     (void)state;
-    static const char *const lanes[] = {"send", "fal", "speech", "media"};
+    static const char *const lanes[] = {"send", "fal", "words", "speech", "media"};
     for (const struct job_route *route = job_routes; route->kind; route++) {
         size_t fits = 0;
         for (size_t i = 0; i < ARRAY_LEN(lanes); i++)

@@ -187,7 +187,7 @@ static void work_a_job(void)
     struct job_lane *lanes;
     size_t count = 0;
     CHECK_OK(job_lanes(db, arena, &lanes, &count));
-    CHECK(count == 4 && str_eq(lanes[2].lane, S("speech")) && lanes[2].dead >= 1);
+    CHECK(count == 5 && str_eq(lanes[3].lane, S("speech")) && lanes[3].dead >= 1);
 
     step.key = S("rows_test:other step");
     CHECK_OK(job_add(db, &step, &added));
