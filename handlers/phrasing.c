@@ -60,7 +60,7 @@ static err *ask(struct work *w, const struct generation *g, str *prompt)
         {OPENAI_USER,   g->words   },
     };
     struct openai_reply reply;
-    struct json_object *answer;
+    struct json_object *answer = NULL;
     TRY(openai_chat(w->arena, &w->bot->openai,
                     &(struct openai_chat){.model = w->bot->conf->openai_chat_model,
                                           .messages = messages,
@@ -116,7 +116,7 @@ err *job_generation_prompt(struct work *w)
 {
     struct generation g;
     bool is_waiting;
-    str prompt;
+    str prompt = {0};
     TRY(lock_waiting(w, &g, &is_waiting));
     TRY(db_commit(w->db));
     if (!is_waiting)
