@@ -256,8 +256,6 @@ err *job_payment_refund(struct work *w)
     TRY(payment_find(w->db, w->arena, w->job->subject, &p));
     if (!str_eq(p.state, S("refunding")))
         return NULL;
-    if (!p.telegram_id)
-        return end_refused(w, &p, S("the person was erased"));
     json_i64(w->payload, "chat_id", &p.telegram_id); /* the row of one who leaves has lost it */
     err *e = ask_for_refund(w, &p);
     if (e && is_final(e))

@@ -60,7 +60,8 @@ create index payments_open on payments (state) where state in ('unmatched', 'ref
 -- ---------------------------------------------------------------- what was paid
 
 -- Whoever paid gets coins: those of the order, else those of the package that has
--- this price (p_package_coins, 0 for none). What fits neither is kept as unmatched.
+-- this price (p_package_coins, 0 for none). What fits neither is kept as unmatched. Whoever
+-- has left meanwhile is somebody new by now: the turn runs again, and pays that one.
 create function payment_take(p_payment_id uuid, p_user_id bigint, p_charge_id text, p_payload text,
                              p_currency text, p_stars bigint, p_package_coins bigint,
                              out payment_id uuid, out state paymentstate, out coins bigint,
@@ -74,6 +75,11 @@ declare
                         then p_payload::uuid end;
     bought uuid;
 begin
+    perform from users where id = p_user_id and telegram_id > 0 for key share;
+    if not found then
+        raise exception 'user % has left', p_user_id using errcode = 'serialization_failure';
+    end if;
+
     insert into payments (id, charge_id, user_id, currency, stars, payload, state)
     values (p_payment_id, p_charge_id, p_user_id, p_currency, p_stars, p_payload, 'unmatched')
     on conflict (charge_id) do nothing
@@ -189,7 +195,7 @@ begin
         verdict := paid.state;
         return;
     end if;
-    select telegram_id into chat from users where id = paid.user_id;
+    select telegram_id into chat from users where id = paid.user_id and telegram_id > 0;
     if not found then
         verdict := 'erased';
         return;
@@ -373,7 +379,7 @@ end $$;
 grant select, insert on payment_orders to aisha_bot;
 grant select, delete on payment_orders to aisha_worker;
 grant select on payments to aisha_bot, aisha_worker;
-grant select, insert, update, delete on star_transactions to aisha_bot, aisha_worker;
+grant select, insert on star_transactions to aisha_bot, aisha_worker;
 grant select on star_checks, payment_differences to aisha_bot, aisha_worker;
 grant select on payment_orders, payments, star_checks, payment_differences to aisha_status;
 grant execute on function payment_take, payment_add_bonus, payment_refund, payment_refund_done,

@@ -27,16 +27,24 @@ where u.telegram_id = $1
 -- :payment_take writes
 select payment_id, state, coins, is_new from payment_take($1, $2, $3, $4, $5, $6, $7)
 
+-- The use of a promo code that the invoice of a payment told of; null without.
+-- :payment_promised
+select o.promo_usage_id
+from payments p
+join payment_orders o on o.id = p.order_id
+where p.id = $1
+
 -- :payment_add_bonus writes
 select payment_add_bonus($1, $2)
 
--- By its charge, by its id, or by the beginning of that, as users read it.
+-- By its charge, by its id, or by the beginning of that, as users read it. The Telegram id of one who
+-- is leaving is 0 already.
 -- :payment_find
 with wanted as (
     select case when $1::text ~ '^[0-9a-f]{8}[0-9a-f-]{0,28}$'
                 then replace($1, '-', '') end as digits
 )
-select p.id, p.charge_id, coalesce(p.user_id, 0) as user_id, coalesce(u.telegram_id, 0) as telegram_id,
+select p.id, p.charge_id, coalesce(p.user_id, 0) as user_id, greatest(u.telegram_id, 0) as telegram_id,
        coalesce(u.first_name, '') as first_name, coalesce(u.language_code, '') as language_code,
        p.currency, p.stars, p.coins, p.bonus_coins, p.payload, p.state,
        (extract(epoch from p.created_at) * 1000)::bigint as created_at_ms,
@@ -50,18 +58,23 @@ where p.charge_id = $1
 order by p.charge_id <> $1
 limit 2
 
+-- The latest of one user, or of all when that is 0; each way has its index.
 -- :payment_list
-select p.id, p.charge_id, coalesce(p.user_id, 0) as user_id, coalesce(u.telegram_id, 0) as telegram_id,
+with latest as (
+    (select id from payments where user_id = $1 order by created_at desc, id desc limit $2)
+    union all
+    (select id from payments where $1::bigint = 0 order by created_at desc, id desc limit $2)
+)
+select p.id, p.charge_id, coalesce(p.user_id, 0) as user_id, greatest(u.telegram_id, 0) as telegram_id,
        coalesce(u.first_name, '') as first_name, coalesce(u.language_code, '') as language_code,
        p.currency, p.stars, p.coins, p.bonus_coins, p.payload, p.state,
        (extract(epoch from p.created_at) * 1000)::bigint as created_at_ms,
        p.refund_taken, p.refund_error,
        (extract(epoch from p.refunded_at) * 1000)::bigint as refunded_at_ms
-from payments p
+from latest l
+join payments p on p.id = l.id
 left join users u on u.id = p.user_id
-where $1::bigint = 0 or p.user_id = $1
 order by p.created_at desc, p.id desc
-limit $2
 
 -- :payment_refund writes
 select verdict, payment_id, stars, coins, balance from payment_refund($1, $2)
@@ -125,10 +138,3 @@ select count(*) filter (where p.created_at >= date_trunc('day', now(), 'UTC')) a
        (select count(*) from payment_differences where resolved_at is null) as differences,
        (select (extract(epoch from max(finished_at)) * 1000)::bigint from star_checks) as checked_at_ms
 from payments p
-
--- The use of a promo code that the invoice of a payment told of; null without.
--- :payment_promised
-select o.promo_usage_id
-from payments p
-join payment_orders o on o.id = p.order_id
-where p.id = $1

@@ -78,6 +78,14 @@ select is(pg_temp.coins(9002), 0::bigint, 'takes the coins');
 select is(pg_temp.refund('c5'), 'queued', 'what nobody knows is given back too');
 select is_empty($$select * from ledger_check()$$, 'the ledger adds up');
 
+-- Somebody who leaves: the row is still there, the person is not.
+savepoint leaving;
+update users set telegram_id = -id where id = 9001;
+select throws_ok($$select * from payment_take(gen_random_uuid(), 9001, 'c9', '', 'XTR', 340, 500)$$, '40001', null,
+                 'nothing is credited to an account that is about to be emptied');
+select is(pg_temp.refund('c1'), 'erased', 'nobody can be asked for the Stars');
+rollback to leaving;
+
 -- The comparison.
 create function pg_temp.one() returns uuid
 language sql as $$ select '00000000-0000-4000-8000-00000000c001'::uuid $$;
