@@ -23,6 +23,22 @@ str admin_token_hash(struct arena *a, str token)
     return str_hex(a, (str){(const char *)digest, sizeof digest});
 }
 
+err *admin_tell(struct work *w, enum text text, const struct kv *values)
+{
+    struct user admin = {0};
+    int64_t chat_id = 0;
+    json_i64(w->payload, "chat_id", &chat_id);
+    err *e = user_find_by_telegram(w->db, w->arena, chat_id, &admin);
+    if (e && !err_is_not_found(e))
+        return e;
+    str html = text_html(w->arena, language_of(admin.language), text, values);
+    const struct outbox_call call = {
+        .chat_id = chat_id,
+        .call = message_call(w->arena, chat_id, 0, html, NULL),
+    };
+    return work_call(w, &call, NULL);
+}
+
 err *on_admin(struct turn *t)
 {
     str public_url = t->bot->conf->public_url;

@@ -412,10 +412,8 @@ static err *park(struct turn *t, str raw_body, int attempts, str *answer)
         return e;
     TRY(dispatch_park(t->bot, t->arena, t->update->id, t->update->user_id, raw_body,
                       "too many attempts", attempts));
-    t->change_count = t->call_count = 0;
-    t->is_tap_answered = false;
-    t->next_slot = S("");
-    t->keyboard = keyboard_new(t->arena, t->language);
+    t->change_count = 0;
+    turn_unsay(t);
     TRY(say(t, t->update->kind == UPDATE_PAYMENT ? T_parked_payment : T_parked));
     say_tap_done(t);
     t->next_state = t->state;

@@ -25,16 +25,15 @@ err *funds_tell(struct turn *t, int64_t price)
 static err *show_kept(struct turn *t, int64_t price)
 {
     topup_row(&t->keyboard);
-    dialog_back_row(t);
-    return show(t, t->state == ST_idle ? T_no_coins : T_no_coins_kept, price);
+    dialog_back_row(t, T_button_back);
+    return show(t, dialog_behind(t) == ST_idle ? T_no_coins : T_no_coins_kept, price);
 }
 
 /* Another order may have been faster: the balance that is told is the one that was too small, and the
  * one that was known is forgotten. */
 err *funds_refuse(struct turn *t, int64_t price)
 {
-    db_rollback(t->db);
-    turn_unsay(t);
+    turn_take_back(t);
     t->is_user_stale = true;
     TRY(ledger_balance(t->db, t->user->id, &t->user->balance, &t->user->held));
     TRY(show_kept(t, price));

@@ -297,8 +297,8 @@ err *job_gallery_send(struct work *w)
         .language = language,
     };
     json_i64(w->payload, "index", &card.index);
-    json_boolean(w->payload, "details", &card.shows_details);
     json_i64(w->payload, "total", &card.total);
+    json_boolean(w->payload, "details", &card.shows_details);
     struct keyboard k = keyboard_new(w->arena, language);
     card_buttons(&k, w->bot->conf, &card);
     str caption = text_html(w->arena, language, card_text(&card), card_values(w->arena, &card));

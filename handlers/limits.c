@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/numbers.h"
 #include "db/spend.h"
+#include "handlers/admin.h"
 
 enum { WARNED_AT_PERCENT = 80, REACHED_PERCENT = 100 };
 
@@ -37,13 +38,11 @@ static err *note_by_itself(const struct turn *t, int64_t total)
 
 static err *refuse_for_today(struct turn *t, int64_t total)
 {
-    db_rollback(t->db);
-    t->was_user_read = false; /* what was read is taken back with the rest */
-    turn_unsay(t);
+    turn_take_back(t);
     TRY(note_by_itself(t, total));
     log_warn("spend.reached", KV("microdollars", total));
-    dialog_back_row(t);
-    TRY(edit(t, t->state == ST_idle ? T_spend_reached : T_spend_reached_kept,
+    dialog_back_row(t, T_button_back);
+    TRY(edit(t, dialog_behind(t) == ST_idle ? T_spend_reached : T_spend_reached_kept,
              KV("when", limits_next_day(t))));
     return fail(t->arena, ERR_REFUSED, "the day's spend is reached");
 }
@@ -68,27 +67,15 @@ err *limits_admit(struct turn *t)
     return note(t->db, t, percent < REACHED_PERCENT ? WARNED_AT_PERCENT : REACHED_PERCENT, total);
 }
 
-/* An admin who never spoke to the bot cannot be written to, and has no language of his own. */
 err *job_spend_note(struct work *w)
 {
-    int64_t chat_id = 0, percent = 0, total = 0, limit = 0;
-    json_i64(w->payload, "chat_id", &chat_id);
+    int64_t percent = 0, total = 0, limit = 0;
     json_i64(w->payload, "percent", &percent);
     json_i64(w->payload, "total", &total);
     json_i64(w->payload, "limit", &limit);
-    struct user admin = {0};
-    err *e = user_find_by_telegram(w->db, w->arena, chat_id, &admin);
-    if (e && !err_is_not_found(e))
-        return e;
-    enum text text = percent < REACHED_PERCENT ? T_spend_note_near : T_spend_note_reached;
-    str html = text_html(w->arena, language_of(admin.language), text,
-                         KVS(KV("total", number_dollars(w->arena, total)),
-                             KV("limit", number_dollars(w->arena, limit))));
-    const struct outbox_call call = {
-        .chat_id = chat_id,
-        .call = message_call(w->arena, chat_id, 0, html, NULL),
-    };
-    return work_call(w, &call, NULL);
+    return admin_tell(w, percent < REACHED_PERCENT ? T_spend_note_near : T_spend_note_reached,
+                      KVS(KV("total", number_dollars(w->arena, total)),
+                          KV("limit", number_dollars(w->arena, limit))));
 }
 
 /* ---------------------------------------------------------------- presents */

@@ -6,7 +6,7 @@
 #include "db/ledger.h"
 #include "db/payment.h"
 #include "db/promo.h"
-#include "db/user.h"
+#include "handlers/admin.h"
 #include "handlers/topup.h"
 
 enum {
@@ -133,7 +133,7 @@ static err *settle_promo(struct turn *t, const struct payment_taken *paid, int64
 static void go_on_row(struct turn *t)
 {
     keyboard_row(&t->keyboard);
-    if (t->state == ST_idle)
+    if (dialog_behind(t) == ST_idle)
         keyboard_button(&t->keyboard, T_button_create, S("create:open:new"));
     else
         keyboard_button(&t->keyboard, T_button_go_on, S("dialog:resume:new"));
@@ -299,32 +299,11 @@ err *job_payment_refund_tell(struct work *w)
 
 /* ---------------------------------------------------------------- for admins */
 
-/* An admin who never wrote to the bot is spoken to in Russian, like anybody whose language is not
- * known. */
-static err *language_of_chat(struct work *w, int64_t chat_id, enum language *language)
-{
-    struct user admin;
-    err *e = user_find_by_telegram(w->db, w->arena, chat_id, &admin);
-    *language = e ? language_of(S("")) : language_of(admin.language);
-    return err_is_not_found(e) ? NULL : e;
-}
-
 err *job_payment_alert(struct work *w)
 {
     struct payment p;
-    enum language language;
-    int64_t chat_id = 0;
-    json_i64(w->payload, "chat_id", &chat_id);
     TRY(payment_find(w->db, w->arena, w->job->subject, &p));
-    TRY(language_of_chat(w, chat_id, &language));
-    str html = text_html(w->arena, language, T_payment_alert,
-                         KVS(KV("stars", p.stars), KV("currency", p.currency),
-                             KV("user", p.telegram_id),
-                             KV("number", payment_number(w->arena, p.id))));
-    return work_call(w,
-                     &(struct outbox_call){
-                         .chat_id = chat_id,
-                         .call = message_call(w->arena, chat_id, 0, html, NULL),
-                     },
-                     NULL);
+    return admin_tell(w, T_payment_alert,
+                      KVS(KV("stars", p.stars), KV("currency", p.currency),
+                          KV("user", p.telegram_id), KV("number", payment_number(w->arena, p.id))));
 }

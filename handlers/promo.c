@@ -8,18 +8,9 @@ enum { MINUTE_MS = 60 * 1000 };
 
 /* ---------------------------------------------------------------- what is said */
 
-/* The way back where a dialog was left for the code, and the menu. */
-static void way_back(struct turn *t, enum text label)
-{
-    keyboard_row(&t->keyboard);
-    if (dialog_behind(t) != ST_idle)
-        keyboard_button(&t->keyboard, label, S("dialog:resume"));
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
-}
-
 err *draw_promo_code(struct turn *t)
 {
-    way_back(t, T_button_back);
+    dialog_back_row(t, T_button_back);
     return edit(t, T_promo_ask);
 }
 
@@ -38,7 +29,7 @@ static err *say_refusal(struct turn *t, const struct promo_entry *entry)
         keyboard_row(&t->keyboard);
         keyboard_button(&t->keyboard, T_button_promo, S("promo:open"));
     }
-    way_back(t, T_button_back);
+    dialog_back_row(t, T_button_back);
     return say(t, refusals[entry->verdict], KV("code", entry->code),
                KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)),
                KV("date", date_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)),
@@ -70,7 +61,7 @@ static err *say_taken(struct turn *t, const struct promo_entry *entry)
     };
     if (entry->kind != PROMO_BALANCE)
         purchase_row(t);
-    way_back(t, T_button_go_on);
+    dialog_back_row(t, T_button_go_on);
     return say(t, texts[entry->kind], KV("code", entry->code), KV("amount", entry->amount),
                KV("balance", entry->balance), KV("replaced", replaced_words(t, entry)),
                KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)));

@@ -54,18 +54,22 @@ static str time_in(const struct turn *t, int utc_offset_minutes)
     return time_shown(t->arena, clock_ms(), utc_offset_minutes);
 }
 
-static void switch_button(struct turn *t, enum text label, const char *tap, bool is_on)
+static void toggle_row(struct turn *t, enum text label, const char *tap, bool is_on,
+                       enum text state)
 {
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, label, tap_for(t->arena, tap, is_on ? S("0") : S("1")),
-                    KV("state", words(t, is_on ? T_switch_is_on : T_switch_is_off)));
+                    KV("state", words(t, state)));
 }
 
-static void sound_button(struct turn *t, enum text label, const char *tap, bool is_on)
+static void switch_row(struct turn *t, enum text label, const char *tap, bool is_on)
 {
-    keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, label, tap_for(t->arena, tap, is_on ? S("0") : S("1")),
-                    KV("state", words(t, is_on ? T_sound_is_on : T_sound_is_off)));
+    toggle_row(t, label, tap, is_on, is_on ? T_switch_is_on : T_switch_is_off);
+}
+
+static void sound_row(struct turn *t, enum text label, const char *tap, bool is_on)
+{
+    toggle_row(t, label, tap, is_on, is_on ? T_sound_is_on : T_sound_is_off);
 }
 
 err *on_settings_open(struct turn *t)
@@ -77,12 +81,12 @@ err *on_settings_open(struct turn *t)
     keyboard_button(k, T_button_zone, S("zone:open"));
     keyboard_row(k);
     keyboard_button(k, T_button_pictures, S("pictures:open"));
-    switch_button(t, T_button_quick, "settings:quick", settings->is_quick);
+    switch_row(t, T_button_quick, "settings:quick", settings->is_quick);
     if (!str_empty(t->bot->conf->openai_api_key))
-        switch_button(t, T_button_enhance, "settings:enhance", settings->enhances);
-    switch_button(t, T_button_details, "settings:details", settings->shows_details);
-    sound_button(t, T_button_sound_images, "settings:images", settings->notifies_images);
-    sound_button(t, T_button_sound_avatars, "settings:avatars", settings->notifies_avatars);
+        switch_row(t, T_button_enhance, "settings:enhance", settings->enhances);
+    switch_row(t, T_button_details, "settings:details", settings->shows_details);
+    sound_row(t, T_button_sound_images, "settings:images", settings->notifies_images);
+    sound_row(t, T_button_sound_avatars, "settings:avatars", settings->notifies_avatars);
     profile_row(k);
     return edit(t, T_settings, KV("zone", t->user->timezone),
                 KV("time", time_in(t, t->user->utc_offset_minutes)),

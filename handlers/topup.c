@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "db/payment.h"
 #include "db/promo.h"
+#include "handlers/profile.h"
 
 enum {
     PAYMENTS_SHOWN = 5, /* to somebody who writes to support */
@@ -52,12 +53,10 @@ static void package_button(struct turn *t, const struct conf_package *package,
 /* Back to the dialog that is open, or to where coins are shown. */
 static void back_row(struct turn *t)
 {
-    keyboard_row(&t->keyboard);
-    if (t->state == ST_idle)
-        keyboard_button(&t->keyboard, T_button_profile_back, S("profile:open"));
+    if (dialog_behind(t) == ST_idle)
+        profile_row(&t->keyboard);
     else
-        keyboard_button(&t->keyboard, T_button_back, S("dialog:resume"));
-    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+        dialog_back_row(t, T_button_back);
 }
 
 /* A line below the balance; empty when no code waits. */

@@ -121,11 +121,11 @@ void dialog_return(struct turn *t)
     t->enters = true;
 }
 
-void dialog_back_row(struct turn *t)
+void dialog_back_row(struct turn *t, enum text label)
 {
     keyboard_row(&t->keyboard);
     if (dialog_behind(t) != ST_idle)
-        keyboard_button(&t->keyboard, T_button_back, S("dialog:resume"));
+        keyboard_button(&t->keyboard, label, S("dialog:resume"));
     keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
 }
 
@@ -135,6 +135,15 @@ void turn_unsay(struct turn *t)
     t->is_tap_answered = false;
     t->next_slot = S("");
     t->keyboard = keyboard_new(t->arena, t->language);
+}
+
+void turn_take_back(struct turn *t)
+{
+    db_rollback(t->db);
+    t->was_user_read = false; /* who was made in this transaction is not there any more */
+    t->change_count = 0;
+    dialog_stay(t);
+    turn_unsay(t);
 }
 
 void turn_add_call(struct turn *t, const struct outgoing *call)

@@ -70,7 +70,7 @@ bool dialog_is_aside(const struct turn *t);
 /* Where dialog:resume leads: behind an aside, else where the dialog is after this turn. */
 enum state dialog_behind(const struct turn *t);
 /* A row with the way back to the dialog as it stands, and to the menu; without one the menu alone. */
-void dialog_back_row(struct turn *t);
+void dialog_back_row(struct turn *t, enum text label);
 /* The dialog's answers so far, and the gallery's place: "d.words", "g.at"… */
 str field_get(const struct turn *t, const char *name); /* empty when there is none */
 int64_t field_get_i64(const struct turn *t, const char *name);
@@ -93,3 +93,5 @@ err *turn_was_ended(struct turn *t, str outcome);
 void turn_add_call(struct turn *t, const struct outgoing *call);
 /* Nothing has been said in this turn. */
 void turn_unsay(struct turn *t);
+/* Nothing has been written, changed or said in it, so that it can be refused with a screen. */
+void turn_take_back(struct turn *t);

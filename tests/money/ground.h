@@ -88,7 +88,7 @@ static void make_people(int count)
         base.database,
         cstr(base.arena,
              str_printf(base.arena,
-                        "insert into users (telegram_id) select -n from generate_series(1, %d) n",
+                        "insert into users (telegram_id) select n from generate_series(1, %d) n",
                         count)));
     PGresult *ids = must(base.database, "select id from users order by id");
     base.people_count = PQntuples(ids);
