@@ -134,7 +134,7 @@ err *generation_median_seconds(struct db *db, str model, double *seconds)
 
 /* ---------------------------------------------------------------- images */
 
-static void read_image(const struct rows *rows, int row, struct image *out)
+void image_read(const struct rows *rows, int row, struct image *out)
 {
     *out = (struct image){
         .id = rows_str(rows, row, "id"),
@@ -177,7 +177,7 @@ err *images_of(struct db *db, struct arena *a, str generation_id, struct image *
     *count = (size_t)rows.count;
     *images = NEW_ARRAY(a, struct image, *count + 1);
     for (int i = 0; i < rows.count; i++)
-        read_image(&rows, i, &(*images)[i]);
+        image_read(&rows, i, &(*images)[i]);
     return NULL;
 }
 
@@ -185,7 +185,7 @@ static err *first_image(struct arena *a, const struct rows *rows, struct image *
 {
     if (!rows->count)
         return fail(a, ERR_NOT_FOUND, "no such image");
-    read_image(rows, 0, out);
+    image_read(rows, 0, out);
     return NULL;
 }
 
@@ -218,44 +218,5 @@ err *image_delete(struct db *db, int64_t user_id, str id, bool *deleted)
     struct rows rows;
     TRY(db_query(db, &Q_image_delete, &rows, V(user_id), V(id)));
     *deleted = rows.count > 0;
-    return NULL;
-}
-
-/* ---------------------------------------------------------------- the gallery */
-
-err *gallery_count(struct db *db, int64_t user_id, int64_t *count)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_gallery_count, &rows, V(user_id)));
-    *count = rows_i64(&rows, 0, "images");
-    return NULL;
-}
-
-err *gallery_newest(struct db *db, struct arena *a, int64_t user_id, struct image *out)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_gallery_newest, &rows, V(user_id)));
-    return first_image(a, &rows, out);
-}
-
-err *gallery_oldest(struct db *db, struct arena *a, int64_t user_id, struct image *out)
-{
-    struct rows rows;
-    TRY(db_query(db, &Q_gallery_oldest, &rows, V(user_id)));
-    return first_image(a, &rows, out);
-}
-
-err *gallery_step(struct db *db, int64_t user_id, int64_t created_at_us, str image_id, int steps,
-                  struct image *out, int *moved)
-{
-    const struct query *query = steps > 0 ? &Q_gallery_older : &Q_gallery_newer;
-    struct rows rows;
-    TRY(db_query(db, query, &rows, V(user_id), V(created_at_us), V(image_id),
-                 V(steps > 0 ? steps : -steps)));
-    *moved = 0;
-    if (!rows.count)
-        return NULL;
-    read_image(&rows, 0, out);
-    *moved = (int)rows_i64(&rows, 0, "moved") * (steps > 0 ? 1 : -1);
     return NULL;
 }

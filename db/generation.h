@@ -77,6 +77,8 @@ err *generation_complete(struct db *db, str id);
 /* Seconds that half of the last orders of this model took less than; 0 when there were too few. */
 err *generation_median_seconds(struct db *db, str model, double *seconds);
 
+/* One row of image_cards. */
+void image_read(const struct rows *rows, int row, struct image *out);
 err *image_add(struct db *db, const struct image *image, int64_t size_bytes, int64_t width,
                int64_t height);
 err *images_of(struct db *db, struct arena *a, str generation_id, struct image **images,
@@ -88,14 +90,3 @@ err *image_forget_file(struct db *db, int64_t telegram_id, str file_id);
 err *image_set_favorite(struct db *db, int64_t user_id, str id, bool is_favorite);
 /* Not while its order is under way. */
 err *image_delete(struct db *db, int64_t user_id, str id, bool *deleted);
-
-/* -- the gallery: newest first, by key -- */
-
-err *gallery_count(struct db *db, int64_t user_id, int64_t *count);
-/* The ends of it. ERR_NOT_FOUND when it is empty. */
-err *gallery_newest(struct db *db, struct arena *a, int64_t user_id, struct image *out);
-err *gallery_oldest(struct db *db, struct arena *a, int64_t user_id, struct image *out);
-/* From a place, `steps` images towards older (positive) or newer (negative) ones, or as far as
- * it goes. moved: how far, with its sign; 0 and out untouched when there is nothing that way. */
-err *gallery_step(struct db *db, int64_t user_id, int64_t created_at_us, str image_id, int steps,
-                  struct image *out, int *moved);

@@ -3,7 +3,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "db/erasure.h"
-#include "db/generation.h"
+#include "db/gallery.h"
 #include "db/ledger.h"
 
 enum {

@@ -1,6 +1,7 @@
 #include "handlers/gallery.h"
 
 #include "core/log.h"
+#include "handlers/filter.h"
 #include "handlers/order.h"
 #include "handlers/outbox.h"
 #include "handlers/picture.h"
@@ -19,6 +20,7 @@ struct card {
     int64_t index, total;
     enum language language;
     bool shows_details;
+    str marks; /* of the filters that are set */
 };
 
 static void page_buttons(struct keyboard *k, const struct card *card)
@@ -54,6 +56,11 @@ static void card_buttons(struct keyboard *k, const struct conf *conf, const stru
                     tap_for(k->arena, "gallery:favorite", image->id));
     keyboard_button(k, T_button_delete, tap_for(k->arena, "gallery:delete", image->id));
     keyboard_row(k);
+    keyboard_button(k, T_button_prompt, tap_for(k->arena, "gallery:prompt", image->id));
+    keyboard_button(k, T_button_file, tap_for(k->arena, "gallery:file", image->id));
+    keyboard_row(k);
+    keyboard_button(k, T_button_filters, S("filter:open"), KV("marks", card->marks));
+    keyboard_row(k);
     again_button(k, conf, image->generation_type, image->generation_id, 1);
     keyboard_button(k, T_button_menu, S("menu:open"));
 }
@@ -86,29 +93,53 @@ static err *send_later(struct turn *t, const struct card *card)
         .subject = card->image->id,
         .payload = json_make(t->arena, KV("chat_id", t->chat_id),
                              KV("language", language_code(t->language)), KV("index", card->index),
-                             KV("total", card->total), KV("details", card->shows_details)),
+                             KV("total", card->total), KV("details", card->shows_details),
+                             KV("marks", card->marks)),
     };
     TRY(job_add(t->db, &job, NULL));
     hint(t, T_gallery_loading);
     return NULL;
 }
 
+static struct card card_of(const struct turn *t, const struct image *image, int64_t index,
+                           int64_t total)
+{
+    return (struct card){
+        .image = image,
+        .index = index,
+        .total = total,
+        .language = t->language,
+        .shows_details = t->user->settings.shows_details,
+        .marks = filter_marks(t),
+    };
+}
+
 static err *show(struct turn *t, const struct image *image, int64_t index, int64_t total)
 {
+    if (!str_eq(image->id, field_get(t, "g.at")))
+        field_drop(t, "g.gone");
     field_put(t, "g.at", image->id);
     field_put_i64(t, "g.at_us", image->created_at_us);
     field_put_i64(t, "g.index", index);
     field_put_i64(t, "g.total", total);
-    const struct card card = {image, index, total, t->language, t->user->settings.shows_details};
+    const struct card card = card_of(t, image, index, total);
     if (str_empty(image->file_id))
         return send_later(t, &card);
     card_buttons(&t->keyboard, t->bot->conf, &card);
     return say_photo_here(t, image->file_id, card_text(&card), card_values(t->arena, &card));
 }
 
+/* Nothing at all, or nothing that the filters let through. */
 static err *show_empty(struct turn *t)
 {
+    str marks = filter_marks(t);
     keyboard_row(&t->keyboard);
+    if (!str_empty(marks)) {
+        keyboard_button(&t->keyboard, T_button_filters, S("filter:open"), KV("marks", marks));
+        keyboard_button(&t->keyboard, T_button_filter_reset, S("gallery:all"));
+        keyboard_menu_row(&t->keyboard);
+        return edit(t, T_gallery_nothing);
+    }
     keyboard_button(&t->keyboard, T_button_create, S("create:open"));
     keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
     return edit(t, T_gallery_empty);
@@ -116,20 +147,45 @@ static err *show_empty(struct turn *t)
 
 /* ---------------------------------------------------------------- pages */
 
-static err *show_newest(struct turn *t)
+/* An image that was taken out of the favourites while only those are shown stays until the user
+ * goes on, and is not counted any more. */
+static int64_t gone(const struct turn *t)
 {
-    int64_t total;
-    struct image image;
-    TRY(gallery_count(t->db, t->user->id, &total));
-    err *e = gallery_newest(t->db, t->arena, t->user->id, &image);
-    if (err_is_not_found(e))
-        return show_empty(t);
-    return e ? e : show(t, &image, 1, total);
+    return field_get_i64(t, "g.gone");
 }
 
-err *on_gallery_open(struct turn *t)
+static struct gallery_place head_of(const struct turn *t)
 {
-    return show_newest(t);
+    return (struct gallery_place){field_get_i64(t, "g.head_us"), field_get(t, "g.head")};
+}
+
+/* False where dates of the filter have moved on with the calendar since. */
+static bool is_counted(const struct turn *t, const struct gallery_filter *filter)
+{
+    return !str_empty(field_get(t, "g.head")) && filter->since_us == field_get_i64(t, "g.since");
+}
+
+/* Beside what was counted once only that is counted which came since. */
+static err *show_newest(struct turn *t)
+{
+    struct gallery_filter filter;
+    filter_read(t, &filter);
+    int64_t total = field_get_i64(t, "g.total") - gone(t), fresh = 0;
+    const struct gallery_place head = head_of(t);
+    if (is_counted(t, &filter))
+        TRY(gallery_above(t->db, t->user->id, &filter, &head, &fresh));
+    else
+        TRY(filter_count(t, &total));
+    struct image image;
+    int moved;
+    TRY(gallery_step(t->db, t->user->id, &filter, &gallery_top, 1, &image, &moved));
+    if (!moved)
+        return show_empty(t);
+    if (fresh) {
+        field_put(t, "g.head", image.id);
+        field_put_i64(t, "g.head_us", image.created_at_us);
+    }
+    return show(t, &image, 1, total + fresh);
 }
 
 /* The image the user is at, as it is now; the newest when that one is gone. */
@@ -137,9 +193,31 @@ static err *show_place(struct turn *t)
 {
     struct image image;
     err *e = image_find(t->db, t->arena, t->user->id, field_get(t, "g.at"), &image);
-    if (err_is_not_found(e))
+    if (err_is_not_found(e)) {
+        field_drop(t, "g.head"); /* what was counted has changed some other way */
         return show_newest(t);
+    }
     return e ? e : show(t, &image, field_get_i64(t, "g.index"), field_get_i64(t, "g.total"));
+}
+
+/* Where the user was, for a week, unless there is something new to be seen. */
+err *on_gallery_open(struct turn *t)
+{
+    struct gallery_filter filter;
+    filter_read(t, &filter);
+    if (str_empty(field_get(t, "g.at")) || gone(t) || !is_counted(t, &filter))
+        return show_newest(t);
+    int64_t fresh;
+    const struct gallery_place head = head_of(t);
+    TRY(gallery_above(t->db, t->user->id, &filter, &head, &fresh));
+    return fresh ? show_newest(t) : show_place(t);
+}
+
+/* From a screen where the filters let nothing through. */
+err *on_gallery_all(struct turn *t)
+{
+    filter_drop(t);
+    return show_newest(t);
 }
 
 /* A button of a card that is no longer the one on the screen. */
@@ -155,19 +233,28 @@ static err *show_again(struct turn *t)
     return show_place(t);
 }
 
+static err *step_from(struct turn *t, const struct gallery_place *place, int steps,
+                      struct image *image, int *moved)
+{
+    struct gallery_filter filter;
+    filter_read(t, &filter);
+    return gallery_step(t->db, t->user->id, &filter, place, steps, image, moved);
+}
+
 static err *step(struct turn *t, int steps)
 {
     if (is_elsewhere(t))
         return show_again(t);
     struct image image;
     int moved;
-    TRY(gallery_step(t->db, t->user->id, field_get_i64(t, "g.at_us"), field_get(t, "g.at"), steps,
-                     &image, &moved));
+    TRY(step_from(t, &(struct gallery_place){field_get_i64(t, "g.at_us"), field_get(t, "g.at")},
+                  steps, &image, &moved));
     if (!moved) {
         hint(t, steps > 0 ? T_gallery_is_last : T_gallery_is_first);
         return NULL;
     }
-    return show(t, &image, field_get_i64(t, "g.index") + moved, field_get_i64(t, "g.total"));
+    int64_t index = field_get_i64(t, "g.index") + moved - (moved > 0 ? gone(t) : 0);
+    return show(t, &image, index, field_get_i64(t, "g.total") - gone(t));
 }
 
 err *on_gallery_older(struct turn *t)
@@ -201,11 +288,12 @@ err *on_gallery_last(struct turn *t)
     if (is_elsewhere(t))
         return show_again(t);
     struct image image;
-    err *e = gallery_oldest(t->db, t->arena, t->user->id, &image);
-    if (err_is_not_found(e))
+    int moved;
+    TRY(step_from(t, &gallery_bottom, -1, &image, &moved));
+    if (!moved)
         return show_empty(t);
-    int64_t total = field_get_i64(t, "g.total");
-    return e ? e : show(t, &image, total, total);
+    int64_t total = field_get_i64(t, "g.total") - gone(t);
+    return show(t, &image, total, total);
 }
 
 /* Between the arrows stands where one is: it is said, since an edit would change nothing. */
@@ -233,6 +321,8 @@ err *on_gallery_favorite(struct turn *t)
     t->image->is_favorite = !t->image->is_favorite;
     TRY(image_set_favorite(t->db, t->user->id, t->image->id, t->image->is_favorite));
     hint(t, t->image->is_favorite ? T_favorite_added : T_favorite_removed);
+    bool leaves = !t->image->is_favorite && !str_empty(field_get(t, "g.starred"));
+    field_put_i64(t, "g.gone", leaves);
     return show(t, t->image, field_get_i64(t, "g.index"), field_get_i64(t, "g.total"));
 }
 
@@ -241,8 +331,7 @@ err *on_gallery_delete(struct turn *t)
     if (is_elsewhere(t))
         return show_again(t);
     if (str_empty(t->image->file_id))
-        return send_later(
-            t, &(struct card){t->image, field_get_i64(t, "g.index"), field_get_i64(t, "g.total")});
+        return show_place(t);
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_delete_yes,
                     tap_for(t->arena, "gallery:remove", t->image->id));
@@ -258,7 +347,7 @@ err *on_gallery_remove(struct turn *t)
     if (is_elsewhere(t))
         return show_again(t);
     int64_t index = field_get_i64(t, "g.index"), total = field_get_i64(t, "g.total") - 1;
-    int64_t place_us = t->image->created_at_us;
+    const struct gallery_place place = {t->image->created_at_us, t->image->id};
     bool is_deleted;
     TRY(image_delete(t->db, t->user->id, t->image->id, &is_deleted));
     if (!is_deleted)
@@ -268,10 +357,11 @@ err *on_gallery_remove(struct turn *t)
 
     struct image image;
     int moved;
-    TRY(gallery_step(t->db, t->user->id, place_us, t->image->id, 1, &image, &moved));
+    field_put_i64(t, "g.total", total);
+    TRY(step_from(t, &place, 1, &image, &moved));
     if (!moved) {
         index--;
-        TRY(gallery_step(t->db, t->user->id, place_us, t->image->id, -1, &image, &moved));
+        TRY(step_from(t, &place, -1, &image, &moved));
     }
     return moved ? show(t, &image, index, total) : show_empty(t);
 }
@@ -295,6 +385,7 @@ err *job_gallery_send(struct work *w)
         .index = 1,
         .total = 1,
         .language = language,
+        .marks = json_str(w->payload, "marks"),
     };
     json_i64(w->payload, "index", &card.index);
     json_i64(w->payload, "total", &card.total);

@@ -2,7 +2,8 @@
  * gallery.h - the user's images, one a screen, newest first.
  *
  * The place in the gallery is kept with the session: "g.at" is the image that
- * is shown, "g.index" and "g.total" count from one. A button carries the image
+ * is shown, "g.index" and "g.total" count from one, "g.head" is the newest image
+ * that was there when they were counted. What is shown is chosen in filter.h. A button carries the image
  * it was drawn at; when that is not where the user is, the screen is drawn
  * anew through the outbox. Turning a page is one read by key, and the picture
  * goes out by its file_id in the answer to the tap.
@@ -12,6 +13,7 @@
 #include "handlers/work.h"
 
 err *on_gallery_open(struct turn *t);
+err *on_gallery_all(struct turn *t);
 err *on_gallery_older(struct turn *t);
 err *on_gallery_newer(struct turn *t);
 err *on_gallery_older_far(struct turn *t);

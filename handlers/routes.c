@@ -6,6 +6,8 @@
 #include "handlers/deleteme.h"
 #include "handlers/delivery.h"
 #include "handlers/dispatch.h"
+#include "handlers/download.h"
+#include "handlers/filter.h"
 #include "handlers/flux.h"
 #include "handlers/gallery.h"
 #include "handlers/generation.h"
@@ -137,6 +139,17 @@ const struct route taps[] = {
     {"training:cancel",   on_training_cancel,    NEED_NOTHING,    ST_stay},
     {"training:stop",     on_training_stop,      NEED_NOTHING,    ST_stay},
     {"gallery:open",      on_gallery_open,       NEED_NOTHING,    ST_idle},
+    {"gallery:prompt",    on_gallery_prompt,     NEED_IMAGE,      ST_idle},
+    {"gallery:file",      on_gallery_file,       NEED_IMAGE,      ST_idle},
+    {"gallery:all",       on_gallery_all,        NEED_NOTHING,    ST_idle},
+    {"filter:open",       on_filter_open,        NEED_NOTHING,    ST_idle},
+    {"filter:type",       on_filter_type,        NEED_NOTHING,    ST_idle},
+    {"filter:ratio",      on_filter_ratio,       NEED_NOTHING,    ST_idle},
+    {"filter:favorite",   on_filter_favorite,    NEED_NOTHING,    ST_idle},
+    {"filter:reset",      on_filter_reset,       NEED_NOTHING,    ST_idle},
+    {"filter:avatars",    on_filter_avatars,     NEED_NOTHING,    ST_idle},
+    {"filter:avatar",     on_filter_avatar,      NEED_AVATAR,     ST_idle},
+    {"filter:avatars_any", on_filter_avatars_any, NEED_NOTHING,   ST_idle},
     {"gallery:older",     on_gallery_older,      NEED_NOTHING,    ST_idle},
     {"gallery:newer",     on_gallery_newer,      NEED_NOTHING,    ST_idle},
     {"gallery:older_far", on_gallery_older_far,  NEED_NOTHING,    ST_idle},
@@ -217,6 +230,8 @@ const struct job_route job_routes[] = {
     {"training_deliver",   "send",  job_training_deliver,   NULL},
     {"training_explain",   "send",  job_training_explain,   NULL},
     {"gallery_send",       "send",  job_gallery_send,       NULL},
+    {"gallery_prompt",     "send",  job_gallery_prompt,     NULL},
+    {"gallery_file",       "send",  job_gallery_file,       NULL},
     {"statistics_chart",   "send",  job_statistics_chart,   NULL},
     {"photo_take",         "media", job_photo_take,         give_up_photo},
     {"photo_tell",         "send",  job_photo_tell,         NULL},

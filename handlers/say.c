@@ -209,6 +209,17 @@ str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id
     return end_call(&b, k);
 }
 
+str document_call(struct arena *a, int64_t chat_id, str file_id, str caption_html,
+                  struct keyboard *k)
+{
+    assert(is_shown_within(caption_html, CAPTION_MAX_UNITS));
+    struct buf b = begin_call(a, "sendDocument", chat_id);
+    put_member(&b, "document", V(file_id));
+    put_member(&b, "caption", V(caption_html));
+    put_member(&b, "parse_mode", V("HTML"));
+    return end_call(&b, k);
+}
+
 str silent_call(struct arena *a, str call)
 {
     str open = str_sub(call, 0, call.len - 1);

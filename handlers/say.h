@@ -65,6 +65,8 @@ str reply_call(struct arena *a, int64_t chat_id, int64_t to_message_id, str html
                struct keyboard *k);
 str photo_call(struct arena *a, int64_t chat_id, int64_t message_id, str file_id, str caption_html,
                struct keyboard *k);
+str document_call(struct arena *a, int64_t chat_id, str file_id, str caption_html,
+                  struct keyboard *k);
 /* Stops a button's spinner; words may be empty, and are shown above the screen or in a window of
  * their own. */
 str answer_call(struct arena *a, str query_id, str words, bool is_alert);

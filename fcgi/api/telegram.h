@@ -70,7 +70,10 @@ err *telegram_read_update(struct arena *a, struct json_object *body, struct upda
 
 /* -- calls -- */
 
-enum { TELEGRAM_PHOTO_MAX_BYTES = 10 << 20 }; /* of an uploaded photo */
+enum {
+    TELEGRAM_PHOTO_MAX_BYTES = 10 << 20, /* of an uploaded photo */
+    TELEGRAM_DOCUMENT_MAX_BYTES = 50 << 20,
+};
 
 struct telegram {
     str api_url; /* TELEGRAM_API_URL, no slash at the end */

@@ -1,0 +1,323 @@
+#include "handlers/filter.h"
+
+#include "core/clock.h"
+#include "handlers/order.h"
+#include "handlers/period.h"
+
+enum { AVATARS_CHOSEN_MOST = 10, RATIOS_OF_ROW = 3 };
+
+static const struct type_row {
+    const char *name;
+    enum text label;
+} types[] = {
+    {"",        T_filter_type_any   },
+    {"avatar",  T_filter_type_avatar},
+    {"imagen4", T_filter_type_imagen},
+};
+
+/* ---------------------------------------------------------------- what is set */
+
+void filter_read(const struct turn *t, struct gallery_filter *out)
+{
+    *out = (struct gallery_filter){
+        .type = field_get(t, "g.type"),
+        .avatars = field_get(t, "g.avatars"),
+        .ratio = field_get(t, "g.ratio"),
+        .is_favorite = !str_empty(field_get(t, "g.starred")),
+        .words = field_get(t, "g.words"),
+    };
+    int offset = t->user->utc_offset_minutes;
+    int64_t from, to;
+    if (!period_days(field_get(t, "g.period"), day_at(clock_ms(), offset), &from, &to))
+        return;
+    out->since_us = day_begins_us(from, offset);
+    out->until_us = day_begins_us(to + 1, offset);
+}
+
+str filter_marks(const struct turn *t)
+{
+    str type = field_get(t, "g.type");
+    bool has_avatars = !str_empty(field_get(t, "g.avatars"));
+    struct buf b = buf_new(t->arena);
+    if (str_eq(type, S("avatar")) && !has_avatars)
+        buf_add(&b, S("👤"));
+    if (has_avatars)
+        buf_add(&b, S("👨"));
+    if (str_eq(type, S("imagen4")))
+        buf_add(&b, S("🎨"));
+    static const struct {
+        const char *field;
+        const char *mark;
+    } marks[] = {
+        {"g.ratio",   "📐"},
+        {"g.period",  "📅"},
+        {"g.starred", "⭐" },
+        {"g.words",   "🔍"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+        if (!str_empty(field_get(t, marks[i].field)))
+            buf_add(&b, str_from(marks[i].mark));
+    return b.len ? str_printf(t->arena, " · " STR_FMT, STR_ARG(buf_str(&b))) : S("");
+}
+
+void filter_drop(struct turn *t)
+{
+    static const char *const fields[] = {"g.type",   "g.ratio", "g.starred", "g.avatars",
+                                         "g.period", "g.words", "g.head"};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        field_drop(t, fields[i]);
+}
+
+err *filter_count(struct turn *t, int64_t *total)
+{
+    struct gallery_filter filter;
+    filter_read(t, &filter);
+    struct image newest;
+    int moved;
+    TRY(gallery_step(t->db, t->user->id, &filter, &gallery_top, 1, &newest, &moved));
+    *total = 0;
+    if (moved)
+        TRY(gallery_above(t->db, t->user->id, &filter, &gallery_bottom, total));
+    field_put(t, "g.head", moved ? newest.id : S(""));
+    field_put_i64(t, "g.head_us", moved ? newest.created_at_us : 0);
+    field_put_i64(t, "g.since", filter.since_us);
+    field_put_i64(t, "g.total", *total);
+    field_drop(t, "g.at");
+    field_drop(t, "g.gone");
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- the screen */
+
+static str words(const struct turn *t, enum text text)
+{
+    return text_plain(t->arena, t->language, text, KVS());
+}
+
+/* The chosen one of a row carries a mark. */
+static void choice(struct turn *t, bool is_chosen, str tap, str label)
+{
+    keyboard_button(&t->keyboard, T_button_choice, tap, KV("mark", is_chosen ? S("● ") : S("")),
+                    KV("words", label));
+}
+
+static err *no_such_choice(struct turn *t)
+{
+    return fail(t->arena, ERR_NOT_FOUND, "no such choice");
+}
+
+static void type_row(struct turn *t)
+{
+    keyboard_row(&t->keyboard);
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        str name = str_from(types[i].name);
+        choice(t, str_eq(name, field_get(t, "g.type")),
+               tap_for(t->arena, "filter:type", i ? name : S("any")), words(t, types[i].label));
+    }
+}
+
+static void ratio_rows(struct turn *t)
+{
+    str chosen = field_get(t, "g.ratio");
+    keyboard_row(&t->keyboard);
+    choice(t, str_empty(chosen), S("filter:ratio:any"), words(t, T_filter_ratio_any));
+    for (size_t i = 0; i < ORDER_RATIOS; i++) {
+        if ((i + 1) % RATIOS_OF_ROW == 0)
+            keyboard_row(&t->keyboard);
+        str ratio = str_from(order_ratios[i]);
+        choice(t, str_eq(ratio, chosen), tap_for(t->arena, "filter:ratio", ratio), ratio);
+    }
+}
+
+/* How many ids there are between the commas. */
+static int64_t chosen_count(str ids)
+{
+    int64_t count = 0;
+    str id;
+    while (!str_empty(ids)) {
+        str_cut(ids, ',', &id, &ids);
+        count++;
+    }
+    return count;
+}
+
+static str chosen_avatars(const struct turn *t)
+{
+    int64_t count = chosen_count(field_get(t, "g.avatars"));
+    return count ? str_printf(t->arena, ": %" PRId64, count) : S("");
+}
+
+static bool is_starred_only(const struct turn *t)
+{
+    return !str_empty(field_get(t, "g.starred"));
+}
+
+static err *draw(struct turn *t, int64_t total)
+{
+    struct keyboard *k = &t->keyboard;
+    type_row(t);
+    ratio_rows(t);
+    keyboard_row(k);
+    choice(t, is_starred_only(t),
+           is_starred_only(t) ? S("filter:favorite:0") : S("filter:favorite:1"),
+           words(t, T_filter_favorite));
+    if (t->user->avatars)
+        keyboard_button(k, T_button_filter_avatars, S("filter:avatars"),
+                        KV("chosen", chosen_avatars(t)));
+    keyboard_row(k);
+    if (total)
+        keyboard_button(k, T_button_filter_show, S("gallery:open"), KV("n", total));
+    if (!str_empty(filter_marks(t)))
+        keyboard_button(k, T_button_filter_reset, S("filter:reset"));
+    keyboard_menu_row(k);
+    return edit(t, total ? T_filter : T_filter_nothing, KV("n", total));
+}
+
+/* What was counted still holds unless days have gone by; who comes here pays for no second count. */
+err *on_filter_open(struct turn *t)
+{
+    struct gallery_filter filter;
+    filter_read(t, &filter);
+    int64_t total = field_get_i64(t, "g.total");
+    if (str_empty(field_get(t, "g.head")) || field_get_i64(t, "g.gone") ||
+        filter.since_us != field_get_i64(t, "g.since"))
+        TRY(filter_count(t, &total));
+    return draw(t, total);
+}
+
+static err *draw_changed(struct turn *t)
+{
+    int64_t total;
+    TRY(filter_count(t, &total));
+    return draw(t, total);
+}
+
+/* Telegram refuses an edit that changes nothing: a choice that stands already is only said. */
+static err *choose(struct turn *t, const char *field, str value)
+{
+    if (str_eq(value, field_get(t, field))) {
+        hint(t, T_choice_stands);
+        return NULL;
+    }
+    field_put(t, field, value);
+    return draw_changed(t);
+}
+
+/* ---------------------------------------------------------------- choices */
+
+err *on_filter_type(struct turn *t)
+{
+    str type = str_eq(t->argument, S("any")) ? S("") : t->argument;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (str_is(type, types[i].name)) {
+            if (str_eq(type, S("imagen4")))
+                field_drop(t, "g.avatars"); /* those have none */
+            return choose(t, "g.type", type);
+        }
+    return no_such_choice(t);
+}
+
+err *on_filter_ratio(struct turn *t)
+{
+    if (str_eq(t->argument, S("any")))
+        return choose(t, "g.ratio", S(""));
+    for (size_t i = 0; i < ORDER_RATIOS; i++)
+        if (str_is(t->argument, order_ratios[i]))
+            return choose(t, "g.ratio", t->argument);
+    return no_such_choice(t);
+}
+
+err *on_filter_favorite(struct turn *t)
+{
+    return choose(t, "g.starred", str_eq(t->argument, S("1")) ? S("1") : S(""));
+}
+
+err *on_filter_reset(struct turn *t)
+{
+    if (str_empty(filter_marks(t))) {
+        hint(t, T_filter_is_reset);
+        return NULL;
+    }
+    filter_drop(t);
+    hint(t, T_filter_is_reset);
+    return draw_changed(t);
+}
+
+/* ---------------------------------------------------------------- avatars */
+
+static bool is_chosen(const struct turn *t, str id)
+{
+    size_t at;
+    return str_find(field_get(t, "g.avatars"), id, &at);
+}
+
+err *on_filter_avatars(struct turn *t)
+{
+    struct avatar *avatars;
+    size_t count;
+    TRY(avatar_list(t->db, t->arena, t->user->id, &avatars, &count));
+    int64_t total = field_get_i64(t, "g.total");
+    keyboard_row(&t->keyboard);
+    choice(t, str_empty(field_get(t, "g.avatars")), S("filter:avatars_any"),
+           words(t, T_filter_avatars_any));
+    for (size_t i = 0; i < count; i++) {
+        if (avatars[i].is_draft)
+            continue;
+        keyboard_row(&t->keyboard);
+        choice(t, is_chosen(t, avatars[i].id), tap_for(t->arena, "filter:avatar", avatars[i].id),
+               avatars[i].name);
+    }
+    keyboard_row(&t->keyboard);
+    if (total)
+        keyboard_button(&t->keyboard, T_button_filter_show, S("gallery:open"), KV("n", total));
+    keyboard_button(&t->keyboard, T_button_back, S("filter:open"));
+    return edit(t, T_filter_avatars, KV("n", total));
+}
+
+/* All but that one; or with it. */
+static str toggled(struct turn *t, str id)
+{
+    struct buf b = buf_new(t->arena);
+    str left = field_get(t, "g.avatars"), one;
+    bool was_chosen = false;
+    while (!str_empty(left)) {
+        str_cut(left, ',', &one, &left);
+        was_chosen = was_chosen || str_eq(one, id);
+        if (!str_eq(one, id))
+            buf_addf(&b, "%s" STR_FMT, b.len ? "," : "", STR_ARG(one));
+    }
+    if (!was_chosen)
+        buf_addf(&b, "%s" STR_FMT, b.len ? "," : "", STR_ARG(id));
+    return buf_str(&b);
+}
+
+static err *draw_avatars_changed(struct turn *t)
+{
+    int64_t total;
+    TRY(filter_count(t, &total));
+    return on_filter_avatars(t);
+}
+
+/* An avatar is asked for among images that were made with one. */
+err *on_filter_avatar(struct turn *t)
+{
+    str ids = toggled(t, t->avatar->id);
+    if (chosen_count(ids) > AVATARS_CHOSEN_MOST) {
+        hint(t, T_filter_avatars_most, KV("n", (int)AVATARS_CHOSEN_MOST));
+        return NULL;
+    }
+    field_put(t, "g.avatars", ids);
+    if (str_eq(field_get(t, "g.type"), S("imagen4")))
+        field_drop(t, "g.type");
+    return draw_avatars_changed(t);
+}
+
+err *on_filter_avatars_any(struct turn *t)
+{
+    if (str_empty(field_get(t, "g.avatars"))) {
+        hint(t, T_choice_stands);
+        return NULL;
+    }
+    field_drop(t, "g.avatars");
+    return draw_avatars_changed(t);
+}
