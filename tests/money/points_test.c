@@ -109,7 +109,8 @@ static void put_points(void)
 
 /* ---------------------------------------------------------------- what is done */
 
-/* What is there before: codes of each kind, an order, and payments of somebody who was erased. */
+/* What is there before: codes of each kind, an order, payments of somebody who was erased, and a third
+ * person who is about to be: coins, a training at FAL, and an order that is not. */
 static const char things[] =
     "insert into promo_codes (code, type, balance_amount, bonus_amount, discount_percent,"
     " max_uses_per_user, valid_from, valid_until, created_by)"
@@ -118,12 +119,26 @@ static const char things[] =
     " ('PART', 'percent', null, null, 10, 1, null, null, 'test'),"
     " ('EARLY', 'balance', 50, null, null, 1, now() + interval '1 day', null, 'test'),"
     " ('LATE', 'balance', 50, null, null, 1, null, now() - interval '1 day', 'test');"
-    "insert into promo_tries (user_id, since, wrong) select max(id), now(), 10 from users;"
+    "insert into promo_tries (user_id, since, wrong)"
+    " select id, now(), 10 from users order by id limit 1 offset 1;"
     "insert into payment_orders (id, user_id, coins, stars)"
     " select '00000000-0000-4000-8000-0000000000aa', min(id), 250, 180 from users;"
     "insert into payments (id, charge_id, currency, stars, coins, payload, state)"
     " values (gen_random_uuid(), 'gone', 'XTR', 5, 5, 'x', 'credited'),"
-    " (gen_random_uuid(), 'going', 'XTR', 5, 5, 'x', 'refunding')";
+    " (gen_random_uuid(), 'going', 'XTR', 5, 5, 'x', 'refunding');"
+    "insert into erasures (id, user_id, telegram_id, language)"
+    " select '00000000-0000-4000-8000-0000000000e1', max(id), 3, 'en' from users;"
+    "insert into avatars (id, user_id, name, training_type, status, training_started_at)"
+    " select '00000000-0000-4000-8000-0000000000a1', max(id), 'Vase', 'object', 'training', now()"
+    " from users;"
+    "insert into avatar_trainings (id, avatar_id, user_id, chat_id, language, training_type,"
+    " source_model, preset, price, photos_count, status)"
+    " select '00000000-0000-4000-8000-0000000000b1', '00000000-0000-4000-8000-0000000000a1', max(id),"
+    " 3, 'en', 'object', 'm', 'fast', 150, 10, 'processing' from users;"
+    "select ledger_credit(max(id), 'gift:3', 200, 'promo', 'welcome') from users;"
+    "select ledger_hold(max(id), 'training:b1', 150, '00000000-0000-4000-8000-0000000000b1', 'avatar')"
+    " from users;"
+    "select ledger_hold(max(id), 'order:5', 20, null, 'image') from users";
 
 /* One after another these go through everything that the functions can do without a mistake. */
 // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): some steps take two lines
@@ -177,6 +192,8 @@ static const char *const steps[] = {
     "payment_refund_seen('nothing')",
     "payment_refund('c3', false)",
     "payment_refund_seen('c3')",
+    "person_erase('00000000-0000-4000-8000-0000000000e1', 'images', 'avatars')",
+    "person_erase('00000000-0000-4000-8000-0000000000e1', 'images', 'avatars')",
 };
 enum { COINS_LEFT = 675 - 500 };
 
@@ -277,7 +294,7 @@ static void nothing_is_left_of_what_was_ended(void **state)
     (void)state;
     static int hits[POINTS_MOST];
     int ends = 0;
-    base_make(2);
+    base_make(3);
     do_sql(base.database, things);
     put_points();
     for (int i = 0; i < (int)ARRAY_LEN(steps); i++)
