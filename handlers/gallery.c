@@ -296,14 +296,35 @@ err *on_gallery_last(struct turn *t)
     return show(t, &image, total, total);
 }
 
-/* Between the arrows stands where one is: it is said, since an edit would change nothing. */
+/* Between the arrows stands where one is; it asks where to go instead. */
+err *draw_gallery_number(struct turn *t)
+{
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_back, S("gallery:open"));
+    return edit(t, T_gallery_number_ask, KV("index", field_get_i64(t, "g.index")),
+                KV("total", field_get_i64(t, "g.total") - gone(t)));
+}
+
 err *on_gallery_place(struct turn *t)
 {
-    if (is_elsewhere(t))
-        return show_again(t);
-    hint(t, T_gallery_place, KV("index", field_get_i64(t, "g.index")),
-         KV("total", field_get_i64(t, "g.total")));
-    return NULL;
+    if (!is_elsewhere(t))
+        return draw_gallery_number(t);
+    dialog_enter(t, ST_idle);
+    return show_again(t);
+}
+
+/* From the nearer end: the way there is read from an index. */
+err *on_gallery_number(struct turn *t)
+{
+    int64_t number, total = field_get_i64(t, "g.total") - gone(t);
+    if (!str_to_i64(t->text, &number) || number < 1 || number > total)
+        return refuse(t, T_gallery_number_bad, KV("total", total));
+    bool is_near_top = number <= total / 2;
+    struct image image;
+    int moved;
+    TRY(step_from(t, is_near_top ? &gallery_top : &gallery_bottom,
+                  (int)(is_near_top ? number : number - total - 1), &image, &moved));
+    return moved ? show(t, &image, number, total) : show_empty(t);
 }
 
 /* "No" under the question whether to delete. */

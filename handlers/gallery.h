@@ -24,6 +24,8 @@ err *on_gallery_favorite(struct turn *t);
 err *on_gallery_delete(struct turn *t);
 err *on_gallery_remove(struct turn *t);
 err *on_gallery_place(struct turn *t);
+err *on_gallery_number(struct turn *t);
+err *draw_gallery_number(struct turn *t);
 err *on_gallery_show(struct turn *t);
 
 /* Sends an image that Telegram does not know yet, from the object store. */

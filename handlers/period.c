@@ -4,8 +4,6 @@
 
 enum {
     DAY_S = 24 * 60 * 60,
-    YEAR_FIRST = 2000, /* nothing of ours is older */
-    YEAR_LAST = 2100,
     WEEK_DAYS = 7,
     MONTH_DAYS = 30,
     THURSDAY = 3, /* 1970-01-01 was one */
@@ -45,7 +43,8 @@ int64_t day_begins_us(int64_t number, int utc_offset_minutes)
 /* The calendar turns the 31st of February into a day of March: that one was not meant. */
 static bool day_make(struct day day, int64_t *number)
 {
-    if (day.year < YEAR_FIRST || day.year > YEAR_LAST || day.month < 1 || day.month > 12)
+    if (day.year < PERIOD_YEAR_FIRST || day.year > PERIOD_YEAR_LAST || day.month < 1 ||
+        day.month > 12)
         return false;
     int64_t made = day_number(day);
     struct day again = day_of(made);

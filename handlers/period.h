@@ -8,7 +8,7 @@
 #pragma once
 #include "core/str.h"
 
-enum { PERIOD_DAYS_MOST = 366 };
+enum { PERIOD_DAYS_MOST = 366, PERIOD_YEAR_FIRST = 2000, PERIOD_YEAR_LAST = 2100 };
 
 struct day {
     int year, month, day;

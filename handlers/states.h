@@ -18,6 +18,9 @@
     X(avatar_photos)                                                                               \
     X(training)                                                                                    \
     X(promo_code)                                                                                  \
+    X(filter_typed)                                                                                \
+    X(filter_words)                                                                                \
+    X(gallery_number)                                                                              \
     X(deleteme)
 
 /* ST_stay, in a row of routes.c: the state is not changed. */
