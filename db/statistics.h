@@ -30,6 +30,7 @@ struct statement_line {
     str avatar_name;   /* of either */
     int64_t stars;     /* of a payment */
     str promo_code;
+    str transcript_name;
 };
 
 /* Newest first, those older than the line `before`; 0 for the first page. */

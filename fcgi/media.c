@@ -3,12 +3,22 @@
  *
  * Descriptor 0 is a listening unix socket (spawn-fcgi and multiwatch keep some
  * processes waiting at it) or the connection itself (systemd, Accept=yes). A
- * request is a line of JSON and as many bytes as it says, and so is the answer:
+ * request is a line of JSON and as many bytes as it says, and so is the answer. The line is read
+ * before the cage is closed: it is our own worker's, and tells which cage.
  *
  *     {"task":"photo","bytes":73421,"short_side_pixels":512,"most_pixels":40000000}
  *     {"bytes":51233,"format":"jpeg","width":1200,"height":1600,"brightness":121.5,
  *      "contrast":48.2,"sharpness":310.7,"hash":"9a3c5c1e0f0f3f1b"}
  *     {"bytes":0,"refused":"format"}
+ *
+ * A recording comes as a descriptor beside the line. When it is to be split, there is an answer for
+ * each piece, and the last one says what the recording was:
+ *
+ *     {"task":"split","bytes":0,"most_ms":14400000,"piece_ms":300000,"piece_most_ms":600000,
+ *      "whole_ms":1500000}
+ *     {"bytes":4811220,"piece":0,"start_ms":0,"length_ms":297340,"silent":false,"noisy":false}
+ *     {"bytes":0,"format":"ogg/opus","duration_ms":1500000}
+ *
  *     {"bytes":0,"error":"too_many_bytes"}        a request that breaks this contract
  *
  * The client is api/media.h, where the words are explained. No setting is read
@@ -30,10 +40,12 @@
 #include "core/log.h"
 #include "media/cage.h"
 #include "media/photo.h"
+#include "media/sound.h"
 
 enum {
     LINE_MOST_BYTES = 1024,
-    /* The file and what JSON needs; pixels live in libvips. */
+    LINE_SECONDS = 20, /* within which a request has begun */
+    /* The file and what JSON needs; pixels live in libvips. Of a recording: the piece under way. */
     ARENA_BYTES = MEDIA_MOST_BYTES + (4 << 20),
 };
 
@@ -58,11 +70,11 @@ static int take_connection(void)
 }
 
 /* As many as there are, at most `most`; fewer only at the end. */
-static size_t read_up_to(char *into, size_t most)
+static size_t read_up_to(int fd, char *into, size_t most)
 {
     size_t len = 0;
     while (len < most) {
-        ssize_t n = read(STDIN_FILENO, into + len, most - len);
+        ssize_t n = read(fd, into + len, most - len);
         if (n == 0 || (n < 0 && errno != EINTR))
             break;
         len += n > 0 ? (size_t)n : 0;
@@ -75,7 +87,7 @@ static void write_all(str bytes)
     while (bytes.len) {
         ssize_t n = write(STDIN_FILENO, bytes.ptr, bytes.len);
         if (n < 0 && errno != EINTR)
-            return; /* nobody is there any more */
+            _exit(EXIT_SUCCESS); /* nobody is there any more */
         bytes = str_sub(bytes, n > 0 ? (size_t)n : 0, bytes.len);
     }
 }
@@ -88,11 +100,39 @@ static void answer(struct arena *a, str line, str bytes)
 
 /* -- requests -- */
 
-static err *read_line(struct arena *a, str *out)
+/* What stands beside the first byte; -1: nothing. */
+static int descriptor_of(struct msghdr *message)
+{
+    int fd = -1;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+            memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    return fd;
+}
+
+static bool read_first(int connection, char *byte, int *file)
+{
+    _Alignas(struct cmsghdr) char beside[CMSG_SPACE(sizeof(int))];
+    struct iovec into = {byte, 1};
+    struct msghdr message = {
+        .msg_iov = &into,
+        .msg_iovlen = 1,
+        .msg_control = beside,
+        .msg_controllen = sizeof beside,
+    };
+    ssize_t n;
+    do
+        n = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    *file = n > 0 ? descriptor_of(&message) : -1;
+    return n > 0;
+}
+
+static err *read_line(struct arena *a, int connection, str *out, int *file)
 {
     char *line = NEW_ARRAY(a, char, LINE_MOST_BYTES);
     for (size_t len = 0; len < LINE_MOST_BYTES; len++) {
-        if (!read_up_to(line + len, 1))
+        if (len ? !read_up_to(connection, line + len, 1) : !read_first(connection, line, file))
             return fail(a, ERR_INPUT, "cut_off");
         if (line[len] == '\n') {
             *out = (str){line, len};
@@ -111,7 +151,7 @@ static err *read_bytes(struct arena *a, struct json_object *request, str *out)
     if (size > MEDIA_MOST_BYTES)
         return fail(a, ERR_INPUT, "too_many_bytes");
     char *bytes = NEW_ARRAY(a, char, size ? size : 1);
-    if (read_up_to(bytes, (size_t)size) != (size_t)size)
+    if (read_up_to(STDIN_FILENO, bytes, (size_t)size) != (size_t)size)
         return fail(a, ERR_INPUT, "cut_off");
     *out = (str){bytes, (size_t)size};
     return NULL;
@@ -139,24 +179,83 @@ static err *do_photo(struct arena *a, struct json_object *request)
     return NULL;
 }
 
+static err *read_limits(struct arena *a, struct json_object *request,
+                        struct media_sound_limits *limits)
+{
+    if (!json_i64(request, "most_ms", &limits->most_ms) ||
+        !json_i64(request, "piece_ms", &limits->piece_ms) ||
+        !json_i64(request, "piece_most_ms", &limits->piece_most_ms) ||
+        !json_i64(request, "whole_ms", &limits->whole_ms) || limits->most_ms < 0 ||
+        limits->whole_ms < 0)
+        return fail(a, ERR_INPUT, "no_limits");
+    return lseek(CAGE_FILE, 0, SEEK_CUR) < 0 ? fail(a, ERR_INPUT, "no_file") : NULL;
+}
+
+static void answer_sound(struct arena *a, const struct media_sound *sound)
+{
+    answer(a,
+           json_make(a, KV("bytes", 0), KV("refused", sound->refused), KV("format", sound->format),
+                     KV("duration_ms", sound->duration_ms)),
+           S(""));
+}
+
+static err *do_sound(struct arena *a, struct json_object *request)
+{
+    struct media_sound_limits limits;
+    struct media_sound sound;
+    TRY(read_limits(a, request, &limits));
+    sound_measure(a, CAGE_FILE, &limits, &sound);
+    answer_sound(a, &sound);
+    return NULL;
+}
+
+static void answer_piece(void *owner, const struct media_piece *piece)
+{
+    struct arena *a = owner;
+    answer(a,
+           json_make(a, KV("bytes", piece->flac.len), KV("piece", piece->number),
+                     KV("start_ms", piece->start_ms), KV("length_ms", piece->length_ms),
+                     KV("silent", piece->is_silent), KV("noisy", piece->begins_in_noise)),
+           piece->flac);
+}
+
+static err *do_split(struct arena *a, struct json_object *request)
+{
+    struct media_sound_limits limits;
+    struct media_sound sound;
+    TRY(read_limits(a, request, &limits));
+    sound_split(a, CAGE_FILE, &limits, answer_piece, a, &sound);
+    answer_sound(a, &sound);
+    return NULL;
+}
+
 static const struct task {
     str name;
     err *(*run)(struct arena *a, struct json_object *request);
+    const struct cage_limits *cage;
 } tasks[] = {
-    {S("photo"), do_photo},
+    {S("photo"), do_photo, &cage_of_photos},
+    {S("sound"), do_sound, &cage_of_sounds},
+    {S("split"), do_split, &cage_of_sounds},
 };
 
-static err *serve(struct arena *a)
+/* What is asked for, and the descriptor that came with it. */
+struct request {
+    const struct task *task;
+    struct json_object *json;
+    int file;
+};
+
+static err *read_request(struct arena *a, int connection, struct request *out)
 {
     str line = {0};
-    struct json_object *request;
-    TRY(read_line(a, &line));
-    if (json_parse(a, line, &request))
+    TRY(read_line(a, connection, &line, &out->file));
+    if (json_parse(a, line, &out->json))
         return fail(a, ERR_INPUT, "no_json");
     for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        if (str_eq(json_str(request, "task"), tasks[i].name))
-            return tasks[i].run(a, request);
-    return fail(a, ERR_INPUT, "no_such_task");
+        if (str_eq(json_str(out->json, "task"), tasks[i].name))
+            out->task = &tasks[i];
+    return out->task ? NULL : fail(a, ERR_INPUT, "no_such_task");
 }
 
 /* -- trying the cage -- */
@@ -261,12 +360,15 @@ int main(int argc, char **argv)
     /* A request that was taken is done, whoever wants us to stop; it is soon over anyway. */
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
-    const err *e = cage_close(a, connection);
-    if (e)
+    alarm(LINE_SECONDS);
+    struct request request = {.file = -1};
+    const err *wrong = is_trial ? NULL : read_request(a, connection, &request);
+    if (cage_close(a, connection, request.file,
+                   request.task ? request.task->cage : &cage_of_photos))
         _exit(EXIT_FAILURE);
     if (is_trial)
         _exit(try_cage(argv[2]));
-    e = serve(a);
+    const err *e = wrong ? wrong : request.task->run(a, request.json);
     if (e)
         answer(a, json_make(a, KV("bytes", 0), KV("error", e->message)), S(""));
     _exit(EXIT_SUCCESS);

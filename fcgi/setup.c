@@ -121,7 +121,11 @@ struct bot *setup_worker(struct arena *a, int db_connections)
 {
     struct bot *bot = make_bot(a, db_connections);
     const struct conf *conf = bot->conf;
-    bot->telegram = (struct telegram){conf->telegram_api_url, conf->telegram_token};
+    bot->telegram = (struct telegram){
+        .api_url = conf->telegram_api_url,
+        .token = conf->telegram_token,
+        .files_dir = conf->telegram_files_dir,
+    };
     bot->fal = (struct fal){
         .key = conf->fal_key,
         .queue_url = conf->fal_queue_url,

@@ -9,6 +9,7 @@
 #include "handlers/payment.h"
 #include "handlers/person.h"
 #include "handlers/routes.h"
+#include "handlers/speech.h"
 #include "handlers/start.h"
 
 enum {
@@ -229,6 +230,10 @@ static struct plan plan_message(struct turn *t)
         return plan;
     if (is_photo(t->update) && find_step(t->state, IN_PHOTO, S(""), &plan))
         return plan;
+    if (is_speech(t->update))
+        return (struct plan){.run = on_speech, .to = ST_stay};
+    if (t->update->media == MEDIA_DOCUMENT && !is_photo(t->update))
+        return (struct plan){.run = on_file_unknown, .to = ST_stay};
     if (t->update->media == MEDIA_NONE && !str_starts(t->text, S("/")) &&
         find_step(t->state, IN_TEXT, S(""), &plan))
         return plan;
@@ -258,6 +263,10 @@ static err *meet_needs(struct turn *t, unsigned needs)
     if (needs & NEED_AVATAR) {
         t->avatar = NEW(t->arena, struct avatar);
         TRY(avatar_find(t->db, t->arena, t->user->id, cut_id(t), t->avatar));
+    }
+    if (needs & NEED_TRANSCRIPT) {
+        t->transcript = NEW(t->arena, struct transcript);
+        TRY(transcript_find(t->db, t->arena, t->user->id, cut_id(t), t->transcript));
     }
     return NULL;
 }

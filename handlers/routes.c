@@ -16,18 +16,22 @@
 #include "handlers/limits.h"
 #include "handlers/lora.h"
 #include "handlers/mydata.h"
+#include "handlers/note.h"
 #include "handlers/payment.h"
 #include "handlers/photos.h"
 #include "handlers/phrasing.h"
 #include "handlers/profile.h"
 #include "handlers/promo.h"
+#include "handlers/recognition.h"
 #include "handlers/settings.h"
+#include "handlers/speech.h"
 #include "handlers/start.h"
 #include "handlers/statement.h"
 #include "handlers/statistics.h"
 #include "handlers/topup.h"
 #include "handlers/trained.h"
 #include "handlers/training.h"
+#include "handlers/transcript.h"
 
 /* clang-format off */
 
@@ -50,6 +54,8 @@ const struct state_row state_rows[STATE_COUNT] = {
     [ST_filter_words]   = {"filter_words",   draw_filter_words},
     [ST_gallery_number] = {"gallery_number", draw_gallery_number},
     [ST_deleteme]       = {"deleteme",       on_deleteme_ask},
+    [ST_transcript_rename] = {"transcript_rename", draw_transcript_rename},
+    [ST_history_search] = {"history_search", draw_history_search},
 };
 
 const struct route commands[] = {
@@ -58,6 +64,8 @@ const struct route commands[] = {
     {"/create",   on_create_open,  NEED_NOTHING, ST_create},
     {"/avatars",  on_avatar_open,  NEED_NOTHING, ST_idle},
     {"/gallery",  on_gallery_open, NEED_NOTHING, ST_idle},
+    {"/transcribe", on_speech_open, NEED_NOTHING, ST_idle},
+    {"/history",  on_history,      NEED_NOTHING, ST_idle},
     {"/profile",  on_profile_open, NEED_NOTHING, ST_idle},
     {"/balance",  on_balance,      NEED_NOTHING, ST_idle},
     {"/promo",    on_promo,        NEED_NOTHING, ST_stay},
@@ -78,6 +86,8 @@ const struct menu_command menu_commands[] = {
     {"create",   T_command_create},
     {"avatars",  T_command_avatars},
     {"gallery",  T_command_gallery},
+    {"transcribe", T_command_transcribe},
+    {"history",  T_command_history},
     {"profile",  T_command_profile},
     {"balance",  T_command_balance},
     {"terms",      T_command_terms},
@@ -183,6 +193,22 @@ const struct route taps[] = {
     {"mydata:make",       on_mydata_make,        NEED_NOTHING,    ST_idle},
     {"deleteme:open",     on_deleteme,           NEED_NOTHING,    ST_idle},
     {"deleteme:ask",      on_deleteme_ask,       NEED_NOTHING,    ST_deleteme},
+    {"speech:open",       on_speech_open,        NEED_NOTHING,    ST_idle},
+    {"speech:language",   on_speech_language,    NEED_NOTHING,    ST_idle},
+    {"speech:start",      on_speech_start,       NEED_NOTHING,    ST_stay},
+    {"speech:drop",       on_speech_drop,        NEED_NOTHING,    ST_stay},
+    {"speech:cancel",     on_speech_cancel,      NEED_NOTHING,    ST_stay},
+    {"speech:history",    on_history,            NEED_NOTHING,    ST_idle},
+    {"speech:older",      on_history_older,      NEED_NOTHING,    ST_idle},
+    {"speech:newer",      on_history_newer,      NEED_NOTHING,    ST_idle},
+    {"speech:search",     on_history_search,     NEED_NOTHING,    ST_history_search},
+    {"transcript:show",   on_transcript_show,    NEED_TRANSCRIPT, ST_idle},
+    {"transcript:file",   on_transcript_file,    NEED_TRANSCRIPT, ST_stay},
+    {"transcript:rename", on_transcript_rename,  NEED_TRANSCRIPT, ST_transcript_rename},
+    {"transcript:delete", on_transcript_delete,  NEED_TRANSCRIPT, ST_idle},
+    {"transcript:remove", on_transcript_remove,  NEED_TRANSCRIPT, ST_idle},
+    {"note:make",         on_note,               NEED_TRANSCRIPT, ST_stay},
+    {"note:file",         on_note_file,          NEED_TRANSCRIPT, ST_stay},
     {NULL, NULL, 0, ST_stay},
 };
 
@@ -218,6 +244,8 @@ const struct step steps[] = {
     {ST_filter_typed,   IN_TEXT, NULL,           on_filter_typed, ST_idle,           "the days are a filter"},
     {ST_filter_words,   IN_TEXT, NULL,           on_filter_words, ST_idle,           "the words are a filter"},
     {ST_gallery_number, IN_TEXT, NULL,           on_gallery_number, ST_idle,         "the gallery is at that picture"},
+    {ST_transcript_rename, IN_TEXT, NULL,        on_transcript_name, ST_idle,        "the card shows the new name"},
+    {ST_history_search, IN_TEXT, NULL,           on_history_words, ST_idle,          "the history shows what was found"},
     {ST_stay, IN_TEXT, NULL, NULL, ST_stay, NULL},
 };
 
@@ -262,6 +290,17 @@ const struct job_route job_routes[] = {
     {"erasure_tell",       "send",  job_erasure_tell,       NULL},
     {"person_forget",      "media", job_person_forget,      NULL},
     {"object_delete",      "media", job_object_delete,      NULL},
+    {"speech_probe",       "speech", job_speech_probe,      give_up_speech_probe},
+    {"speech_split",       "speech", job_speech_split,      give_up_speech_split},
+    {"speech_piece",       "speech", job_speech_piece,      give_up_speech_piece},
+    {"speech_join",        "speech", job_speech_join,       give_up_speech_join},
+    {"speech_text",        "speech", job_speech_text,       give_up_speech_probe},
+    {"speech_tell",        "send",  job_speech_tell,        NULL},
+    {"transcript_deliver", "send",  job_transcript_deliver, NULL},
+    {"transcript_file",    "send",  job_transcript_file,    NULL},
+    {"note_make",          "speech", job_note_make,         give_up_note},
+    {"note_deliver",       "send",  job_note_deliver,       NULL},
+    {"note_file",          "send",  job_note_file,          NULL},
     {NULL, NULL, NULL, NULL},
 };
 

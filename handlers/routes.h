@@ -12,6 +12,7 @@ enum need {
     NEED_IMAGE = 1 << 1,      /* the argument names an image of this user: t->image */
     NEED_GENERATION = 1 << 2, /* likewise: t->generation; the argument is what stands behind */
     NEED_AVATAR = 1 << 3,     /* likewise: t->avatar */
+    NEED_TRANSCRIPT = 1 << 4, /* likewise: t->transcript */
 };
 
 /* A command or a tap, from any state. `to`: where the dialog goes when the handler succeeds. */

@@ -12,6 +12,8 @@ static void menu_buttons(struct turn *t)
     keyboard_button(k, T_button_avatars, S("avatar:open"), KV("n", t->user->avatars));
     keyboard_button(k, T_button_gallery, S("gallery:open"));
     keyboard_row(k);
+    keyboard_button(k, T_button_speech, S("speech:open"));
+    keyboard_row(k);
     keyboard_button(k, T_button_profile, S("profile:open"), KV("balance", t->user->balance));
     keyboard_button(k, T_button_help, S("help:open"));
 }

@@ -34,6 +34,11 @@ static enum text avatar_text(const struct statement_line *line)
     return T_line_avatar;
 }
 
+static enum text speech_text(const struct statement_line *line)
+{
+    return str_empty(line->transcript_name) ? T_line_speech : T_line_speech_of;
+}
+
 /* Coins that came or went for another reason than work. */
 static enum text other_text(const struct statement_line *line)
 {
@@ -54,10 +59,12 @@ static str about(struct turn *t, const struct statement_line *line)
 {
     enum text text = is_reason(line, "image")    ? images_text(line)
                      : is_reason(line, "avatar") ? avatar_text(line)
+                     : is_reason(line, "speech") ? speech_text(line)
                                                  : other_text(line);
     return text_plain(t->arena, t->language, text,
                       KVS(KV("n", line->images), KV("avatar", line->avatar_name),
-                          KV("stars", line->stars), KV("code", line->promo_code)));
+                          KV("stars", line->stars), KV("code", line->promo_code),
+                          KV("name", line->transcript_name)));
 }
 
 /* What became of the coins of a piece of work. */

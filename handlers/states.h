@@ -21,7 +21,9 @@
     X(filter_typed)                                                                                \
     X(filter_words)                                                                                \
     X(gallery_number)                                                                              \
-    X(deleteme)
+    X(deleteme)                                                                                    \
+    X(transcript_rename)                                                                           \
+    X(history_search)
 
 /* ST_stay, in a row of routes.c: the state is not changed. */
 #define STATE_ENUM(name) ST_##name,

@@ -8,6 +8,7 @@
 #pragma once
 #include "db/avatar.h"
 #include "db/session.h"
+#include "db/transcript.h"
 #include "db/user.h"
 #include "handlers/bot.h"
 #include "handlers/say.h"
@@ -28,6 +29,7 @@ struct turn {
     struct image *image;           /* NEED_IMAGE */
     struct generation *generation; /* NEED_GENERATION */
     struct avatar *avatar;         /* NEED_AVATAR */
+    struct transcript *transcript; /* NEED_TRANSCRIPT */
 
     struct keyboard keyboard; /* of what is said next */
 

@@ -26,7 +26,7 @@
  *     balance 500             coins for that user
  *     balance?                what can be spent and what is set aside
  *     text …  or  /command …  words; \n is a new line, {ж*2000} a repetition
- *     photo … voice document sticker      media, with or without a caption
+ *     photo … voice audio video video_note document sticker      media, with or without a caption
  *     photo {"file_id":"A1"}  the same with that file; media_group_id and message_id are the message's.
  *                             A1 and A1~again are two names for the same bytes
  *     tap gallery:older       the newest message that has this button; the argument may be left out,
@@ -51,8 +51,8 @@
  *                             the next answer of that party; {FAR} is its address, png a picture,
  *                             lora what a trainer makes,
  *                             png 10485761 one of so many bytes
- *     media {"width":300}     what the decoder says next of a photo, where it differs from an
- *                             ordinary one, or {"refused":"format"}, or "dies"
+ *     media {"width":300}     what the decoder says next of a photo or a recording, where it differs
+ *                             from an ordinary one, or {"refused":"format"}, or "dies"
  *     callback JSON           FAL's word on the newest order or training, its signature checked already
  *     object /avatars/a.jpg   stands in the object store
  *     clock 2026-11-21 10:00  stands still from now on
@@ -283,12 +283,17 @@ static const struct media_step {
     const char *word, *file; /* the file as JSON */
     bool is_list;            /* a photo comes in several sizes */
 } media_steps[] = {
-    {"photo",    "{\"file_id\":\"AgAC-user\",\"file_unique_id\":\"u\",\"width\":900,\"height\":900}",
-     true                                                                                                  },
-    {"voice",    "{\"file_id\":\"AwAC-user\",\"file_unique_id\":\"u\",\"duration\":7}",               false},
-    {"document", "{\"file_id\":\"BQAC-user\",\"file_unique_id\":\"u\",\"file_name\":\"a.pdf\"}",
-     false                                                                                                 },
-    {"sticker",  "{\"file_id\":\"CAAC-user\",\"file_unique_id\":\"u\"}",                              false},
+    {"photo",      "{\"file_id\":\"AgAC-user\",\"file_unique_id\":\"u\",\"width\":900,\"height\":900}",
+     true                                                                                                    },
+    {"voice",      "{\"file_id\":\"AwAC-user\",\"file_unique_id\":\"u\",\"duration\":7}",               false},
+    {"document",   "{\"file_id\":\"BQAC-user\",\"file_unique_id\":\"u\",\"file_name\":\"a.pdf\"}",
+     false                                                                                                   },
+    {"audio",
+     "{\"file_id\":\"CQAC-user\",\"file_unique_id\":\"u\",\"duration\":70,\"file_name\":\"Talk.mp3\"}",
+     false                                                                                                   },
+    {"video",      "{\"file_id\":\"BAAC-user\",\"file_unique_id\":\"u\",\"duration\":70}",              false},
+    {"video_note", "{\"file_id\":\"DQAC-user\",\"file_unique_id\":\"u\",\"duration\":7}",               false},
+    {"sticker",    "{\"file_id\":\"CAAC-user\",\"file_unique_id\":\"u\"}",                              false},
 };
 
 /* What the step says of the file goes into it; two things belong to the message. */

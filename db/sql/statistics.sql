@@ -14,7 +14,8 @@ where u.id = $1
 -- :statement_page
 select l.id, (extract(epoch from l.created_at) * 1000)::bigint as created_at_ms, l.kind, l.reason,
        l.amount, l.balance_after, l.settled, g.generation_type, coalesce(g.num_images, 0) as num_images,
-       t.training_type, coalesce(a.name, b.name) as avatar_name, coalesce(p.stars, 0) as stars, c.code
+       t.training_type, coalesce(a.name, b.name) as avatar_name, coalesce(p.stars, 0) as stars, c.code,
+       s.name as transcript_name
 from ledger_statement($1, $2, nullif($3::bigint, 0)) l
 left join image_generations g on g.id = l.subject and g.user_id = $1
 left join avatars a on a.id = g.avatar_id
@@ -23,6 +24,7 @@ left join avatars b on b.id = t.avatar_id
 left join payments p on p.id = l.subject and p.user_id = $1
 left join promo_code_usages u on u.id = l.subject and u.user_id = $1
 left join promo_codes c on c.id = u.promo_code_id
+left join user_transcripts s on s.id = l.subject and s.user_id = $1
 order by l.id desc
 
 -- :statement_newer

@@ -12,6 +12,9 @@
  *     if (!str_empty(photo.refused)) ...
  *     TRY(s3_put(a, s3, bucket, key, S("image/jpeg"), photo.jpeg));
  *
+ *     struct media_sound sound;
+ *     TRY(media_sound(a, media, fd, &(struct media_sound_limits){.most_ms = hours}, &sound));
+ *
  * Called inside a task of the loop. A call lasts at most its deadline, the
  * wait for a free process included. Nothing is repeated in here, and everything
  * may be: the same bytes give the same answer.
@@ -65,3 +68,53 @@ err *media_photo(struct arena *a, const struct media *m, str bytes,
 double media_quality_score(int width, int height, double brightness, double contrast);
 /* Bits in which two hashes differ: 0 … 64. */
 int media_hash_distance(uint64_t one, uint64_t other);
+
+/* -- recordings -- */
+
+/* A recording may be larger than what fits into memory, so it is handed over as a descriptor of a file
+ * that can be sought in. */
+
+enum {
+    MEDIA_SOUND_HERTZ = 16000,
+    MEDIA_SOUND_DEADLINE_MS = 20 * 60 * 1000, /* for hours of it, on a busy machine */
+    MEDIA_PIECE_MOST_MS = 10 * 60 * 1000,
+    MEDIA_PIECE_MOST_BYTES = 24 << 20, /* ten minutes need 19 MB before they are packed */
+};
+
+struct media_sound_limits {
+    int64_t most_ms;       /* of the whole recording */
+    int64_t piece_ms;      /* what a piece should have, more or less; for splitting */
+    int64_t piece_most_ms; /* MEDIA_PIECE_MOST_MS is the ceiling */
+    int64_t whole_ms;      /* how long it is, as measured before; for splitting */
+};
+
+struct media_sound {
+    /* Empty for a recording that is taken. Else why it is not:
+     *   format      no container or codec that we know, by its content
+     *   no_sound    nothing in it but pictures
+     *   unreadable  one of these, and nothing in it can be decoded
+     *   cut_off     it ends before the end that it tells of
+     *   too_long    longer than the limit
+     *   silent      there is nothing to be heard */
+    str refused;
+    str format;          /* ogg, mp3, mov, matroska… and the codec: "ogg/opus" */
+    int64_t duration_ms; /* of what was decoded, whatever the file says; also when it is silent */
+};
+
+struct media_piece {
+    int number; /* from 0 on */
+    int64_t start_ms, length_ms;
+    bool is_silent;       /* there is nothing to be heard in it */
+    bool begins_in_noise; /* no silence was found where it was cut off from the one before */
+    str flac;
+};
+
+err *media_sound(struct arena *a, const struct media *m, int fd,
+                 const struct media_sound_limits *limits, struct media_sound *out);
+/* take() is called for each piece as it comes, in the calling task; it may wait, and its error ends
+ * the call. The piece and what take() makes in its arena are gone after it. */
+err *media_sound_split(struct arena *a, const struct media *m, int fd,
+                       const struct media_sound_limits *limits,
+                       err *(*take)(void *owner, struct arena *piece_arena,
+                                    const struct media_piece *piece),
+                       void *owner, struct media_sound *out);

@@ -1,5 +1,9 @@
 #include "api/telegram.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <json-c/linkhash.h>
 
 enum {
@@ -413,14 +417,16 @@ err *telegram_get_updates(struct arena *a, const struct telegram *telegram, int6
     return make_trip(a, telegram, &trip, updates);
 }
 
-err *telegram_download(struct arena *a, const struct telegram *telegram, str file_path,
-                       size_t max_bytes, str *bytes)
+/* Into the arena, or into the file. */
+static err *download(struct arena *a, const struct telegram *telegram, str file_path,
+                     size_t max_bytes, const int *file, str *bytes)
 {
     const struct http_request request = {
         .url = str_printf(a, STR_FMT "/file/bot" STR_FMT "/" STR_FMT, STR_ARG(telegram->api_url),
                           STR_ARG(telegram->token), STR_ARG(str_percent(a, file_path, true))),
         .timeout_ms = DOWNLOAD_TIMEOUT_MS,
         .max_bytes = max_bytes,
+        .file = file,
     };
     struct http_response response;
     TRY(http_fetch(a, &request, &response));
@@ -436,6 +442,71 @@ err *telegram_download(struct arena *a, const struct telegram *telegram, str fil
     if (response.status == TOO_MANY_REQUESTS)
         e->retry_ms = retry_after_ms(&response, NULL);
     return e;
+}
+
+err *telegram_download(struct arena *a, const struct telegram *telegram, str file_path,
+                       size_t max_bytes, str *bytes)
+{
+    return download(a, telegram, file_path, max_bytes, NULL, bytes);
+}
+
+static void close_file(void *file)
+{
+    close(*(int *)file);
+}
+
+static void own_file(struct arena *a, int fd)
+{
+    int *owned = NEW(a, int);
+    *owned = fd;
+    arena_defer(a, close_file, owned);
+}
+
+/* Its name is gone before anything is in it: whatever happens, nothing stays behind. */
+static err *make_file(struct arena *a, int *file)
+{
+    const char *folder = getenv("TMPDIR");
+    str path = str_printf(a, "%s/aisha-XXXXXX", folder && *folder ? folder : "/tmp");
+    char *name = NEW_ARRAY(a, char, path.len + 1);
+    memcpy(name, path.ptr, path.len);
+    *file = mkostemp(name, O_CLOEXEC);
+    if (*file < 0)
+        return fail(a, ERR_INTERNAL, "a file of our own: %s", strerror(errno));
+    own_file(a, *file);
+    unlink(name);
+    return NULL;
+}
+
+/* What the server names has to lie in its folder, whatever links stand on the way. */
+static err *open_local(struct arena *a, str folder, str path, size_t max_bytes, int *file)
+{
+    struct stat about;
+    char *real = realpath(cstr(a, path), NULL);
+    char *root = str_empty(folder) ? NULL : realpath(cstr(a, folder), NULL);
+    bool is_inside = real && root && str_starts(str_from(real), str_from(root)) &&
+                     real[strlen(root)] == '/';
+    *file = is_inside ? open(real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    free(real);
+    free(root);
+    if (*file < 0)
+        return fail(a, ERR_UPSTREAM, "telegram: a file of its own cannot be opened");
+    own_file(a, *file);
+    if (fstat(*file, &about) || !S_ISREG(about.st_mode))
+        return fail(a, ERR_UPSTREAM, "telegram: its file is none");
+    if ((uint64_t)about.st_size > max_bytes)
+        return fail(a, ERR_INPUT, "telegram: a file of %jd bytes is too large",
+                    (intmax_t)about.st_size);
+    return NULL;
+}
+
+err *telegram_open(struct arena *a, const struct telegram *telegram, str file_path,
+                   size_t max_bytes, int *file)
+{
+    str nothing;
+    if (str_starts(file_path, S("/")))
+        return open_local(a, telegram->files_dir, file_path, max_bytes, file);
+    TRY(make_file(a, file));
+    return download(a, telegram, file_path, max_bytes, file, &nothing);
 }
 
 /* -- what a refusal means: the API tells it in words alone -- */

@@ -78,6 +78,7 @@ enum {
 struct telegram {
     str api_url; /* TELEGRAM_API_URL, no slash at the end */
     str token;
+    str files_dir; /* where a Bot API server on this machine keeps its files; may be empty */
 };
 
 /* The bot's own user id: the digits before the token's colon. 0 when it is no token. */
@@ -106,6 +107,11 @@ err *telegram_get_updates(struct arena *a, const struct telegram *telegram, int6
 /* Downloads what getFile named; at most max_bytes. */
 err *telegram_download(struct arena *a, const struct telegram *telegram, str file_path,
                        size_t max_bytes, str *bytes);
+/* The same as a file of its own, open for reading until the arena ends: for what may be larger than
+ * memory. A Bot API server of this machine names its file, which is opened where it lies. ERR_INPUT when it
+ * is larger than max_bytes. */
+err *telegram_open(struct arena *a, const struct telegram *telegram, str file_path,
+                   size_t max_bytes, int *file);
 
 /* What a refusal means. */
 bool telegram_is_not_modified(const err *e); /* an edit that changes nothing: as good as done */

@@ -44,6 +44,7 @@ struct conf {
     str telegram_api_url;                     /* no address ends in a slash */
     struct conf_list telegram_webhook_secret; /* at most two, during a change of secrets */
     struct conf_ids telegram_admin_ids;
+    str telegram_files_dir;
     bool take_over;
 
     /* where we are reached */
@@ -94,6 +95,8 @@ struct conf {
     int64_t fal_imagen4_cost_microdollars, fal_imagen4_fast_cost_microdollars,
         fal_imagen4_ultra_cost_microdollars;
     int64_t openai_prompt_cost_microdollars;
+    int64_t whisper_minute_cost_microdollars;
+    int64_t openai_chat_input_cost_microdollars, openai_chat_output_cost_microdollars;
 
     /* limits */
     int64_t avatar_min_photos, avatar_max_photos;
@@ -102,6 +105,8 @@ struct conf {
     bool auto_generate_preview, delete_photos_after_training, keep_preview_photo;
     int64_t photo_max_size_bytes;
     int64_t photo_min_resolution_pixels, photo_max_pixels;
+    int64_t transcription_max_size_bytes, transcription_max_duration_seconds;
+    int64_t free_transcriptions_per_day, notes_per_day; /* of a user */
     int64_t flood_limit_per_minute;
     int64_t send_messages_per_second;
     int64_t send_chat_messages_per_second;

@@ -1,6 +1,6 @@
 /*
- * The lanes fal, words, speech and media: one job at a time each, taken from the
- * queue in PostgreSQL. job_run() runs the jobs of the lane send too, which
+ * The lanes fal, words and media, one job at a time each, and speech, a few, taken
+ * from the queue in PostgreSQL. job_run() runs the jobs of the lane send too, which
  * come to their turn in the stream of their chat.
  */
 #include "core/clock.h"
@@ -26,6 +26,7 @@ enum {
     LANE_ARENA_BYTES = 8 << 20,
     JOB_STACK_KIB = 256,
     WORDS_MAX = 300,
+    SPEECH_LANES = 4,
 };
 
 /* -- keeping: the lease is prolonged from a task beside the job -- */
@@ -304,7 +305,16 @@ void job_run(struct worker *worker, const struct job *job)
 
 /* -- the lanes -- */
 
-static const char *const lanes[] = {"fal", "words", "speech", "media"};
+/* A recogniser is waited for most of the time, so a few of those jobs run side by side. */
+static const struct {
+    const char *name;
+    size_t at_once;
+} lanes[] = {
+    {"fal",    1           },
+    {"words",  1           },
+    {"speech", SPEECH_LANES},
+    {"media",  1           },
+};
 
 struct lane {
     struct worker *w;
@@ -354,7 +364,8 @@ void lane_jobs_start(struct worker *w)
 {
     static struct lane started[ARRAY_LEN(lanes)];
     for (size_t i = 0; i < ARRAY_LEN(lanes); i++) {
-        started[i] = (struct lane){w, str_from(lanes[i])};
-        worker_start(w, run_lane, &started[i], JOB_STACK_KIB);
+        started[i] = (struct lane){w, str_from(lanes[i].name)};
+        for (size_t n = 0; n < lanes[i].at_once; n++)
+            worker_start(w, run_lane, &started[i], JOB_STACK_KIB);
     }
 }

@@ -6,7 +6,7 @@
  * worker_sleep(), from which draining wakes them.
  *
  *     send    makes the calls of the chats whose streams this worker holds
- *     jobs    fal, speech, media: one job at a time each
+ *     jobs    fal, words, media: one job at a time each; speech: a few
  *     sweep   what has to be done now and then, by one worker at a time
  *     poll    fetches updates where no webhook is set, by one worker at a time
  */

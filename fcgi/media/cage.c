@@ -10,7 +10,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { NOBODY = 65534, DESCRIPTORS = 3 };
+enum { NOBODY = 65534 };
+
+const struct cage_limits cage_of_photos = {.cpu_seconds = 15, .seconds = 50};
+const struct cage_limits cage_of_sounds = {.cpu_seconds = 10 * 60, .seconds = 19 * 60};
 
 #if defined(__SANITIZE_ADDRESS__)
 static const bool is_sanitized = true;
@@ -182,26 +185,31 @@ static err *filter_calls(struct arena *a)
 
 /* stdout and stderr stay as descriptors, so that nothing that a library prints can end up in the
  * answer, and lead nowhere, so that nothing that a stranger wrote gets into a log. */
-static bool keep_only(int connection)
+static bool keep_only(int connection, int file)
 {
     int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-    bool is_kept = nowhere >= 0 && dup2(connection, STDIN_FILENO) == STDIN_FILENO &&
-                   dup2(nowhere, STDOUT_FILENO) == STDOUT_FILENO &&
-                   (is_sanitized || dup2(nowhere, STDERR_FILENO) == STDERR_FILENO);
-    return close_range(DESCRIPTORS, ~0u, 0) == 0 && is_kept;
+    bool is_kept = nowhere >= 0;
+    if (file >= 0 && file != CAGE_FILE) /* first: its place may be where another one stands */
+        is_kept = is_kept && (nowhere != CAGE_FILE || (nowhere = dup(nowhere)) >= 0) &&
+                  (connection != CAGE_FILE || (connection = dup(connection)) >= 0) &&
+                  dup2(file, CAGE_FILE) == CAGE_FILE;
+    is_kept = is_kept && dup2(connection, STDIN_FILENO) == STDIN_FILENO &&
+              dup2(nowhere, STDOUT_FILENO) == STDOUT_FILENO &&
+              (is_sanitized || dup2(nowhere, STDERR_FILENO) == STDERR_FILENO);
+    return close_range(file >= 0 ? CAGE_FILE + 1 : CAGE_FILE, ~0u, 0) == 0 && is_kept;
 }
 
-err *cage_close(struct arena *a, int connection)
+err *cage_close(struct arena *a, int connection, int file, const struct cage_limits *limits)
 {
-    if (!keep_only(connection))
+    if (!keep_only(connection, file))
         return fail(a, ERR_INTERNAL, "cage: descriptors: %s", strerror(errno));
-    limit(RLIMIT_NOFILE, DESCRIPTORS);
-    limit(RLIMIT_CPU, CAGE_CPU_SECONDS);
+    limit(RLIMIT_NOFILE, file >= 0 ? CAGE_FILE + 1 : CAGE_FILE);
+    limit(RLIMIT_CPU, limits->cpu_seconds);
     if (!is_sanitized) {
         limit(RLIMIT_FSIZE, 0);
         limit(RLIMIT_DATA, CAGE_MEMORY_BYTES);
     }
     signal(SIGPIPE, SIG_IGN); /* who called is gone: the write fails, and we end */
-    alarm(CAGE_SECONDS);
+    alarm(limits->seconds);
     return filter_calls(a);
 }

@@ -6,13 +6,13 @@
  *
  *     cage_enter();                     // first of all in main()
  *     ...libraries get ready, a connection is taken...
- *     TRY(cage_close(a, connection));   // from here on: read, count, write
+ *     TRY(cage_close(a, connection, file, &cage_of_photos)); // from here on: read, count, write
  *
- * Afterwards the connection is descriptor 0, and the process
+ * Afterwards the connection is descriptor 0, a file that came with it CAGE_FILE, and the process
  *   - has no other descriptor and can get none: no files, no sockets;
  *   - cannot start a program or a process, only threads;
  *   - cannot make memory executable, and has at most CAGE_MEMORY_BYTES of it;
- *   - ends after CAGE_CPU_SECONDS of work or CAGE_SECONDS of time.
+ *   - ends after so many seconds of work or of time.
  * Where it may, it also has a network of its own with nothing in it, and is
  * nobody instead of root.
  *
@@ -26,9 +26,17 @@ enum {
     /* The dearest file within the limits, 40 megapixels of four channels of two bytes that must
      * be decoded as a whole, needs 320 MB for them. */
     CAGE_MEMORY_BYTES = 640 << 20,
-    CAGE_CPU_SECONDS = 15, /* the same file takes 5 */
-    CAGE_SECONDS = 50, /* less than MEDIA_DEADLINE_MS: who calls is told by the end of the line */
+    CAGE_FILE = 3,
 };
 
+/* Less time than who calls is willing to wait: he is told by the end of the line. */
+struct cage_limits {
+    unsigned cpu_seconds, seconds;
+};
+extern const struct cage_limits cage_of_photos; /* that dearest file takes 5 s */
+extern const struct cage_limits cage_of_sounds; /* a recording of hours */
+
 void cage_enter(void);
-err *cage_close(struct arena *a, int connection) MUST_USE;
+/* file: a descriptor that came with the request; -1: none. */
+err *cage_close(struct arena *a, int connection, int file,
+                const struct cage_limits *limits) MUST_USE;

@@ -310,9 +310,15 @@ static void queued_jobs_have_rows(void **state)
     (void)state;
     str lane = {0}, kind = {0}, left = sources;
     size_t count = 0;
-    for (; literal_after(&left, S(".lane = S("), &lane); count++) {
+    while (literal_after(&left, S(".lane = S("), &lane)) {
+        size_t at;
+        bool is_told = str_find(left, S(".kind = "), &at) &&
+                       str_starts(str_sub(left, at, left.len), S(".kind = S("));
+        if (!is_told) /* its kind is what somebody else says */
+            continue;
         assert_true(literal_after(&left, S(".kind = S("), &kind));
         check_queued(lane, kind);
+        count++;
     }
     left = sources;
     while (literal_after(&left, S("errand_queue("), &lane)) {
