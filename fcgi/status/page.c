@@ -627,7 +627,7 @@ static void payments(struct page *p)
     page_tile(
         p, "Stars today", number_grouped(a, rows_i64(payments, 0, "stars_today")),
         str_printf(a, "%" PRId64 " payments since 00:00 UTC", rows_i64(payments, 0, "today")));
-    page_tile(p, "Stars in all", number_grouped(a, rows_i64(payments, 0, "stars")),
+    page_tile(p, "Stars in 30 days", number_grouped(a, rows_i64(payments, 0, "stars")),
               str_printf(a,
                          "%" PRId64 " payments, %" PRId64 " refunded, %" PRId64 " being refunded",
                          rows_i64(payments, 0, "payments"), rows_i64(payments, 0, "refunded"),
