@@ -46,13 +46,6 @@ err *on_deleteme_ask(struct turn *t)
     return show(t, T_deleteme_ask);
 }
 
-static void forget_place(struct turn *t)
-{
-    static const char *const fields[] = {"g.at", "g.at_us", "g.index", "g.total"};
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        field_drop(t, fields[i]);
-}
-
 err *on_deleteme_go(struct turn *t)
 {
     bool has_left;
@@ -60,7 +53,7 @@ err *on_deleteme_go(struct turn *t)
     TRY(erasure_begin(t->db, t->user->id, id, str_from(language_code(t->language)), &has_left));
     if (!has_left)
         return refuse(t, T_thing_is_gone);
-    forget_place(t);
+    fields_drop(t, S("g.")); /* places, and words that were searched for */
     log_info("person.left", KV("erasure", id));
     return edit(t, T_deleteme_begun);
 }

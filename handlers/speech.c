@@ -4,8 +4,8 @@
 #include "core/log.h"
 #include "db/ledger.h"
 #include "handlers/dispatch.h"
-#include "handlers/funds.h"
 #include "handlers/limits.h"
+#include "handlers/order.h"
 #include "handlers/recognition.h"
 #include "handlers/transcript.h"
 
@@ -531,10 +531,8 @@ err *on_speech_start(struct turn *t)
     }
     t->keeps_message = true; /* what is said of money is a new message, and the price stays */
     TRY(transcript_start(t->db, s.id, price, t->chat_id));
-    err *e = ledger_hold(t->db, t->user->id, speech_key(t->arena, s.id), price, s.id, S("speech"),
-                         NULL);
-    if (e)
-        return ledger_lacks_coins(e) ? funds_refuse(t, price) : e;
+    const struct errand paid = {.id = s.id, .price_coins = price};
+    TRY(order_hold(t, speech_key(t->arena, s.id), &paid, S("speech")));
     TRY(limits_admit(t));
     TRY(speech_queue(t->db, t->arena, &s, "speech", "speech_split", 0));
     log_info("speech.ordered", KV("transcript", s.id), KV("price", price));

@@ -54,11 +54,16 @@ void field_drop(struct turn *t, const char *name)
     add_change(t, str_from(name), (str){NULL, 0});
 }
 
-void dialog_enter(struct turn *t, enum state state)
+void fields_drop(struct turn *t, str prefix)
 {
     for (size_t i = 0; i < t->session.field_count; i++)
-        if (str_starts(t->session.fields[i].name, S("d.")))
+        if (str_starts(t->session.fields[i].name, prefix))
             add_change(t, t->session.fields[i].name, (str){NULL, 0});
+}
+
+void dialog_enter(struct turn *t, enum state state)
+{
+    fields_drop(t, S("d."));
     dialog_go_on(t, state);
 }
 

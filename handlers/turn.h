@@ -79,6 +79,7 @@ int64_t field_get_i64(const struct turn *t, const char *name);
 void field_put(struct turn *t, const char *name, str value);
 void field_put_i64(struct turn *t, const char *name, int64_t value);
 void field_drop(struct turn *t, const char *name);
+void fields_drop(struct turn *t, str prefix); /* all that the session held under names like "g.…" */
 
 enum state state_of(str name); /* ST_idle for one that there is not */
 

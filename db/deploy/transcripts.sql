@@ -83,6 +83,8 @@ comment on column user_transcripts.cues is 'Who said what when: [{"s": ms, "e": 
 create index user_transcripts_history on user_transcripts (user_id, number desc)
     where status = 'completed';
 create index user_transcripts_search on user_transcripts using gin (search);
+create index user_transcripts_over on user_transcripts (completed_at)
+    where status in ('failed', 'cancelled');
 create index user_transcripts_open on user_transcripts (user_id)
     where status in ('pending', 'quoted', 'processing');
 
