@@ -36,6 +36,7 @@ static void read_line(const struct rows *rows, int row, struct statement_line *o
         .stars = rows_i64(rows, row, "stars"),
         .promo_code = rows_str(rows, row, "code"),
         .transcript_name = rows_str(rows, row, "transcript_name"),
+        .failure = rows_str(rows, row, "failure"),
     };
 }
 

@@ -31,6 +31,7 @@ struct statement_line {
     int64_t stars;     /* of a payment */
     str promo_code;
     str transcript_name;
+    str failure; /* why an order or a training came to nothing; empty when it did not */
 };
 
 /* Newest first, those older than the line `before`; 0 for the first page. */

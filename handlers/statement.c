@@ -67,6 +67,37 @@ static str about(struct turn *t, const struct statement_line *line)
                           KV("name", line->transcript_name)));
 }
 
+/* Why coins came back, in the words of the machine; see errand_fail(). */
+static enum text why_text(const struct statement_line *line)
+{
+    static const struct {
+        const char *failure;
+        enum text text;
+    } rows[] = {
+        {"cancelled", T_line_why_cancelled},
+        {"safety",    T_line_why_safety   },
+        {"nsfw",      T_line_why_safety   },
+        {"timeout",   T_line_why_timeout  },
+        {"photos",    T_line_why_photos   },
+        {"avatar",    T_line_why_avatar   },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (str_eq(line->failure, str_from(rows[i].failure)))
+            return rows[i].text;
+    if (str_eq(line->failure, S("input")))
+        return is_reason(line, "avatar") ? T_line_why_photos : T_line_why_words;
+    return T_line_why_fault;
+}
+
+/* What is not there any more cannot say why. */
+static str why(struct turn *t, const struct statement_line *line)
+{
+    if (!str_eq(line->kind, S("release")) || str_empty(line->failure))
+        return S("");
+    str words = text_plain(t->arena, t->language, why_text(line), KVS());
+    return str_printf(t->arena, " (" STR_FMT ")", STR_ARG(words));
+}
+
 /* What became of the coins of a piece of work. */
 static enum text line_text(const struct statement_line *line)
 {
@@ -86,7 +117,8 @@ static void add_line(struct turn *t, struct buf *b, const struct statement_line 
                                                       t->user->utc_offset_minutes)),
                               KV("sign", line->coins > 0 ? S("+") : S("−")),
                               KV("coins", line->coins > 0 ? line->coins : -line->coins),
-                              KV("after", line->balance_after), KV("about", about(t, line)))));
+                              KV("after", line->balance_after), KV("about", about(t, line)),
+                              KV("why", why(t, line)))));
 }
 
 /* ---------------------------------------------------------------- pages */
