@@ -3,14 +3,24 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "db/promo.h"
+#include "handlers/profile.h"
 
 enum { MINUTE_MS = 60 * 1000 };
 
 /* ---------------------------------------------------------------- what is said */
 
+/* The way back where a dialog was left for the code, else to the profile. */
+static void way_back(struct turn *t, enum text label)
+{
+    if (dialog_behind(t) == ST_idle)
+        profile_row(&t->keyboard);
+    else
+        dialog_back_row(t, label);
+}
+
 err *draw_promo_code(struct turn *t)
 {
-    dialog_back_row(t, T_button_back);
+    way_back(t, T_button_back);
     return edit(t, T_promo_ask);
 }
 
@@ -29,10 +39,11 @@ static err *say_refusal(struct turn *t, const struct promo_entry *entry)
         keyboard_row(&t->keyboard);
         keyboard_button(&t->keyboard, T_button_promo, S("promo:open"));
     }
-    dialog_back_row(t, T_button_back);
+    way_back(t, T_button_back);
     return say(t, refusals[entry->verdict], KV("code", entry->code),
                KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)),
                KV("date", date_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)),
+               KV("time", time_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)),
                KV("minutes", (wait_ms + MINUTE_MS - 1) / MINUTE_MS));
 }
 
@@ -61,7 +72,7 @@ static err *say_taken(struct turn *t, const struct promo_entry *entry)
     };
     if (entry->kind != PROMO_BALANCE)
         purchase_row(t);
-    dialog_back_row(t, T_button_go_on);
+    way_back(t, T_button_go_on);
     return say(t, texts[entry->kind], KV("code", entry->code), KV("amount", entry->amount),
                KV("balance", entry->balance), KV("replaced", replaced_words(t, entry)),
                KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)));
