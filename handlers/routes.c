@@ -90,13 +90,13 @@ const struct menu_command menu_commands[] = {
     {"history",  T_command_history},
     {"profile",  T_command_profile},
     {"balance",  T_command_balance},
-    {"terms",      T_command_terms},
-    {"paysupport", T_command_paysupport},
     {"settings", T_command_settings},
     {"help",     T_command_help},
+    {"cancel",   T_command_cancel},
+    {"terms",    T_command_terms},
+    {"paysupport", T_command_paysupport},
     {"mydata",   T_command_mydata},
     {"deleteme", T_command_deleteme},
-    {"cancel",   T_command_cancel},
     {NULL, TEXT_COUNT},
 };
 
