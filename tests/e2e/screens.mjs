@@ -281,7 +281,7 @@ const journeys = {
         ["no-coins", async (walk) => {
             await walk.say("/create");
             await walk.say(word(walk, "picture"));
-            await spendAll(walk);
+            await leaveCoins(walk, 0);
             await walk.tap("imagen:make");
         }],
         ["no-coins-ask", (walk) => walk.tap("promo:open")],
