@@ -89,12 +89,14 @@ static enum text why_text(const struct statement_line *line)
     return T_line_why_fault;
 }
 
-/* What is not there any more cannot say why. */
+/* What is not there any more cannot say why; of an order, images can be missing. */
 static str why(struct turn *t, const struct statement_line *line)
 {
-    if (!str_eq(line->kind, S("release")) || str_empty(line->failure))
+    bool is_part = str_eq(line->kind, S("capture")) && is_reason(line, "image");
+    if (!is_part && (!str_eq(line->kind, S("release")) || str_empty(line->failure)))
         return S("");
-    str words = text_plain(t->arena, t->language, why_text(line), KVS());
+    str words = text_plain(t->arena, t->language, is_part ? T_line_why_part : why_text(line),
+                           KVS());
     return str_printf(t->arena, " (" STR_FMT ")", STR_ARG(words));
 }
 
