@@ -6,10 +6,10 @@
 #include "db/generation.h"
 #include "db/queries.h"
 #include "handlers/admin.h"
-#include "handlers/payment.h"
+#include "handlers/money/payment.h"
 #include "handlers/person.h"
 #include "handlers/routes.h"
-#include "handlers/speech.h"
+#include "handlers/speech/speech.h"
 #include "handlers/start.h"
 
 enum {

@@ -1,6 +1,6 @@
 #include "handlers/start.h"
 
-#include "handlers/promo.h"
+#include "handlers/money/promo.h"
 
 /* Two in a row at most: on a phone a third of the width does not hold a balance. */
 static void menu_buttons(struct turn *t)

@@ -68,9 +68,9 @@
 #include "core/log.h"
 #include "db/scripts.h"
 #include "handlers/dispatch.h"
-#include "handlers/generation.h"
+#include "handlers/images/generation.h"
 #include "handlers/outbox.h"
-#include "handlers/training.h"
+#include "handlers/avatars/training.h"
 #include "lanes/lanes.h"
 
 enum {

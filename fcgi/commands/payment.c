@@ -6,7 +6,7 @@
 #include "db/payment.h"
 #include "db/queries.h"
 #include "db/session.h"
-#include "handlers/stars.h"
+#include "handlers/money/stars.h"
 
 enum { MOST_LISTED = 100 };
 

@@ -12,7 +12,7 @@
 #include "db/promo.h"
 #include "db/queries.h"
 #include "handlers/routes.h"
-#include "handlers/stars.h"
+#include "handlers/money/stars.h"
 #include "lanes/lanes.h"
 
 enum {

@@ -1,4 +1,4 @@
-#include "handlers/cues.h"
+#include "handlers/speech/cues.h"
 
 #include "tests/unit/with_arena.h"
 

@@ -1,4 +1,4 @@
-#include "handlers/paper.h"
+#include "handlers/speech/paper.h"
 
 #include "tests/unit/with_arena.h"
 

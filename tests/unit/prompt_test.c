@@ -1,5 +1,5 @@
 /* Prompts: the trigger of an avatar stands in them exactly once. */
-#include "handlers/prompt.h"
+#include "handlers/images/prompt.h"
 
 #include "tests/unit/with_arena.h"
 

@@ -1,0 +1,449 @@
+#include "handlers/images/flux.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "handlers/dispatch.h"
+#include "handlers/images/order.h"
+#include "handlers/images/prompt.h"
+#include "handlers/money/funds.h"
+#include "handlers/money/limits.h"
+
+enum {
+    WORDS_MIN = 3, /* code points */
+    WORDS_MAX = 1000,
+    AVATARS_SHOWN = 8, /* of the finished ones, at a time */
+    SEED_LIMIT = INT32_MAX,
+};
+
+static const double lora_scale = 1.15;
+
+const struct order_quality flux_qualities[FLUX_QUALITIES] = {
+    {"fast",     T_quality_fast    },
+    {"balanced", T_quality_balanced},
+    {"high",     T_quality_high    },
+    {"ultra",    T_quality_ultra   },
+};
+
+/* What the model is given for each quality. */
+static const struct {
+    const char *quality;
+    int steps;
+    double guidance;
+} efforts[] = {
+    {"fast",     20, 3.0},
+    {"balanced", 28, 3.5},
+    {"high",     35, 4.0},
+    {"ultra",    50, 4.5},
+};
+static_assert(ARRAY_LEN(efforts) == ARRAY_LEN(flux_qualities), "each quality has its effort");
+
+static const struct {
+    const char *ratio;
+    int width, height;
+} sizes[] = {
+    {"1:1",  1024, 1024},
+    {"3:4",  768,  1024},
+    {"4:3",  1024, 768 },
+    {"9:16", 768,  1344},
+    {"16:9", 1344, 768 },
+};
+
+static const struct order_form form = {
+    .generation_type = "avatar",
+    .ratio_tap = "flux:ratio",
+    .count_tap = "flux:count",
+    .quality_tap = "flux:quality",
+    .make_tap = "flux:make",
+    .quality_field = "d.quality",
+    .qualities = flux_qualities,
+    .quality_count = ARRAY_LEN(flux_qualities),
+    .usual_quality = "balanced",
+    .draw = draw_flux_options,
+};
+
+/* ---------------------------------------------------------------- which avatar */
+
+/* Those that can be drawn with, in the order of the list: the main one first, then the newest. */
+static err *finished_avatars(struct turn *t, struct avatar **out, size_t *count)
+{
+    struct avatar *avatars;
+    size_t all;
+    TRY(avatar_list(t->db, t->arena, t->user->id, &avatars, &all));
+    *count = 0;
+    for (size_t i = 0; i < all; i++)
+        if (str_eq(avatars[i].status, S("completed")))
+            avatars[(*count)++] = avatars[i];
+    *out = avatars;
+    return NULL;
+}
+
+/* ERR_NOT_FOUND unless it is this user's and finished. */
+static err *find_finished(struct turn *t, str id, struct avatar *out)
+{
+    TRY(avatar_find(t->db, t->arena, t->user->id, id, out));
+    return str_eq(out->status, S("completed"))
+               ? NULL
+               : fail(t->arena, ERR_NOT_FOUND, "avatar " STR_FMT " is not finished", STR_ARG(id));
+}
+
+static void take_avatar(struct turn *t, const struct avatar *avatar, size_t of)
+{
+    field_put(t, "d.avatar", avatar->id);
+    field_put(t, "d.avatar_name", avatar->name);
+    field_put_i64(t, "d.avatars", (int64_t)of);
+}
+
+/* The one that is drawn with unless the user says otherwise. ERR_NOT_FOUND when there is none. */
+static err *take_usual_avatar(struct turn *t)
+{
+    struct avatar *avatars;
+    size_t count;
+    TRY(finished_avatars(t, &avatars, &count));
+    if (!count)
+        return fail(t->arena, ERR_NOT_FOUND, "no finished avatar");
+    take_avatar(t, &avatars[0], count);
+    return NULL;
+}
+
+/* Nobody to be drawn yet: the way there, instead of a refusal. */
+static err *offer_avatar(struct turn *t)
+{
+    dialog_enter(t, ST_idle);
+    bool has_any = t->user->avatars > 0;
+    keyboard_row(&t->keyboard);
+    if (has_any)
+        keyboard_button(&t->keyboard, T_button_avatars, S("avatar:open"),
+                        KV("n", t->user->avatars));
+    else
+        keyboard_button(&t->keyboard, T_button_avatar_new, S("avatar:new"));
+    keyboard_button(&t->keyboard, T_button_imagen, S("imagen:open"));
+    keyboard_menu_row(&t->keyboard);
+    return edit(t, has_any ? T_flux_avatar_unfinished : T_flux_no_avatar);
+}
+
+/* The avatar that stands on the button; with a single one there is nothing to choose. */
+static void avatar_button(struct turn *t)
+{
+    if (field_get_i64(t, "d.avatars") < 2)
+        return;
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_flux_avatars, S("flux:avatars"),
+                    KV("avatar", field_get(t, "d.avatar_name")));
+}
+
+/* ---------------------------------------------------------------- what is asked of the model */
+
+static void put_effort(struct generation *order)
+{
+    for (size_t i = 0; i < ARRAY_LEN(efforts); i++)
+        if (str_eq(order->quality, str_from(efforts[i].quality))) {
+            order->making.steps = efforts[i].steps;
+            order->making.guidance = efforts[i].guidance;
+        }
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+        if (str_eq(order->aspect_ratio, str_from(sizes[i].ratio))) {
+            order->making.width = sizes[i].width;
+            order->making.height = sizes[i].height;
+        }
+    order->making.lora_scale = lora_scale;
+    assert(order->making.steps && order->making.width);
+}
+
+/* All that the model will be asked is written down with the order. The seed is ours, so that it is known
+ * whatever FAL returns. */
+static void fill_order(struct generation *order, struct arena *a, const struct conf *conf,
+                       const struct avatar *avatar)
+{
+    order->errand.model = conf->fal_flux_lora_model;
+    order->errand.cost_microdollars = order->num_images * conf->fal_flux_cost_microdollars;
+    order->avatar_id = avatar->id;
+    order->avatar_name = avatar->name;
+    order->final_prompt = prompt_with_trigger(a, avatar->trigger, order->words);
+    order->seed = (int64_t)random_below(SEED_LIMIT);
+    put_effort(order);
+}
+
+/* ---------------------------------------------------------------- words */
+
+err *draw_flux_words(struct turn *t)
+{
+    avatar_button(t);
+    keyboard_menu_row(&t->keyboard);
+    return edit(t, T_flux_ask_words, KV("avatar", field_get(t, "d.avatar_name")),
+                KV("price", order_form_price(t, &form, 1)), KV("most", (int)WORDS_MAX),
+                KV("quick", order_quick_offer(t, &form)));
+}
+
+/* The price comes before the first question, which waits for the coins. */
+static err *ask_words(struct turn *t)
+{
+    int64_t price = order_form_price(t, &form, 1);
+    return funds_lack(t, price) ? funds_tell(t, price) : draw_flux_words(t);
+}
+
+err *on_flux_open(struct turn *t)
+{
+    err *e = take_usual_avatar(t);
+    if (err_is_not_found(e))
+        return offer_avatar(t);
+    if (e)
+        return e;
+    return ask_words(t);
+}
+
+/* Where the avatar is gone meanwhile, the options are asked for as usual. */
+static err *make_quickly(struct turn *t, bool *is_made)
+{
+    struct generation order;
+    struct avatar avatar;
+    *is_made = false;
+    if (!order_quick(t, &form, t->text, &order))
+        return NULL;
+    err *e = find_finished(t, field_get(t, "d.avatar"), &avatar);
+    if (err_is_not_found(e))
+        return NULL;
+    if (e)
+        return e;
+    *is_made = true;
+    dialog_enter(t, ST_idle);
+    fill_order(&order, t->arena, t->bot->conf, &avatar);
+    return generation_order(t, &order);
+}
+
+/* Words that are refused keep the dialog where it is; the user types again. */
+err *on_flux_words(struct turn *t)
+{
+    if (!str_points_within(t->text, WORDS_MIN, WORDS_MAX) || !str_has_visible(t->text))
+        return refuse(t, T_imagen_bad_words, KV("least", (int)WORDS_MIN),
+                      KV("most", (int)WORDS_MAX));
+    bool is_made;
+    TRY(make_quickly(t, &is_made));
+    if (is_made)
+        return NULL;
+    order_begin(t, &form, t->text, t->user->settings.default_quality);
+    return draw_flux_options(t);
+}
+
+/* ---------------------------------------------------------------- options */
+
+err *draw_flux_options(struct turn *t)
+{
+    order_choices(t, &form);
+    avatar_button(t);
+    order_make_button(t, &form);
+    return edit(t, T_flux_options, KV("words", order_shown_words(t)),
+                KV("avatar", field_get(t, "d.avatar_name")), KV("balance", t->user->balance));
+}
+
+err *on_flux_ratio(struct turn *t)
+{
+    return order_choose_ratio(t, &form);
+}
+
+err *on_flux_count(struct turn *t)
+{
+    return order_choose_count(t, &form);
+}
+
+err *on_flux_quality(struct turn *t)
+{
+    return order_choose_quality(t, &form);
+}
+
+/* ---------------------------------------------------------------- another avatar */
+
+static void page_buttons(struct turn *t, size_t from, size_t end, size_t count,
+                         const struct avatar *avatars)
+{
+    keyboard_row(&t->keyboard);
+    if (from > 0)
+        keyboard_button(&t->keyboard, T_button_first, S("flux:avatars"));
+    if (end < count)
+        keyboard_button(&t->keyboard, T_button_older,
+                        tap_for(t->arena, "flux:avatars", avatars[end - 1].id));
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+}
+
+/* The list goes on behind the avatar that the tap names, or begins anew when that one is gone. */
+static size_t place_behind(const struct avatar *avatars, size_t count, str id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(avatars[i].id, id))
+            return i + 1 < count ? i + 1 : 0;
+    return 0;
+}
+
+err *on_flux_avatars(struct turn *t)
+{
+    struct avatar *avatars;
+    size_t count;
+    TRY(finished_avatars(t, &avatars, &count));
+    if (!count)
+        return offer_avatar(t);
+    size_t from = place_behind(avatars, count, t->argument);
+    size_t end = count - from > AVATARS_SHOWN ? from + AVATARS_SHOWN : count;
+    str chosen = field_get(t, "d.avatar");
+    for (size_t i = from; i < end; i++) {
+        str mark = str_eq(avatars[i].id, chosen) ? S("● ") : S("");
+        keyboard_row(&t->keyboard);
+        keyboard_button(&t->keyboard, T_button_choice, tap_for(t->arena, "flux:use", avatars[i].id),
+                        KV("mark", mark), KV("words", avatars[i].name));
+    }
+    page_buttons(t, from, end, count, avatars);
+    return edit(t, T_flux_avatars, KV("n", count));
+}
+
+/* Keyboards that show another avatar must not pay for this one: the order gets a new name. */
+static err *draw_with_another(struct turn *t)
+{
+    if (t->state == ST_flux_words)
+        return draw_flux_words(t);
+    order_rename(t);
+    return draw_flux_options(t);
+}
+
+err *on_flux_change(struct turn *t)
+{
+    struct avatar avatar;
+    err *e = find_finished(t, t->argument, &avatar);
+    if (err_is_not_found(e)) {
+        hint(t, T_flux_avatar_gone);
+        return on_flux_avatars(t);
+    }
+    if (e)
+        return e;
+    take_avatar(t, &avatar, (size_t)field_get_i64(t, "d.avatars"));
+    return draw_with_another(t);
+}
+
+err *on_flux_use(struct turn *t)
+{
+    struct avatar *avatars;
+    size_t count;
+    if (!str_eq(t->avatar->status, S("completed")))
+        return refuse(t, T_flux_avatar_gone);
+    TRY(finished_avatars(t, &avatars, &count));
+    take_avatar(t, t->avatar, count);
+    return ask_words(t);
+}
+
+/* ---------------------------------------------------------------- the order */
+
+/* It was deleted since the screen was drawn: the same words with another one, to be confirmed. */
+static err *ask_again(struct turn *t)
+{
+    hint(t, T_flux_avatar_gone);
+    err *e = take_usual_avatar(t);
+    if (err_is_not_found(e))
+        return offer_avatar(t);
+    if (e)
+        return e;
+    dialog_stay(t);
+    order_rename(t);
+    return draw_flux_options(t);
+}
+
+err *on_flux_make(struct turn *t)
+{
+    struct generation order;
+    if (!order_read(t, &form, &order))
+        return order_made(t);
+    struct avatar avatar;
+    err *e = find_finished(t, field_get(t, "d.avatar"), &avatar);
+    if (err_is_not_found(e))
+        return ask_again(t);
+    if (e)
+        return e;
+    fill_order(&order, t->arena, t->bot->conf, &avatar);
+    return generation_order(t, &order);
+}
+
+err *on_flux_made(struct turn *t)
+{
+    return order_made(t);
+}
+
+/* ---------------------------------------------------------------- once more */
+
+/* Its avatar is gone: the words, shape and quality are offered with another one. */
+static err *offer_with_another(struct turn *t)
+{
+    const struct generation *earlier = t->generation;
+    hint(t, T_flux_avatar_gone);
+    t->keeps_message = true;
+    dialog_enter(t, ST_flux_options);
+    err *e = take_usual_avatar(t);
+    if (err_is_not_found(e))
+        return offer_avatar(t);
+    if (e)
+        return e;
+    order_begin_as(t, &form, earlier);
+    return draw_flux_options(t);
+}
+
+/* Once there are enough, he goes on with the same words and choices. */
+static err *wait_for_coins(struct turn *t, const struct avatar *avatar,
+                           const struct generation *order)
+{
+    struct avatar *avatars;
+    size_t count;
+    TRY(finished_avatars(t, &avatars, &count));
+    dialog_enter(t, ST_flux_options);
+    take_avatar(t, avatar, count);
+    order_begin_as(t, &form, order);
+    return funds_tell(t, order->errand.price_coins);
+}
+
+err *on_flux_again(struct turn *t)
+{
+    struct avatar avatar;
+    err *e = find_finished(t, t->generation->avatar_id, &avatar);
+    if (err_is_not_found(e))
+        return offer_with_another(t);
+    if (e)
+        return e;
+    struct generation order;
+    bool is_offered;
+    TRY(order_repeat(t, &form, &order, &is_offered));
+    if (is_offered)
+        return NULL;
+    if (funds_lack(t, order.errand.price_coins))
+        return wait_for_coins(t, &avatar, &order);
+    fill_order(&order, t->arena, t->bot->conf, &avatar);
+    return generation_order(t, &order);
+}
+
+/* ---------------------------------------------------------------- the present */
+
+static enum text preview_words(const struct avatar *avatar)
+{
+    if (str_eq(avatar->training_type, S("style")))
+        return T_preview_style;
+    if (str_eq(avatar->training_type, S("object")))
+        return T_preview_object;
+    return str_eq(avatar->gender, S("female")) ? T_preview_woman : T_preview_man;
+}
+
+/* The user reads the words in his language; the model understands English best. */
+err *flux_order_preview(struct db *db, struct arena *a, const struct conf *conf,
+                        const struct avatar *avatar, int64_t chat_id, str language,
+                        bool *is_ordered)
+{
+    struct generation order = {
+        .errand = {.id = random_uuid(a),
+                   .user_id = avatar->user_id,
+                   .chat_id = chat_id,
+                   .language = language},
+        .generation_type = str_from(form.generation_type),
+        .words = text_plain(a, language_of(language), preview_words(avatar), KVS()),
+        .quality = S("high"),
+        .aspect_ratio = S("1:1"),
+        .num_images = 1,
+        .is_preview = true,
+    };
+    fill_order(&order, a, conf, avatar);
+    str asked = text_plain(a, LANG_en, preview_words(avatar), KVS());
+    order.final_prompt = prompt_with_trigger(a, avatar->trigger, asked);
+    TRY(limits_give_preview(db, conf, avatar->user_id, order.errand.cost_microdollars, is_ordered));
+    return *is_ordered ? generation_queue(db, a, &order) : NULL;
+}

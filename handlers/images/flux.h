@@ -1,0 +1,42 @@
+/*
+ * flux.h - images with an avatar: words, then ratio, count and quality, then
+ * the order. The work itself is in generation.h.
+ *
+ * The dialog draws with the main avatar, or with any finished one that the user
+ * chooses on the spot: "d.avatar" and "d.avatar_name". That it is there and
+ * finished is asked when it is ordered, and again when FAL is asked for it.
+ */
+#pragma once
+#include "handlers/images/generation.h"
+#include "handlers/images/order.h"
+#include "handlers/turn.h"
+
+/* What a user can choose as his usual quality, too. */
+enum { FLUX_QUALITIES = 4 };
+extern const struct order_quality flux_qualities[FLUX_QUALITIES];
+
+err *on_flux_open(struct turn *t);
+err *on_flux_words(struct turn *t);
+err *on_flux_ratio(struct turn *t);
+err *on_flux_count(struct turn *t);
+err *on_flux_quality(struct turn *t);
+err *on_flux_make(struct turn *t);
+err *on_flux_made(struct turn *t); /* its button, after the order was made */
+err *on_flux_again(struct turn *t);
+
+/* The finished avatars, some at a time, from behind the one that the tap names. */
+err *on_flux_avatars(struct turn *t);
+/* One of them was tapped: in the dialog, and from anywhere else (NEED_AVATAR), where it begins one. */
+err *on_flux_change(struct turn *t);
+err *on_flux_use(struct turn *t);
+
+/* Draw the screens of the dialog's states again. */
+err *draw_flux_words(struct turn *t);
+err *draw_flux_options(struct turn *t);
+
+/* The present of a new avatar: one image for nothing, made like any other. In the transaction of the
+ * job that finished the avatar. is_ordered: false when the day has no room for it, or the user had
+ * enough of them. */
+err *flux_order_preview(struct db *db, struct arena *a, const struct conf *conf,
+                        const struct avatar *avatar, int64_t chat_id, str language,
+                        bool *is_ordered);

@@ -1,0 +1,330 @@
+#include "handlers/images/order.h"
+
+#include "core/clock.h"
+#include "db/ledger.h"
+#include "handlers/dispatch.h"
+#include "handlers/money/funds.h"
+
+enum {
+    SHOWN_WORDS_MAX = 300, /* of the words, on the screen of options */
+    WORDS_OF_ROW = 3, /* buttons with a word each that a phone shows whole; more take two rows */
+};
+
+/* The price that quick mode has shown: another one is never taken for words alone. */
+static const char promise[] = "d.quick";
+
+const char *const order_ratios[ORDER_RATIOS] = {"1:1", "3:4", "4:3", "9:16", "16:9"};
+
+static bool is_for_avatar(str generation_type)
+{
+    return str_eq(generation_type, S("avatar"));
+}
+
+static int64_t order_price(const struct conf *conf, str generation_type, int64_t images)
+{
+    return images * (is_for_avatar(generation_type) ? conf->image_generation_cost_coins
+                                                    : conf->imagen4_generation_cost_coins);
+}
+
+int64_t order_form_price(const struct turn *t, const struct order_form *form, int64_t images)
+{
+    return order_price(t->bot->conf, str_from(form->generation_type), images);
+}
+
+err *order_hold(struct turn *t, str key, const struct errand *errand, str reason)
+{
+    if (!errand->price_coins)
+        return NULL;
+    err *e = ledger_hold(t->db, t->user->id, key, errand->price_coins, errand->id, reason, NULL);
+    return e && ledger_lacks_coins(e) ? funds_refuse(t, errand->price_coins) : e;
+}
+
+/* ---------------------------------------------------------------- options */
+
+static bool has_quality(const struct order_form *form, str name)
+{
+    for (size_t i = 0; i < form->quality_count; i++)
+        if (str_eq(name, str_from(form->qualities[i].name)))
+            return true;
+    return false;
+}
+
+/* The order gets its name here, so that two taps on its button are one order. */
+void order_begin(struct turn *t, const struct order_form *form, str words, str quality)
+{
+    const struct user_settings *settings = &t->user->settings;
+    field_drop(t, promise);
+    field_put(t, "d.order", random_uuid(t->arena));
+    field_put(t, "d.words", words);
+    field_put(t, "d.ratio", settings->default_aspect_ratio);
+    field_put_i64(t, "d.count", settings->default_image_count);
+    field_put(t, form->quality_field,
+              has_quality(form, quality) ? quality : str_from(form->usual_quality));
+}
+
+void order_rename(struct turn *t)
+{
+    field_put(t, "d.order", random_uuid(t->arena));
+}
+
+str order_shown_words(const struct turn *t)
+{
+    return str_clip_points(t->arena, field_get(t, "d.words"), SHOWN_WORDS_MAX);
+}
+
+/* Each button carries the name of its order. */
+static str order_tap(struct turn *t, const char *name, str value)
+{
+    str order = field_get(t, "d.order");
+    return tap_for(t->arena, name,
+                   str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(order), STR_ARG(value)));
+}
+
+static bool order_is_open(const struct turn *t, str *value)
+{
+    str order;
+    str_cut(t->argument, ':', &order, value);
+    return str_eq(order, field_get(t, "d.order"));
+}
+
+/* The chosen one of a row carries a mark. */
+static void choice(struct turn *t, bool is_chosen, enum text label, str tap, str words,
+                   int64_t number)
+{
+    str mark = is_chosen ? S("● ") : S("");
+    keyboard_button(&t->keyboard, label, tap, KV("mark", mark), KV("words", words),
+                    KV("number", number));
+}
+
+static void quality_row(struct turn *t, const struct order_form *form)
+{
+    str chosen = field_get(t, form->quality_field);
+    keyboard_row(&t->keyboard);
+    for (size_t i = 0; i < form->quality_count; i++) {
+        str name = str_from(form->qualities[i].name);
+        if (form->quality_count > WORDS_OF_ROW && i == form->quality_count / 2)
+            keyboard_row(&t->keyboard);
+        choice(t, str_eq(chosen, name), T_button_choice, order_tap(t, form->quality_tap, name),
+               text_plain(t->arena, t->language, form->qualities[i].label, KVS()), 0);
+    }
+}
+
+void order_choices(struct turn *t, const struct order_form *form)
+{
+    str ratio = field_get(t, "d.ratio");
+    int64_t count = field_get_i64(t, "d.count");
+
+    keyboard_row(&t->keyboard);
+    for (size_t i = 0; i < ARRAY_LEN(order_ratios); i++) {
+        str name = str_from(order_ratios[i]);
+        choice(t, str_eq(ratio, name), T_button_choice, order_tap(t, form->ratio_tap, name), name,
+               0);
+    }
+    keyboard_row(&t->keyboard);
+    for (int64_t n = 1; n <= ORDER_IMAGES_MAX; n++)
+        choice(t, n == count, T_button_count,
+               order_tap(t, form->count_tap, str_printf(t->arena, "%" PRId64, n)), S(""), n);
+    quality_row(t, form);
+}
+
+void order_make_button(struct turn *t, const struct order_form *form)
+{
+    int64_t price = order_form_price(t, form, field_get_i64(t, "d.count"));
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_make,
+                    order_tap(t, form->make_tap, str_printf(t->arena, "%" PRId64, price)),
+                    KV("price", price));
+    keyboard_menu_row(&t->keyboard);
+}
+
+/* Telegram refuses an edit that changes nothing: a choice that stands already is only said. */
+static err *choose(struct turn *t, const struct order_form *form, const char *field, str value)
+{
+    if (str_eq(value, field_get(t, field))) {
+        hint(t, T_choice_stands);
+        return NULL;
+    }
+    field_put(t, field, value);
+    return form->draw(t);
+}
+
+err *order_choose_ratio(struct turn *t, const struct order_form *form)
+{
+    str ratio;
+    if (order_is_open(t, &ratio))
+        for (size_t i = 0; i < ARRAY_LEN(order_ratios); i++)
+            if (str_eq(ratio, str_from(order_ratios[i])))
+                return choose(t, form, "d.ratio", ratio);
+    return on_old_button(t);
+}
+
+err *order_choose_count(struct turn *t, const struct order_form *form)
+{
+    str number;
+    int64_t count;
+    if (order_is_open(t, &number) && str_to_i64(number, &count) && count >= 1 &&
+        count <= ORDER_IMAGES_MAX)
+        return choose(t, form, "d.count", number);
+    return on_old_button(t);
+}
+
+err *order_choose_quality(struct turn *t, const struct order_form *form)
+{
+    str quality;
+    if (order_is_open(t, &quality) && has_quality(form, quality))
+        return choose(t, form, form->quality_field, quality);
+    return on_old_button(t);
+}
+
+/* ---------------------------------------------------------------- the order */
+
+/* What is paid is the price that stood on the button. */
+bool order_read(struct turn *t, const struct order_form *form, struct generation *order)
+{
+    str price;
+    int64_t count = field_get_i64(t, "d.count"), shown_price;
+    if (!order_is_open(t, &price) || !str_to_i64(price, &shown_price) ||
+        shown_price != order_form_price(t, form, count))
+        return false;
+    *order = (struct generation){
+        .errand.id = field_get(t, "d.order"),
+        .generation_type = str_from(form->generation_type),
+        .words = field_get(t, "d.words"),
+        .quality = field_get(t, form->quality_field),
+        .aspect_ratio = field_get(t, "d.ratio"),
+        .num_images = (int)count,
+        .errand.price_coins = shown_price,
+    };
+    return true;
+}
+
+/* A second tap finds the order of the first; the message shows its progress and stays as it is. */
+err *order_made(struct turn *t)
+{
+    str order, price;
+    struct generation made;
+    str_cut(t->argument, ':', &order, &price);
+    err *e = generation_find(t->db, t->arena, t->user->id, order, &made);
+    if (err_is_not_found(e))
+        return on_old_button(t);
+    if (e)
+        return e;
+    dialog_stay(t);
+    hint(t, made.errand.is_open ? T_order_is_running : T_order_is_over);
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- quick mode */
+
+static str usual_quality(const struct turn *t, const struct order_form *form)
+{
+    str quality = t->user->settings.default_quality;
+    return has_quality(form, quality) ? quality : str_from(form->usual_quality);
+}
+
+static str quality_words(const struct turn *t, const struct order_form *form, str quality)
+{
+    size_t i = 0;
+    while (i + 1 < form->quality_count && !str_eq(quality, str_from(form->qualities[i].name)))
+        i++;
+    return text_plain(t->arena, t->language, form->qualities[i].label, KVS());
+}
+
+str order_quick_offer(struct turn *t, const struct order_form *form)
+{
+    const struct user_settings *settings = &t->user->settings;
+    if (!settings->is_quick) {
+        field_drop(t, promise);
+        return S("");
+    }
+    int64_t price = order_form_price(t, form, settings->default_image_count);
+    field_put_i64(t, promise, price);
+    str quality = quality_words(t, form, usual_quality(t, form));
+    str offer = text_plain(t->arena, t->language, T_quick_offer,
+                           KVS(KV("n", settings->default_image_count),
+                               KV("ratio", settings->default_aspect_ratio), KV("quality", quality),
+                               KV("price", price)));
+    return str_printf(t->arena, "\n\n" STR_FMT, STR_ARG(offer));
+}
+
+bool order_quick(struct turn *t, const struct order_form *form, str words, struct generation *order)
+{
+    const struct user_settings *settings = &t->user->settings;
+    int64_t price = order_form_price(t, form, settings->default_image_count), promised;
+    if (!settings->is_quick || !str_to_i64(field_get(t, promise), &promised) || promised != price ||
+        funds_lack(t, price))
+        return false;
+    *order = (struct generation){
+        .errand.id = random_uuid(t->arena),
+        .generation_type = str_from(form->generation_type),
+        .words = words,
+        .quality = usual_quality(t, form),
+        .aspect_ratio = settings->default_aspect_ratio,
+        .num_images = settings->default_image_count,
+        .errand.price_coins = price,
+    };
+    return true;
+}
+
+/* ---------------------------------------------------------------- once more */
+
+void again_button(struct keyboard *k, const struct conf *conf, str generation_type,
+                  str generation_id, int count)
+{
+    int64_t price = order_price(conf, generation_type, count);
+    str argument = str_printf(k->arena, STR_FMT ":%d:%" PRId64, STR_ARG(generation_id), count,
+                              price);
+    const char *tap = is_for_avatar(generation_type) ? "flux:again" : "imagen:again";
+    keyboard_button(k, T_button_again, tap_for(k->arena, tap, argument), KV("price", price));
+}
+
+void order_begin_as(struct turn *t, const struct order_form *form, const struct generation *earlier)
+{
+    order_begin(t, form, earlier->words, earlier->quality);
+    field_put(t, "d.ratio", earlier->aspect_ratio);
+    field_put_i64(t, "d.count", earlier->num_images);
+}
+
+/* The button was drawn when another price was asked: nothing is spent, and it is offered anew. */
+static err *offer_again(struct turn *t, const struct generation *order)
+{
+    int64_t price = order_price(t->bot->conf, order->generation_type, order->num_images);
+    keyboard_row(&t->keyboard);
+    again_button(&t->keyboard, t->bot->conf, order->generation_type, order->errand.id,
+                 order->num_images);
+    return say(t, T_price_changed, KV("price", price));
+}
+
+/* The name of a repeated order follows from the button it came from: a second tap on that button
+ * while the first order is open finds it there. Once it is over, the next tap is a new order. */
+static err *name_repeat(struct turn *t, str *id)
+{
+    str button = str_printf(t->arena, STR_FMT " %" PRId64, STR_ARG(t->generation->errand.id),
+                            t->update->message_id);
+    bool is_open;
+    TRY(generation_repeat_id(t->db, t->user->id, button, id, &is_open));
+    return is_open ? refuse(t, T_order_is_running) : NULL;
+}
+
+/* The button says how many, all of an order under its result or one under an image of the gallery,
+ * and what is paid: the price that stood on it. */
+err *order_repeat(struct turn *t, const struct order_form *form, struct generation *order,
+                  bool *is_offered)
+{
+    *order = *t->generation;
+    if (!str_eq(order->generation_type, str_from(form->generation_type)))
+        return fail(t->arena, ERR_NOT_FOUND, "the button is of another kind of order");
+    str count_text, price_text;
+    int64_t count, price;
+    str_cut(t->argument, ':', &count_text, &price_text);
+    if (str_to_i64(count_text, &count) && count >= 1 && count <= ORDER_IMAGES_MAX)
+        order->num_images = (int)count;
+    *is_offered = !str_to_i64(price_text, &price) ||
+                  price != order_price(t->bot->conf, order->generation_type, order->num_images);
+    if (*is_offered)
+        return offer_again(t, order);
+    order->errand.price_coins = price;
+    order->is_preview = false; /* a present is given once */
+    t->keeps_message = true;
+    return name_repeat(t, &order->errand.id);
+}
