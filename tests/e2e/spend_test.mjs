@@ -20,7 +20,7 @@ before(async () => {
     ground = await OwnGround.start("spend", {
         processes: 2,
         settings: {
-            DAILY_SPEND_LIMIT: limit, FAL_IMAGEN4_COST_USD: image, TELEGRAM_ADMIN_IDS: admins.join(","), WELCOME_COINS: coins,
+            DAILY_SPEND_LIMIT: limit, FAL_IMAGEN4_COST_USD: image, OPENAI_PROMPT_COST_USD: 0, TELEGRAM_ADMIN_IDS: admins.join(","), WELCOME_COINS: coins,
             SEND_CHAT_MESSAGES_PER_SECOND: 100, SEND_MESSAGES_PER_SECOND: 1000,
         },
     });
