@@ -134,7 +134,9 @@ export class Ground {
 
     async control(name, body) {
         const sent = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-        const { status, text } = await this.fetch(`/sandbox/control/${name}`, sent);
+        const ask = () => this.fetch(`/sandbox/control/${name}`, sent);
+        // nginx may close a kept connection just when a question goes out on it.
+        const { status, text } = await ask().catch((error) => (error.code === "ECONNRESET" && body === undefined ? ask() : Promise.reject(error)));
         if (status !== 200) throw new Error(`control ${name}: ${status} ${text.slice(0, 200)}`);
         return JSON.parse(text);
     }
