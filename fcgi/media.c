@@ -368,7 +368,7 @@ int main(int argc, char **argv)
         _exit(EXIT_FAILURE);
     if (is_trial)
         _exit(try_cage(argv[2]));
-    const err *e = wrong ? wrong : request.task->run(a, request.json);
+    const err *e = request.task ? request.task->run(a, request.json) : wrong;
     if (e)
         answer(a, json_make(a, KV("bytes", 0), KV("error", e->message)), S(""));
     _exit(EXIT_SUCCESS);

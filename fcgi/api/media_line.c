@@ -153,7 +153,7 @@ static err *read_line(struct media_line *line, str *out)
 err *media_line_answer(struct media_line *line, int64_t most_bytes, struct json_object **answer,
                        int64_t *size)
 {
-    str text;
+    str text = {0};
     TRY(read_line(line, &text));
     if (json_parse(line->arena, text, answer) || !json_i64(*answer, "bytes", size) || *size < 0 ||
         *size > most_bytes)

@@ -86,8 +86,26 @@ static void close_reader(void *thing)
     av_freep(&r->mixed);
 }
 
+/* libavformat is content with a WAV that is shorter than it says. One that was written into a pipe says
+ * that it has no end. */
+static bool is_wav_cut_off(int fd)
+{
+    enum { HEADER_BYTES = 12, SIZE_AT = 4, SLACK_BYTES = 32 << 10 };
+    unsigned char h[HEADER_BYTES];
+    off_t size = lseek(fd, 0, SEEK_END);
+    bool is_read = lseek(fd, 0, SEEK_SET) == 0 && read(fd, h, sizeof h) == (ssize_t)sizeof h;
+    lseek(fd, 0, SEEK_SET);
+    if (!is_read || memcmp(h, "RIFF", 4) != 0 || memcmp(h + 8, "WAVE", 4) != 0)
+        return false;
+    uint32_t told = (uint32_t)h[SIZE_AT] | (uint32_t)h[SIZE_AT + 1] << 8 |
+                    (uint32_t)h[SIZE_AT + 2] << 16 | (uint32_t)h[SIZE_AT + 3] << 24;
+    return told != 0 && told < UINT32_MAX - SLACK_BYTES && told > size + SLACK_BYTES;
+}
+
 static err *open_format(struct reader *r)
 {
+    if (is_wav_cut_off(r->fd))
+        return refused(r->arena, "cut_off");
     r->source = avio_alloc_context(av_malloc(BLOCK_BYTES), BLOCK_BYTES, 0, &r->fd, read_file, NULL,
                                    seek_file);
     r->format = avformat_alloc_context();

@@ -356,8 +356,8 @@ static err *find_both(struct work *w, const struct kind **kind, struct transcrip
 err *job_note_make(struct work *w)
 {
     const struct kind *kind;
-    struct transcript t;
-    struct note note;
+    struct transcript t = {0};
+    struct note note = {0};
     err *e = find_both(w, &kind, &t, &note);
     if (e || !str_eq(note.status, S("pending")))
         return err_is_not_found(e) ? NULL : e;
@@ -378,8 +378,8 @@ err *give_up_note(struct work *w)
 err *job_note_deliver(struct work *w)
 {
     const struct kind *kind;
-    struct transcript t;
-    struct note note;
+    struct transcript t = {0};
+    struct note note = {0};
     err *e = find_both(w, &kind, &t, &note);
     if (e || str_eq(note.status, S("pending")))
         return err_is_not_found(e) ? NULL : e;
@@ -408,8 +408,8 @@ err *job_note_deliver(struct work *w)
 err *job_note_file(struct work *w)
 {
     const struct kind *kind;
-    struct transcript t;
-    struct note note;
+    struct transcript t = {0};
+    struct note note = {0};
     err *e = find_both(w, &kind, &t, &note);
     if (e || !str_eq(note.status, S("completed")))
         return err_is_not_found(e) ? NULL : e;

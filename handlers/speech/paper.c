@@ -277,7 +277,7 @@ static const char styles_tail[] =
               "<w:b/><w:sz w:val=\"26\"/><w:szCs w:val=\"26\"/>")
             STYLE(
                 "ListParagraph", "List Paragraph", "ListParagraph",
-                "<w:spacing w:after=\"60\"/><w:ind w:left=\"400\" w:hanging=\"280\"/>",
+                "<w:contextualSpacing/><w:ind w:left=\"400\" w:hanging=\"280\"/>",
                 "") "<w:style w:type=\"character\" w:styleId=\"Time\"><w:name w:val=\"Time\"/><w:rPr>"
                     "<w:color w:val=\"888888\"/><w:sz w:val=\"18\"/><w:szCs w:val=\"18\"/></w:rPr></w:style>"
                     "</w:styles>";

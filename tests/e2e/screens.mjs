@@ -11,6 +11,8 @@ import { openBrowser, openChat } from "./lib/browser.mjs";
 import { findGround } from "./lib/ground.mjs";
 import { Person } from "./lib/person.mjs";
 import { broken, notPicture, portrait, portraits, tooSmall } from "./lib/photos.mjs";
+import { recording } from "./lib/speech.mjs";
+import { encode } from "./lib/voice.mjs";
 import { Walk } from "./lib/walk.mjs";
 
 const [folder = "build/screens", ...wanted] = process.argv.slice(2);
@@ -73,6 +75,12 @@ async function fillAvatars(walk) {
 }
 
 // By an admin's correction, either way; the bot has not heard of it yet.
+// A recording of so many seconds, said to the bot by the control door.
+async function speakTo(walk, seconds, kind, more = {}) {
+    const { wav } = recording(seconds, { language: walk.language });
+    await ground.control("update", { user: walk.user, kind, bytes: encode(wav, "ogg").toString("base64"), duration: seconds, ...more });
+}
+
 async function leaveCoins(walk, coins) {
     await ground.sql(`select case when l.balance > :coins then ledger_debit(u.id, gen_random_uuid()::text, l.balance - :coins, 'adjustment', 'admin')
             else ledger_credit(u.id, gen_random_uuid()::text, :coins - l.balance, 'adjustment', 'admin') end
@@ -162,6 +170,53 @@ const journeys = {
         ["deleteme-done", async (walk) => {
             await walk.tap("deleteme:go");
             await walk.reads(/Готово: ваших|Done: your data/);
+        }],
+    ],
+    speech: [
+        ["menu", (walk) => walk.say("/transcribe")],
+        ["free", async (walk) => {
+            await speakTo(walk, 14, "voice");
+            await walk.reads(/Бесплатно|Free of charge/);
+        }],
+        ["quote", async (walk) => {
+            await leaveCoins(walk, 300);
+            await speakTo(walk, 70, "audio", { file_name: walk.language === "ru" ? "Планёрка.mp3" : "Meeting.mp3" });
+            await walk.reads(/Длительность: 1:10|Length: 1:10/);
+        }],
+        ["working", async (walk) => {
+            await walk.tap("speech:start");
+            await walk.reads(/Распознано|recognised/);
+        }, { "openai.seconds": 4 }],
+        ["result", (walk) => walk.reads(/Списано 20|20 coins charged/), { "openai.seconds": null }],
+        ["file", async (walk) => {
+            await walk.tap("transcript:file", "docx");
+            await walk.reads(/\.docx/);
+        }],
+        ["note", async (walk) => {
+            await walk.tap("note:make", "summary");
+            await walk.reads(/К расшифровке|The transcript/);
+        }],
+        ["history", (walk) => walk.say("/history")],
+        ["history-search", (walk) => walk.tap("speech:search")],
+        ["history-not-found", (walk) => walk.say("zebra")],
+        ["card", async (walk) => {
+            await walk.tap("speech:history");
+            await walk.tap("transcript:show");
+        }],
+        ["rename", (walk) => walk.tap("transcript:rename")],
+        ["delete", async (walk) => {
+            await walk.say(walk.language === "ru" ? "Планёрка отдела" : "Team meeting");
+            await walk.tap("transcript:delete");
+        }],
+        ["refused", async (walk) => {
+            await walk.tap("transcript:show");
+            await ground.control("update", { user: walk.user, kind: "document", file_name: "song.mp3", mime_type: "audio/mpeg", bytes: Buffer.from("no sound at all").toString("base64") });
+            await walk.reads(/не похоже на запись|does not look like/);
+        }],
+        ["no-coins", async (walk) => {
+            await leaveCoins(walk, 5);
+            await speakTo(walk, 70, "audio", { file_name: "Talk.mp3" });
+            await walk.reads(/не хватает: 15|missing: 15/);
         }],
     ],
     imagen: [

@@ -1,14 +1,24 @@
 // speech_test.mjs - from a recording to its words: through nginx, the bot, the workers, aisha-media and the
 // sandbox, whose OpenAI hears the words that are planted in the bytes it is sent.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import { openBrowser } from "./lib/browser.mjs";
 import { OwnGround } from "./lib/ground.mjs";
 import { Person, checkLedger } from "./lib/person.mjs";
 import { arrived, heard, newest, recording, send, shareHeard } from "./lib/speech.mjs";
 import { until } from "./lib/until.mjs";
 import { encode, speak } from "./lib/voice.mjs";
+import { Walk } from "./lib/walk.mjs";
 
 let ground;
+
+const ffmpeg = (words, input) => execFileSync("ffmpeg", ["-nostdin", "-v", "error", ...words], { input, maxBuffer: 1 << 28 });
 
 before(async () => {
     ground = await OwnGround.start("speech", { settings: { SEND_CHAT_MESSAGES_PER_SECOND: 100, FLOOD_LIMIT_PER_MINUTE: 1000 } });
@@ -116,4 +126,160 @@ test("files, notes, history, search, a new name, and an end", async () => {
     await person.see(/Nothing here yet/);
     assert.equal(await newest(person), undefined);
     await person.checkTaps();
+});
+
+// Something red that moves, for what a recording is heard through.
+const film = (wav, more = []) => ffmpeg(["-f", "lavfi", "-i", "color=c=red:s=64x64:r=5", "-f", "wav", "-i", "pipe:0", "-shortest", "-c:v", "libx264", "-pix_fmt", "yuv420p",
+    "-c:a", "aac", "-b:a", "64k", "-movflags", "frag_keyframe+empty_moov", ...more, "-f", "mp4", "pipe:1"], wav);
+
+test("a film and a video note are heard, an English one by the language that its user has set", async () => {
+    const person = await meet(100);
+    await person.say("/transcribe");
+    await person.tap("speech:language:en");
+    const { wav, words } = recording(12, { language: "en" });
+    for (const kind of ["video", "video_note"]) {
+        await send(person, film(wav), kind, { mime_type: "video/mp4", duration: 12 });
+        const row = await arrived(person, "completed");
+        assert.equal(row.source, kind);
+        assert.ok(shareHeard(words, row.text) >= 0.95, row.text);
+        assert.equal(row.spoken_language, "english");
+    }
+});
+
+test("files that mean harm are refused in words, cost nothing and open nothing", async () => {
+    const person = await meet(100);
+    const before = await person.balance();
+    let visits = 0;
+    const trap = createServer((request, response) => { visits++; response.end("#EXTM3U"); }).listen(0, "127.0.0.1");
+    await new Promise((done) => trap.once("listening", done));
+    const address = `http://127.0.0.1:${trap.address().port}/a.ts`;
+    const speech = recording(10).wav;
+    const files = [
+        ["list.ogg", Buffer.from(`#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n${address}\n#EXT-X-ENDLIST\n`), /does not look like a recording/],
+        ["other.mp3", Buffer.from(`ffconcat version 1.0\nfile ${address}\n`), /does not look like a recording/],
+        ["zip.ogg", Buffer.concat([Buffer.from("PK\x03\x04"), randomBytes(200000)]), /does not look like a recording/],
+        ["cut.wav", speech.subarray(0, 120000), /breaks off/],
+        ["crumb.m4a", ffmpeg(["-f", "wav", "-i", "pipe:0", "-c:a", "aac", "-f", "adts", "pipe:1"], speech).subarray(0, 40), /does not look like|damaged|silent/],
+        ["silence.ogg", ffmpeg(["-f", "lavfi", "-i", "anullsrc=r=16000:d=20", "-c:a", "libopus", "-f", "ogg", "pipe:1"]), /silent/],
+        ["mute.mp4", ffmpeg(["-f", "lavfi", "-i", "color=c=red:s=64x64:r=5:d=3", "-c:v", "libx264", "-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "pipe:1"]), /no sound/],
+        ["hours.flac", ffmpeg(["-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono:d=25000", "-c:a", "flac", "-f", "flac", "pipe:1"]), /too long/],
+        ["lies.wav", Buffer.concat([speech.subarray(0, 40), Buffer.from([0, 0, 0, 0xee]), speech.subarray(44)]), /too long|breaks off/],
+    ];
+    for (const [name, bytes, words] of files) {
+        await send(person, bytes, "document", { file_name: name, mime_type: "audio/ogg" });
+        const said = await person.see((message) => message.text.includes(`${name.split(".")[0]}\n`) && words.test(message.text)).catch(async (error) => {
+            throw new Error(`${name}: ${error.message}; ${JSON.stringify(await newest(person))}`);
+        });
+        assert.match(said.text, /Nothing was charged/, name);
+    }
+    trap.close();
+    assert.equal(visits, 0, "nobody was called");
+    assert.deepEqual(await person.balance(), before);
+    // Zero bytes never reach us: Telegram takes none. The next good one goes through.
+    await send(person, encode(recording(5).wav, "ogg"), "voice");
+    await arrived(person, "completed");
+});
+
+test("a busy, a broken and an empty OpenAI: waited for, tried again, given up without a charge", async () => {
+    const person = await meet(200);
+    const { wav, words } = recording(65);
+    const order = async () => {
+        await send(person, encode(wav, "ogg"), "audio", { file_name: "Talk.ogg" });
+        await person.see((message) => message.markup?.inline_keyboard.flat().some((button) => button.callback_data.startsWith("speech:start")));
+        await person.tap("speech:start");
+    };
+    await ground.fault("openai.429", { retry_after: 1, times: 2 });
+    await order();
+    assert.ok(shareHeard(words, (await arrived(person, "completed")).text) >= 0.95);
+    await ground.noFaults();
+    await ground.fault("openai.answer:transcriptions", { value: 500, times: 2 });
+    await order();
+    assert.ok(shareHeard(words, (await arrived(person, "completed")).text) >= 0.95);
+    const before = await person.balance();
+    for (const fault of [["openai.quota", true], ["openai.answer:transcriptions", 401]]) {
+        await ground.noFaults();
+        await ground.fault(...fault);
+        await order();
+        const row = await arrived(person, "failed", 120);
+        assert.equal(row.failure, "upstream");
+        await person.see(/20 coins are back/);
+        assert.deepEqual(await person.balance(), before);
+    }
+    await checkLedger(ground);
+});
+
+test("twenty-five minutes survive the death of the workers at each step: one result, one charge", async () => {
+    const person = await meet(400);
+    const before = await person.balance();
+    const { wav, words } = recording(1500, { language: "en" });
+    const seq = (await heard(ground)).seq ?? 0;
+    await send(person, encode(wav, "ogg"), "audio", { file_name: "Lecture.ogg", duration: 1500 });
+    let kills = 0;
+    const stepOf = async () => {
+        const row = await newest(person);
+        const pieces = row ? await ground.row("select count(*) filter (where status = 'done')::int as done from user_transcript_pieces where transcript_id = :'id'", { id: row.id }) : {};
+        return `${row?.status} ${row?.pieces} ${pieces?.done}`;
+    };
+    const dead = new Set();
+    const guard = setInterval(async () => {
+        const step = await stepOf().catch(() => null);
+        if (!step || dead.has(step)) return;
+        dead.add(step);
+        kills++;
+        for (const name of ["worker-1", "worker-2"]) {
+            try {
+                process.kill(ground.pid(name), "SIGKILL");
+            } catch { /* it is being revived */ }
+        }
+        // Nobody is left who could hold a lease: it need not run out.
+        await ground.sql("update jobs set leased_until = now() - interval '1 second' where state = 'running'").catch(() => {});
+    }, 400);
+    await person.see(/Length: 25:0/, 240);
+    await person.tap("speech:start");
+    const row = await arrived(person, "completed", 600).finally(() => clearInterval(guard));
+    const share = shareHeard(words, row.text);
+    console.log(`# ${kills} kills at ${[...dead].join(", ")}; ${words.length} words, ${(share * 100).toFixed(1)} % heard; ${row.pieces} pieces`);
+    assert.ok(share >= 0.95);
+    assert.equal(row.pieces, 5);
+    assert.equal(row.charged, 250);
+    assert.equal((await person.balance()).balance, before.balance - 250);
+    const cards = (await person.messages()).filter((message) => message.text.startsWith("📄 Lecture"));
+    assert.equal(cards.length, 1, "one result");
+    const more = (await heard(ground, seq)).heard_ms - 1500_000;
+    assert.ok(more >= -1000 && more <= kills * 3 * 310_000, `${more} ms heard twice`);
+    await checkLedger(ground);
+    const left = await ground.row("select count(*)::int as n from user_transcript_pieces");
+    assert.equal(left.n, 0);
+});
+
+test("a voice message spoken into the page, and a file laid on it, come back as words", async () => {
+    const desk = mkdtempSync(join(tmpdir(), "aisha-voice-"));
+    const sound = join(desk, "spoken.wav");
+    const spoken = ["маяк", "корабль", "море", "берег"];
+    writeFileSync(sound, speak([{ words: spoken.join(" ") }, { pause: 1 }], { language: "ru" }));
+    const browser = await openBrowser(["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", `--use-file-for-fake-audio-capture=${sound}`]);
+    try {
+        const walk = await Walk.begin(browser, ground, "ru");
+        await walk.say("/start");
+        const person = new Person(ground, walk.user);
+        person.rowId = (await ground.row("select id from users where telegram_id = :'id'", { id: walk.user })).id;
+        await walk.column.getByRole("button", { name: "Записать голосовое" }).click();
+        await walk.column.getByRole("timer").filter({ hasText: "0:12" }).waitFor();
+        await walk.column.getByRole("button", { name: "Остановить и отправить" }).click();
+        const row = await arrived(person, "completed");
+        assert.equal(row.source, "voice");
+        assert.ok(spoken.filter((one) => row.text.includes(one)).length >= 3, row.text);
+        await walk.column.getByText("Бесплатно.").waitFor();
+
+        const file = join(desk, "Лекция.mp3");
+        const { wav, words } = recording(15);
+        writeFileSync(file, encode(wav, "mp3"));
+        await walk.choose([file], "document");
+        await walk.column.getByRole("button", { name: "Отправить" }).click();
+        await walk.column.getByText("📄 Лекция").waitFor();
+        assert.ok(shareHeard(words, (await arrived(person, "completed")).text) >= 0.95);
+    } finally {
+        await browser.close();
+        rmSync(desk, { recursive: true, force: true });
+    }
 });

@@ -6,6 +6,7 @@
 enum {
     MOST_FILE_BYTES = 50 << 20,
     MOST_PHOTO_BYTES = 10 << 20,
+    NOTE_SIDE_PIXELS = 384,
     FILE_ID_BYTES = 27, /* kind 3, bot 8, chance 16 */
 };
 
@@ -15,12 +16,13 @@ static const struct kind {
     const char *name, *shown, *extension;
     char first;
 } kinds[] = {
-    {"photo",     "Photo",     ".jpg", 2},
-    {"voice",     "VoiceNote", ".oga", 3},
-    {"video",     "Video",     ".mp4", 4},
-    {"document",  "Document",  "",     5},
-    {"audio",     "Audio",     ".mp3", 9},
-    {"thumbnail", "Thumbnail", ".jpg", 0},
+    {"photo",      "Photo",     ".jpg", 2 },
+    {"voice",      "VoiceNote", ".oga", 3 },
+    {"video",      "Video",     ".mp4", 4 },
+    {"video_note", "VideoNote", ".mp4", 13},
+    {"document",   "Document",  "",     5 },
+    {"audio",      "Audio",     ".mp3", 9 },
+    {"thumbnail",  "Thumbnail", ".jpg", 0 },
 };
 
 static const struct kind *kind_find(str name)
@@ -343,7 +345,8 @@ void media_put_member(struct buf *b, const struct media *m)
     fields[count++] = KV("file_unique_id", m->unique_id);
     fields[count++] = KV("file_size", m->size_bytes);
     fields[count++] = KV("mime_type", m->mime_type);
-    if (!str_empty(m->file_name) && strcmp(m->kind, "voice") != 0)
+    bool is_note = strcmp(m->kind, "video_note") == 0;
+    if (!str_empty(m->file_name) && strcmp(m->kind, "voice") != 0 && !is_note)
         fields[count++] = KV("file_name", m->file_name);
     if (!is_document)
         fields[count++] = KV("duration", m->duration);
@@ -351,6 +354,8 @@ void media_put_member(struct buf *b, const struct media *m)
         fields[count++] = KV("width", m->width);
         fields[count++] = KV("height", m->height);
     }
+    if (is_note)
+        fields[count++] = KV("length", NOTE_SIDE_PIXELS);
     fields[count] = (struct kv){0};
     json_put_object(b, fields);
 }

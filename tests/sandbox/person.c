@@ -60,11 +60,12 @@ static const struct sent_kind {
     const char *name;
     bool may_be_album;
 } sent_kinds[] = {
-    {"photo",    true },
-    {"video",    true },
-    {"document", true },
-    {"audio",    true },
-    {"voice",    false},
+    {"photo",      true },
+    {"video",      true },
+    {"document",   true },
+    {"audio",      true },
+    {"voice",      false},
+    {"video_note", false},
 };
 
 static bool is_sent_kind(const char *name)

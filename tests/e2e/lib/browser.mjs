@@ -6,11 +6,12 @@ const switches = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
-export function openBrowser() {
+// more: switches of one test alone.
+export function openBrowser(more = []) {
     return chromium.launch({
         executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
         ignoreDefaultArgs: ["--headless"],
-        args: switches,
+        args: [...switches, ...more],
     });
 }
 

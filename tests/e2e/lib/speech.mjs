@@ -42,7 +42,12 @@ export function shareHeard(words, text) {
     return found / words.length;
 }
 
-export const send = (person, bytes, kind, more = {}) => person.act(kind, { bytes: bytes.toString("base64"), ...more });
+// Making a long recording stops this process for a while, and connections that were closed meanwhile
+// are noticed only when it waits.
+export async function send(person, bytes, kind, more = {}) {
+    await new Promise((done) => setTimeout(done, 50));
+    return person.act(kind, { bytes: bytes.toString("base64"), ...more });
+}
 
 export const newest = (person) => person.ground.row("select * from user_transcripts where user_id = :id order by number desc limit 1", { id: person.rowId });
 

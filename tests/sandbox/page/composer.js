@@ -1,4 +1,4 @@
-// composer.js - writing, attaching, dropping, and the popup of commands.
+// composer.js - writing, attaching, dropping, speaking, and the popup of commands.
 import { icon, iconButton, keep, make, tell } from "./dom.js";
 import { sizeWords, word } from "./words.js";
 
@@ -29,6 +29,7 @@ export class Composer {
         this.chat = chat;
         this.picked = []; // {file, wanted, kind, isPicture, address, image, looked, progress, sha256}
         this.sending = null; // ends an upload that is under way
+        this.recording = null; // a voice message that is being spoken
         this.choice = 0;
         this.build();
     }
@@ -60,7 +61,9 @@ export class Composer {
         this.clip = iconButton("clip", "", () => this.toggleMenu(), { "aria-expanded": "false", "aria-haspopup": "true" });
         this.slash = iconButton("slash", "", () => this.toggleCommands());
         this.sendButton = iconButton("send", "", () => this.submit(), { class: "icon send" });
-        this.row = make("div", { class: "row" }, this.clip, this.input, this.slash, this.sendButton);
+        this.voice = iconButton("voice", "", () => this.toggleVoice(), { class: "icon voice", "aria-pressed": "false" });
+        this.clock = make("span", { class: "clock", role: "timer", hidden: true });
+        this.row = make("div", { class: "row" }, this.clip, this.input, this.slash, this.clock, this.voice, this.sendButton);
         this.unblock = make("button", { type: "button", class: "unblock", onclick: () => this.chat.setBlocked(false) });
         this.element = make("footer", { class: "composer" },
             this.popup, this.menu, this.files, this.row, this.unblock, this.photoInput, this.anyInput);
@@ -81,6 +84,7 @@ export class Composer {
         label(this.clip, "attach");
         label(this.slash, "commands");
         label(this.sendButton, "send");
+        label(this.voice, this.recording ? "record_stop" : "record");
         this.popup.setAttribute("aria-label", word("commands", this.language));
         this.menu.children[0].lastChild.textContent = word("attach_photo", this.language);
         this.menu.children[1].lastChild.textContent = word("attach_file", this.language);
@@ -127,6 +131,55 @@ export class Composer {
         this.setText("");
         this.input.focus();
         await this.chat.send(text);
+    }
+
+    // -- voice --
+
+    // The first tap begins to record, the second one sends.
+    async toggleVoice() {
+        if (this.recording) {
+            this.recording.stop();
+            return;
+        }
+        const stream = await navigator.mediaDevices?.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } }).catch(() => null);
+        if (!stream) {
+            this.chat.toast(word("no_microphone", this.language));
+            return;
+        }
+        const pieces = [];
+        const began = Date.now();
+        this.recording = new MediaRecorder(stream, { audioBitsPerSecond: 32000 });
+        this.recording.ondataavailable = (event) => pieces.push(event.data);
+        this.recording.onstop = () => {
+            for (const track of stream.getTracks()) track.stop();
+            const type = this.recording.mimeType.split(";")[0];
+            this.recording = null;
+            this.describeVoice(began);
+            this.chat.attempt(() => this.sendVoice(new Blob(pieces, { type }), Math.max(1, Math.round((Date.now() - began) / 1000))));
+        };
+        this.recording.start();
+        this.describeVoice(began);
+    }
+
+    describeVoice(began) {
+        const isOn = Boolean(this.recording);
+        this.voice.setAttribute("aria-pressed", String(isOn));
+        this.voice.replaceChildren(icon(isOn ? "stop" : "voice"));
+        this.clock.hidden = !isOn;
+        this.describe();
+        const tick = () => {
+            const seconds = Math.floor((Date.now() - began) / 1000);
+            this.clock.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+            if (this.recording) setTimeout(tick, 250);
+        };
+        tick();
+    }
+
+    async sendVoice(blob, duration) {
+        const sha256 = await keep(blob, () => {}, new AbortController().signal);
+        await tell("chat/files", { user: this.chat.user.id, caption: "", files: [{ kind: "voice", sha256, name: "voice", type: blob.type, duration }] });
+        this.chat.toEnd();
+        return true;
     }
 
     // -- commands --

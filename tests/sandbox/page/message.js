@@ -139,7 +139,8 @@ function mediaElement(message, chat) {
     case "document": return documentCard(message, chat);
     case "voice":
     case "audio": return player("audio", message);
-    case "video": return player("video", message);
+    case "video":
+    case "video_note": return player("video", message);
     case "invoice": return invoice(message);
     case "successful_payment":
     case "refunded_payment": return aboutStars(message, chat);
