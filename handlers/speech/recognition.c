@@ -193,13 +193,16 @@ static void keep_piece(struct cutting *c, const struct media_piece *piece, str o
         c->pieces = grown;
         c->room = room;
     }
+    str bucket = c->w->bot->conf->minio_bucket_transcripts;
+    if (str_empty(object_key))
+        bucket = (str){0};
     c->pieces[c->count++] = (struct transcript_piece){
         .number = piece->number,
         .start_ms = piece->start_ms,
         .length_ms = piece->length_ms,
         .is_silent = piece->is_silent,
         .begins_in_noise = piece->begins_in_noise,
-        .bucket = str_empty(object_key) ? (str){0} : c->w->bot->conf->minio_bucket_transcripts,
+        .bucket = bucket,
         .object_key = object_key,
     };
 }
@@ -561,7 +564,7 @@ static str map_file(struct arena *a, int file)
     str *mapping = NEW(a, str);
     *mapping = (str){bytes, (size_t)about.st_size};
     arena_defer(a, unmap, mapping);
-    return *mapping;
+    return *mapping; // cppcheck-suppress memleak; the arena unmaps it
 }
 
 static const char *read_text(struct work *w, int file, struct transcript *t)

