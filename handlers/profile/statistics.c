@@ -49,7 +49,7 @@ err *on_statistics_open(struct turn *t)
         profile_row(&t->keyboard);
         return edit(t, T_statistics_empty);
     }
-    str avatars;
+    str avatars = S("");
     TRY(avatar_lines(t, &avatars));
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_chart, S("statistics:chart"),
