@@ -67,10 +67,10 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "db/scripts.h"
+#include "handlers/avatars/training.h"
 #include "handlers/dispatch.h"
 #include "handlers/images/generation.h"
 #include "handlers/outbox.h"
-#include "handlers/avatars/training.h"
 #include "lanes/lanes.h"
 
 enum {

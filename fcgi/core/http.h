@@ -35,8 +35,8 @@ struct http_request {
                                           room for it, and for four times as much where the
                                           length may not be announced. */
     const int *file; /* a descriptor that the body is written to, instead of into the arena */
-    bool foreign; /* the address came from someone else: https only, no private address */
-    bool is_head; /* HEAD: no body is awaited */
+    bool foreign;    /* the address came from someone else: https only, no private address */
+    bool is_head;    /* HEAD: no body is awaited */
     void (*progress)(void *owner); /* about once a second while the call lasts; runs in the
                                           calling task and may wait; may be NULL */
     void *owner;

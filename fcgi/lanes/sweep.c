@@ -11,8 +11,8 @@
 #include "db/ledger.h"
 #include "db/promo.h"
 #include "db/queries.h"
-#include "handlers/routes.h"
 #include "handlers/money/stars.h"
+#include "handlers/routes.h"
 #include "lanes/lanes.h"
 
 enum {
@@ -168,8 +168,7 @@ static err *prune(struct worker *w, struct arena *a)
 {
     static const struct query *const queries[] = {
         &Q_turns_rotate, &Q_jobs_prune,           &Q_parked_prune,    &Q_worker_prune,
-        &Q_admin_prune,  &Q_payment_orders_prune, &Q_free_uses_prune,
-        &Q_transcripts_prune,
+        &Q_admin_prune,  &Q_payment_orders_prune, &Q_free_uses_prune, &Q_transcripts_prune,
     };
     err *first = NULL;
     for (size_t i = 0; i < ARRAY_LEN(queries); i++) {

@@ -84,12 +84,11 @@ static PGconn *base_connect(const char *role)
 
 static void make_people(int count)
 {
-    do_sql(
-        base.database,
-        cstr(base.arena,
-             str_printf(base.arena,
-                        "insert into users (telegram_id) select n from generate_series(1, %d) n",
-                        count)));
+    do_sql(base.database,
+           cstr(base.arena,
+                str_printf(base.arena,
+                           "insert into users (telegram_id) select n from generate_series(1, %d) n",
+                           count)));
     PGresult *ids = must(base.database, "select id from users order by id");
     base.people_count = PQntuples(ids);
     base.people = NEW_ARRAY(base.arena, int64_t, base.people_count);
