@@ -141,7 +141,7 @@ static const char things[] =
     "select ledger_hold(max(id), 'order:5', 20, null, 'image') from users";
 
 /* One after another these go through everything that the functions can do without a mistake. */
-// NOLINTNEXTLINE(bugprone-suspicious-missing-comma): some steps take two lines
+// NOLINTBEGIN(bugprone-suspicious-missing-comma): some steps take two lines
 static const char *const steps[] = {
     "ledger_credit(ASYA, 'gift', 100, 'promo', 'welcome')",
     "ledger_credit(ASYA, 'gift', 100, 'promo', 'welcome')",
@@ -195,6 +195,7 @@ static const char *const steps[] = {
     "person_erase('00000000-0000-4000-8000-0000000000e1', 'images', 'avatars')",
     "person_erase('00000000-0000-4000-8000-0000000000e1', 'images', 'avatars')",
 };
+// NOLINTEND(bugprone-suspicious-missing-comma)
 enum { COINS_LEFT = 675 - 500 };
 
 /* All that there is in any table, as one text. */

@@ -103,7 +103,7 @@ static str part_of(str archive, const char *name)
 /* Every element that is opened is closed, in order, and no text holds what XML forbids. */
 static void assert_well_formed(str xml)
 {
-    str open[64];
+    str open[64] = {{0}};
     size_t depth = 0, at = 0;
     assert_true(str_is_utf8(xml));
     while (at < xml.len) {

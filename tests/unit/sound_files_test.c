@@ -324,7 +324,7 @@ static void damage_is_survived(void **state)
         const char *name = files[i % ARRAY_LEN(files)];
         shell(cstr(a, str_printf(a, "cp %s damaged", name)));
         int fd = open(cstr(a, str_printf(a, "%s/damaged", folder)), O_RDWR | O_CLOEXEC);
-        struct stat about;
+        struct stat about = {0};
         assert_true(fd >= 0 && fstat(fd, &about) == 0);
         for (int n = 0; n < 60; n++) {
             chance = chance * 6364136223846793005u + 1442695040888963407u;
