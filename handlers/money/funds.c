@@ -2,6 +2,7 @@
 
 #include "db/ledger.h"
 #include "handlers/money/topup.h"
+#include "handlers/profile/profile.h"
 
 bool funds_lack(const struct turn *t, int64_t price)
 {
@@ -38,4 +39,12 @@ err *funds_refuse(struct turn *t, int64_t price)
     TRY(ledger_balance(t->db, t->user->id, &t->user->balance, &t->user->held));
     TRY(show_kept(t, price));
     return fail(t->arena, ERR_REFUSED, "too few coins");
+}
+
+void funds_back_row(struct turn *t, enum text label)
+{
+    if (dialog_behind(t) == ST_idle)
+        profile_row(&t->keyboard);
+    else
+        dialog_back_row(t, label);
 }

@@ -14,3 +14,5 @@ bool funds_lack(const struct turn *t, int64_t price);
 err *funds_tell(struct turn *t, int64_t price);
 /* Where the ledger has said no: nothing that the turn has written stays, and the dialog is where it was. */
 err *funds_refuse(struct turn *t, int64_t price);
+/* From a screen about coins: a row back to the dialog that waits behind it, else to the profile. */
+void funds_back_row(struct turn *t, enum text label);

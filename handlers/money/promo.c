@@ -3,24 +3,15 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "db/promo.h"
-#include "handlers/profile/profile.h"
+#include "handlers/money/funds.h"
 
 enum { MINUTE_MS = 60 * 1000 };
 
 /* ---------------------------------------------------------------- what is said */
 
-/* The way back where a dialog was left for the code, else to the profile. */
-static void way_back(struct turn *t, enum text label)
-{
-    if (dialog_behind(t) == ST_idle)
-        profile_row(&t->keyboard);
-    else
-        dialog_back_row(t, label);
-}
-
 err *draw_promo_code(struct turn *t)
 {
-    way_back(t, T_button_back);
+    funds_back_row(t, T_button_back);
     return edit(t, T_promo_ask);
 }
 
@@ -39,7 +30,7 @@ static err *say_refusal(struct turn *t, const struct promo_entry *entry)
         keyboard_row(&t->keyboard);
         keyboard_button(&t->keyboard, T_button_promo, S("promo:open"));
     }
-    way_back(t, T_button_back);
+    funds_back_row(t, T_button_back);
     return say(t, refusals[entry->verdict], KV("code", entry->code),
                KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)),
                KV("date", date_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)),
@@ -72,7 +63,7 @@ static err *say_taken(struct turn *t, const struct promo_entry *entry)
     };
     if (entry->kind != PROMO_BALANCE)
         purchase_row(t);
-    way_back(t, T_button_go_on);
+    funds_back_row(t, T_button_go_on);
     return say(t, texts[entry->kind], KV("code", entry->code), KV("amount", entry->amount),
                KV("balance", entry->balance), KV("replaced", replaced_words(t, entry)),
                KV("moment", moment_shown(t->arena, entry->moment_ms, t->user->utc_offset_minutes)));

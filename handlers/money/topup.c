@@ -4,7 +4,7 @@
 #include "core/log.h"
 #include "db/payment.h"
 #include "db/promo.h"
-#include "handlers/profile/profile.h"
+#include "handlers/money/funds.h"
 
 enum {
     PAYMENTS_SHOWN = 5, /* to somebody who writes to support */
@@ -50,15 +50,6 @@ static void package_button(struct turn *t, const struct conf_package *package,
                         KV("stars", package->stars));
 }
 
-/* Back to the dialog that is open, or to where coins are shown. */
-static void back_row(struct turn *t)
-{
-    if (dialog_behind(t) == ST_idle)
-        profile_row(&t->keyboard);
-    else
-        dialog_back_row(t, T_button_back);
-}
-
 /* A line below the balance; empty when no code waits. */
 static str promo_line(struct turn *t, const struct promo_use *use)
 {
@@ -79,7 +70,7 @@ err *on_topup_open(struct turn *t)
         package_button(t, &conf->topup_packages.items[i], &use);
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_promo, S("promo:open"));
-    back_row(t);
+    funds_back_row(t, T_button_back);
     return edit(t, T_topup, KV("balance", t->user->balance), KV("promo", promo_line(t, &use)),
                 KV("image", conf->image_generation_cost_coins),
                 KV("avatar", conf->avatar_creation_cost_coins));
