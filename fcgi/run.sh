@@ -579,7 +579,7 @@ fill_in() # template file: the places that run.sh knows go into a template of ng
 
 write_nginx()
 {
-    for part in http aisha fastcgi pages sandbox sandbox_fastcgi; do
+    for part in http server aisha fastcgi pages sandbox sandbox_fastcgi; do
         fill_in "$ROOT/nginx/$part.conf" "$DIR/nginx/$part.conf"
     done
     [ -n "$PLAYED" ] || : >"$DIR/nginx/sandbox.conf"
@@ -811,26 +811,7 @@ roll() # [release]
         mv -T "$DIR/current.next" "$DIR/current"
     fi
     parent=$(living "$DIR/pid/bot") || fail "no bot runs in $DIR"
-    for old in $(pgrep -P "$parent"); do
-        before=" $(ready_bots | tr '\n' ' ')"
-        kill -TERM "$old"
-        await_replacement "$old" "$before"
-    done
-}
-
-await_replacement() # old before
-{
-    tries=$((READY_SECONDS * 50))
-    while :; do
-        if [ -z "$(start_time "$1")" ]; then
-            for pid in $(ready_bots); do
-                case $2 in *" $pid "*) ;; *) return 0 ;; esac
-            done
-        fi
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || fail "process $1 of the bot was not replaced; see $DIR/log/bot.log"
-        sleep 0.02
-    done
+    "$ROOT/fcgi/roll.sh" "$parent" "$DIR/ready" || fail "see $DIR/log/bot.log"
 }
 
 usage() { sed -n '2,/^$/s/^# \{0,1\}//p' "$SELF" | sed '/^In DIR/,$d'; }
