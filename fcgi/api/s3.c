@@ -11,8 +11,10 @@
 enum {
     SHORT_TIMEOUT_MS = 10 * 1000,   /* a call without content */
     CONTENT_TIMEOUT_MS = 60 * 1000, /* a call that carries an object */
-    ANSWER_MOST_BYTES = 64 << 10,   /* of everything that is no object */
-    STAMP_BYTES = 17,               /* 20250615T120000Z and the zero behind it */
+    LIST_MOST_BYTES = 8 << 20,
+    LIST_MOST_ENTRIES = 1000,     /* more a page no server gives */
+    ANSWER_MOST_BYTES = 64 << 10, /* of everything that is no object */
+    STAMP_BYTES = 17,             /* 20250615T120000Z and the zero behind it */
     DAY_LENGTH = 8,
     MOST_FIELDS = 16, /* signed headers, or pairs of a query, of one call */
 };
@@ -229,7 +231,8 @@ str s3_presign_get(struct arena *a, const struct s3 *s3, str bucket, str key, in
 struct exchange {
     const char *method;
     str bucket, key;
-    str content_type; /* empty: no such header */
+    const struct s3_field *query; /* ends with an empty name; may be NULL */
+    str content_type;             /* empty: no such header */
     str body;
     int64_t timeout_ms;
     size_t max_bytes;
@@ -246,6 +249,7 @@ static err *exchange(struct arena *a, const struct s3 *s3, const struct exchange
         .method = str_from(x->method),
         .bucket = x->bucket,
         .key = x->key,
+        .query = x->query,
         .headers = x->content_type.len ? typed : NULL,
         .payload_sha256 = s3_sha256(a, x->body),
     };
@@ -270,15 +274,29 @@ static err *exchange(struct arena *a, const struct s3 *s3, const struct exchange
                       out);
 }
 
-/* The store's own word for what went wrong: the text of <Code>. Namespaces and
- * the rest of the document differ from server to server. */
+/* The text of the first element of that name, and what stands behind it. Namespaces and the rest of
+ * a document differ from server to server; none of what is looked for holds elements of its own name. */
+static bool element(str xml, const char *name, str *text, str *behind)
+{
+    char open[64], close[64];
+    size_t from, length;
+    snprintf(open, sizeof open, "<%s>", name);
+    snprintf(close, sizeof close, "</%s>", name);
+    if (!str_find(xml, str_from(open), &from))
+        return false;
+    str rest = str_sub(xml, from + strlen(open), xml.len);
+    if (!str_find(rest, str_from(close), &length))
+        return false;
+    *text = str_sub(rest, 0, length);
+    *behind = str_sub(rest, length + strlen(close), rest.len);
+    return true;
+}
+
+/* The store's own word for what went wrong. */
 static str error_code(str body)
 {
-    size_t from, length;
-    if (!str_find(body, S("<Code>"), &from))
-        return (str){0};
-    str rest = str_sub(body, from + sizeof "<Code>" - 1, body.len);
-    return str_find(rest, S("</Code>"), &length) ? str_sub(rest, 0, length) : (str){0};
+    str code, behind;
+    return element(body, "Code", &code, &behind) ? code : (str){0};
 }
 
 static const struct {
@@ -402,6 +420,49 @@ err *s3_delete(struct arena *a, const struct s3 *s3, str bucket, str key)
     TRY(exchange(a, s3, &x, &response));
     err *e = judge(a, &x, &response);
     return e && str_eq(e->detail, S("NoSuchKey")) ? NULL : e;
+}
+
+static bool read_entry(struct arena *a, str content, struct s3_entry *out)
+{
+    str key, etag, size, behind;
+    if (!element(content, "Key", &key, &behind) || !element(content, "ETag", &etag, &behind) ||
+        !element(content, "Size", &size, &behind) || !str_to_i64(size, &out->size_bytes) ||
+        !str_unpercent(a, key, true, &out->key))
+        return false;
+    static const str quote = {"&quot;", sizeof "&quot;" - 1};
+    if (str_starts(etag, quote) && str_ends(etag, quote) && etag.len >= 2 * quote.len)
+        etag = str_sub(etag, quote.len, etag.len - 2 * quote.len);
+    out->etag = unquoted(etag);
+    return true;
+}
+
+/* Keys come percent-encoded when that is asked for, so that any byte gets through XML. */
+err *s3_list(struct arena *a, const struct s3 *s3, str bucket, str prefix, str after,
+             struct s3_entry **entries, size_t *count)
+{
+    struct http_response response;
+    const struct s3_field query[] = {
+        {S("list-type"),                          S("2")  },
+        {S("encoding-type"),                      S("url")},
+        {S("prefix"),                             prefix  },
+        {after.len ? S("start-after") : (str){0}, after   },
+        {{0},                                     {0}     },
+    };
+    const struct exchange x = {.method = "GET",
+                               .bucket = bucket,
+                               .query = query,
+                               .timeout_ms = CONTENT_TIMEOUT_MS,
+                               .max_bytes = LIST_MOST_BYTES};
+    TRY(exchange(a, s3, &x, &response));
+    TRY(judge(a, &x, &response));
+
+    *entries = NEW_ARRAY(a, struct s3_entry, LIST_MOST_ENTRIES);
+    *count = 0;
+    for (str content, left = response.body; element(left, "Contents", &content, &left);)
+        if (*count == LIST_MOST_ENTRIES || !read_entry(a, content, &(*entries)[(*count)++]))
+            return fail(a, ERR_UPSTREAM, "s3: the list of " STR_FMT " cannot be read",
+                        STR_ARG(bucket));
+    return NULL;
 }
 
 /* A bucket outside of us-east-1 is only made when its region is named. */

@@ -45,6 +45,14 @@ err *s3_get(struct arena *a, const struct s3 *s3, str bucket, str key, size_t ma
 err *s3_head(struct arena *a, const struct s3 *s3, str bucket, str key, struct s3_object *out);
 /* Success also when there was no such object. */
 err *s3_delete(struct arena *a, const struct s3 *s3, str bucket, str key);
+/* One page of what a bucket holds, in the order of the keys' bytes: those that begin with prefix and
+ * come after `after`, which is the last key of the page before, or empty. No entries: that was all. */
+struct s3_entry {
+    str key, etag;
+    int64_t size_bytes;
+};
+err *s3_list(struct arena *a, const struct s3 *s3, str bucket, str prefix, str after,
+             struct s3_entry **entries, size_t *count);
 /* Success also when the bucket is ours already. */
 err *s3_ensure_bucket(struct arena *a, const struct s3 *s3, str bucket);
 

@@ -577,6 +577,34 @@ static void pages_join_without_gap_or_repeat(void)
     delete_listed();
 }
 
+/* Page by page, with the last key of a page as the place to go on from. */
+static void our_client_lists_what_there_is(void)
+{
+    struct s3_entry *entries;
+    size_t count;
+    struct buf b = buf_new(a);
+    put_listed();
+    put("x & y", S("four"));
+    for (str after = S("");; after = entries[count - 1].key) {
+        EXPECT(is_well(s3_list(a, &store, bucket, S(""), after, &entries, &count)));
+        for (size_t i = 0; i < count; i++)
+            buf_addf(&b, " " STR_FMT, STR_ARG(entries[i].key));
+        if (!count)
+            break;
+    }
+    EXPECT(str_eq(buf_str(&b), S(" a/1 a/2 a/b/3 a/b/4 b c d x & y ф")));
+
+    EXPECT(is_well(s3_list(a, &store, bucket, S("a/"), S("a/2"), &entries, &count)) && count == 2);
+    EXPECT(is_well(s3_list(a, &store, bucket, S("x"), S(""), &entries, &count)) && count == 1);
+    struct s3_object head;
+    EXPECT(is_well(s3_head(a, &store, bucket, S("x & y"), &head)));
+    EXPECT(entries[0].size_bytes == 4 && str_eq(entries[0].etag, head.etag));
+    EXPECT(is_kind(s3_list(a, &store, S("no-such-bucket-here"), S(""), S(""), &entries, &count),
+                   ERR_NOT_FOUND));
+    delete ("x & y");
+    delete_listed();
+}
+
 static void many_are_deleted_at_once(void)
 {
     struct http_response r;
@@ -654,6 +682,7 @@ static const struct {
     TEST(a_part_can_be_read),
     TEST(a_list_is_sorted_and_filtered),
     TEST(pages_join_without_gap_or_repeat),
+    TEST(our_client_lists_what_there_is),
     TEST(many_are_deleted_at_once),
     TEST(only_an_empty_bucket_can_be_deleted),
 };
