@@ -149,6 +149,22 @@ bool job_is_lost(const err *e)
     return db_refused_by(e, "AI002");
 }
 
+err *job_retry(struct db *db, int64_t job_id, bool *done)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_job_retry, &rows, V(job_id)));
+    *done = rows.count == 1;
+    return NULL;
+}
+
+err *job_give_up(struct db *db, int64_t job_id, bool *done)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_job_give_up, &rows, V(job_id), V((int)JOB_GIVEN_UP)));
+    *done = rows.count == 1;
+    return NULL;
+}
+
 err *job_sweep(struct db *db, int *swept)
 {
     return count_changed(db, &Q_job_sweep, NULL, 0, swept);

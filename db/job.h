@@ -23,6 +23,8 @@
 #include "db/db.h"
 
 enum { JOB_LEASE_MS = 60 * 1000, JOB_KEEP_EVERY_MS = 15 * 1000 };
+/* As many failures has a job that an admin gave up: whoever takes it next buries it. */
+enum { JOB_GIVEN_UP = 1000000 };
 
 struct new_job {
     str lane; /* send fal speech media */
@@ -76,6 +78,14 @@ err *job_wait(struct db *db, const struct job *job, int64_t delay_ms, str why);
 err *job_fail(struct db *db, const struct job *job, int64_t delay_ms, str why, int *failures);
 err *job_die(struct db *db, const struct job *job, str why);
 bool job_is_lost(const err *e);
+
+/* -- by an admin's hand; done: false when there is no such job, or it is past that -- */
+
+/* A dead job is queued again as if it were new; one that waits is due now. */
+err *job_retry(struct db *db, int64_t job_id, bool *done);
+/* One that waits is buried by a worker, which refunds and tells the user. A dead one, where that is
+ * done, is taken off the list of those that somebody should look at. */
+err *job_give_up(struct db *db, int64_t job_id, bool *done);
 
 /* Queues jobs again whose worker fell silent; each counts as a failure. */
 err *job_sweep(struct db *db, int *swept);

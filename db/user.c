@@ -125,6 +125,14 @@ err *user_set(struct db *db, int64_t user_id, enum user_setting setting, struct 
     return db_query(db, queries[setting], NULL, V(user_id), value);
 }
 
+err *user_set_blocked(struct db *db, int64_t user_id, bool is_blocked, bool *changed)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_user_set_blocked, &rows, V(user_id), V(is_blocked)));
+    *changed = rows.count == 1;
+    return NULL;
+}
+
 err *user_mark_unreachable(struct db *db, int64_t telegram_id)
 {
     return db_query(db, &Q_user_mark_unreachable, NULL, V(telegram_id));

@@ -73,6 +73,9 @@ enum user_setting {
 /* The caller has checked that the value is one that is offered. */
 err *user_set(struct db *db, int64_t user_id, enum user_setting setting, struct val value);
 
+/* By an admin: who is blocked gets one polite refusal. changed: false when it was so before. */
+err *user_set_blocked(struct db *db, int64_t user_id, bool is_blocked, bool *changed);
+
 /* By Telegram's id, because that is what `send` knows. Doing it twice changes nothing. */
 err *user_mark_unreachable(struct db *db, int64_t telegram_id);
 err *user_mark_reachable(struct db *db, int64_t telegram_id);

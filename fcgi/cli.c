@@ -45,6 +45,20 @@ static const struct option force_option[] = {
     {"--force", NULL},
     {NULL,      NULL}
 };
+static const struct option limit_option[] = {
+    {"--limit", "N" },
+    {NULL,      NULL}
+};
+static const struct option job_options[] = {
+    {"--state", "queued|running|done|dead|cancelled"},
+    {"--lane",  "LANE"                              },
+    {"--limit", "N"                                 },
+    {NULL,      NULL                                },
+};
+static const struct option drop_option[] = {
+    {"--drop", NULL},
+    {NULL,     NULL}
+};
 static const struct option now_option[] = {
     {"--now", NULL},
     {NULL,    NULL}
@@ -66,7 +80,7 @@ static const struct command commands[] = {
     {"config check", "", 0, GIVES_JSON, cli_config_check,
      "check the settings, and name every mistake at once", NULL},
     {"config show", "", 0, NEEDS_CONF | GIVES_JSON, cli_config_show,
-     "print the settings in force, secrets masked", NULL},
+     "print the settings in force and where each is from, secrets masked", NULL},
     {"config defaults", "", 0, 0, cli_config_defaults,
      "print all settings with their defaults, to begin an aisha.env with", NULL},
     {"credit", " <telegram id> <coins>", 2, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_credit,
@@ -74,6 +88,10 @@ static const struct command commands[] = {
      "The user must have written to the bot once. The credit stands in the user's history and in\n"
      "the audit log. --key names it: what was credited under a key is not credited again, so a\n"
      "command whose outcome is not known can be repeated with the key that it printed.", key_option},
+    {"db migrate", "", 0, NEEDS_CONF, cli_db_migrate,
+     "bring the database of DATABASE_URL up to this release",
+     "sqitch verifies each step, and undoes one that fails. The migrations make roles, so\n"
+     "DATABASE_URL names a superuser here: DATABASE_URL=postgresql://postgres@/aisha aisha db migrate"},
     {"db status", "", 0, NEEDS_CONF, cli_db_status,
      "tell which migrations are deployed and which are not",
      "Asks sqitch about the database of DATABASE_URL, whose role must own the schema."},
@@ -83,6 +101,19 @@ static const struct command commands[] = {
     {"db report", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_db_report,
      "print sizes, numbers of rows, the ledger's check and what is stuck",
      "Reads through STATUS_DATABASE_URL, or DATABASE_URL where that is not set."},
+    {"job ls", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_job_list,
+     "print the latest jobs that wait, run or are dead",
+     "--state and --lane choose among them; --limit says how many, 50 when left out.", job_options},
+    {"job show", " <job>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_job_show,
+     "print everything that is known of a job", NULL},
+    {"job retry", " <job>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_job_retry,
+     "queue a dead job again, or let one that waits be due now",
+     "The coins of a dead one were given back: what it still achieves is a present. It stands in the\n"
+     "audit log."},
+    {"job giveup", " <job>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_job_give_up,
+     "let a job that waits die, or take a dead one off the list",
+     "A worker buries it, as it would after too many failures: coins are given back and the user is\n"
+     "told. It stands in the audit log."},
     {"ledger check", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_ledger_check,
      "read the whole ledger, and name everything in it that is wrong",
      "Ends with 1 when something is. Workers do the same every five minutes and log ledger.wrong.\n"
@@ -122,11 +153,29 @@ static const struct command commands[] = {
      "print all promo codes, newest first", NULL},
     {"promo stats", " <code>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_promo_stats,
      "print what became of a promo code", NULL},
-    {"webhook set", "", 0, NEEDS_CONF | IN_LOOP, cli_webhook_set,
+    {"user find", " <words>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_user_find,
+     "find people by their Telegram id, or letters of their names",
+     "--limit says how many are printed, 50 when left out.", limit_option},
+    {"user show", " <telegram id>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_user_show,
+     "print what is known of a person, without what they made", NULL},
+    {"user block", " <telegram id>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_user_block,
+     "lock a person out",
+     "One polite refusal is all they get from then on. It stands in the audit log."},
+    {"user unblock", " <telegram id>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_user_unblock,
+     "let a person in again", NULL},
+    {"webhook set", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_webhook_set,
      "tell Telegram to deliver updates to PUBLIC_URL",
      "Telegram sends the first of TELEGRAM_WEBHOOK_SECRET with each update. Waiting updates stay."},
     {"webhook info", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_webhook_info,
      "print where Telegram delivers to, what waits there and its last error", NULL},
+    {"webhook doctor", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_webhook_doctor,
+     "look for what keeps updates from coming",
+     "The address, the list of updates, what waits, the last error, the days of the certificate, a\n"
+     "round trip to Telegram and one to PUBLIC_URL. Ends with 1 when something is wrong."},
+    {"webhook delete", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_webhook_delete,
+     "let Telegram deliver nowhere",
+     "What waits there stays for a day, for a webhook that is set or for long polling; --drop\n"
+     "throws it away.", drop_option},
 };
 /* clang-format on */
 

@@ -86,6 +86,42 @@ where state = 'dead'
 order by finished_at desc, id desc
 limit $1
 
+-- What an admin reads of the queue: $1 a state, $2 a lane, either may be empty.
+-- :job_list
+select id, lane, kind, state, user_id, subject, attempt, failures, last_error,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms,
+       (extract(epoch from run_at) * 1000)::bigint as run_at_ms
+from jobs
+where case when $1 = '' then state in ('queued', 'running', 'dead') else state::text = $1 end
+  and ($2 = '' or lane = $2)
+order by id desc
+limit $3
+
+-- :job_read
+select id, lane, kind, key, state, user_id, subject, payload, attempt, failures, worker, last_error,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms,
+       (extract(epoch from run_at) * 1000)::bigint as run_at_ms,
+       (extract(epoch from started_at) * 1000)::bigint as started_at_ms,
+       (extract(epoch from leased_until) * 1000)::bigint as leased_until_ms,
+       (extract(epoch from finished_at) * 1000)::bigint as finished_at_ms
+from jobs
+where id = $1
+
+-- :job_retry writes
+update jobs
+set state = 'queued', run_at = now(), finished_at = null,
+    failures = case state when 'dead' then 0 else failures end
+where id = $1 and state in ('queued', 'dead')
+returning id
+
+-- :job_give_up writes
+update jobs
+set state = case state when 'dead' then 'cancelled'::jobstate else state end,
+    failures = case state when 'dead' then failures else $2 end,
+    run_at = now()
+where id = $1 and state in ('queued', 'dead')
+returning id
+
 -- :job_lanes
 select wanted.lane,
        count(j.id) filter (where j.state = 'queued') as queued,

@@ -76,3 +76,28 @@ select count(*) as everybody,
        count(*) filter (where is_blocked) as blocked,
        count(*) filter (where unreachable_at is not null) as unreachable
 from users
+
+-- What an admin finds people by: their number, or letters of their names.
+-- :user_search
+select telegram_id, first_name, last_name, username, is_blocked,
+       unreachable_at is not null as is_unreachable,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
+from users
+where telegram_id::text = $1
+   or position(lower($1) in lower(concat_ws(' ', first_name, last_name))) > 0
+   or position(lower(ltrim($1, '@')) in lower(username)) > 0
+order by telegram_id::text = $1 desc, created_at desc, id desc
+limit $2
+
+-- :user_work_counts
+select (select count(*) from avatars where user_id = $1) as avatars,
+       (select count(*) from images where user_id = $1) as images,
+       (select count(*) from user_transcripts where user_id = $1) as transcripts,
+       (select count(*) from jobs where user_id = $1 and state in ('queued', 'running')) as open_jobs,
+       (select count(*) from jobs where user_id = $1 and state = 'dead') as dead_jobs
+
+-- A row where it was otherwise before.
+-- :user_set_blocked writes
+update users set is_blocked = $2, updated_at = now()
+where id = $1 and is_blocked <> $2
+returning id

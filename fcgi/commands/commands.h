@@ -35,13 +35,40 @@ struct cli {
 str cli_option(const struct cli *cli, const char *name);
 bool cli_has(const struct cli *cli, const char *name);
 
+/* -- what several commands do alike -- */
+
+struct db *cli_open_db(struct cli *cli); /* DATABASE_URL */
+/* The error itself, with what to do about it where nothing better is advised; NULL stays NULL. */
+err *cli_advise_db(struct cli *cli, err *e);
+/* subject: "job:7". Belongs to the transaction of what it tells. */
+err *cli_write_audit(struct cli *cli, struct db *db, const char *action, const char *kind,
+                     int64_t id, str details);
+/* After a change to a person that menus show. */
+void cli_forget_cached(struct cli *cli, int64_t telegram_id);
+err *cli_read_telegram_id(struct cli *cli, str typed, int64_t *out);
+/* An option that is a number; `otherwise` where it was not typed. */
+err *cli_read_number(struct cli *cli, const char *option, int64_t least, int64_t most,
+                     int64_t otherwise, int64_t *out);
+
+/* Rows as PostgreSQL gave them, by the names of their columns. */
+struct json_text row_json(struct arena *a, const struct rows *rows, int row);
+struct json_text rows_json(struct arena *a, const struct rows *rows);
+void print_json_line(str text);
+
+/* -- the commands -- */
+
 err *cli_config_check(struct cli *cli);
 err *cli_config_show(struct cli *cli);
 err *cli_config_defaults(struct cli *cli);
 err *cli_credit(struct cli *cli);
+err *cli_db_migrate(struct cli *cli);
 err *cli_db_status(struct cli *cli);
 err *cli_db_verify(struct cli *cli);
 err *cli_db_report(struct cli *cli);
+err *cli_job_list(struct cli *cli);
+err *cli_job_show(struct cli *cli);
+err *cli_job_retry(struct cli *cli);
+err *cli_job_give_up(struct cli *cli);
 err *cli_ledger_check(struct cli *cli);
 err *cli_ledger_statement(struct cli *cli);
 err *cli_ledger_show(struct cli *cli);
@@ -53,8 +80,14 @@ err *cli_promo_make(struct cli *cli);
 err *cli_promo_stop(struct cli *cli);
 err *cli_promo_list(struct cli *cli);
 err *cli_promo_stats(struct cli *cli);
+err *cli_user_find(struct cli *cli);
+err *cli_user_show(struct cli *cli);
+err *cli_user_block(struct cli *cli);
+err *cli_user_unblock(struct cli *cli);
 err *cli_webhook_set(struct cli *cli);
 err *cli_webhook_info(struct cli *cli);
+err *cli_webhook_delete(struct cli *cli);
+err *cli_webhook_doctor(struct cli *cli);
 
 /* What the check of the ledger found, for each command that runs it. */
 struct json_text ledger_problems_json(struct arena *a, const struct ledger_problem *problems,

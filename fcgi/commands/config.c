@@ -65,10 +65,20 @@ static str settings_json(struct arena *a, str lines)
         buf_add(&b, b.len > 1 ? S(",") : S(""));
         json_put_str(&b, name);
         buf_add_char(&b, ':');
-        json_put_str(&b, unquoted(a, value));
+        json_put_object(&b, KVS(KV("value", unquoted(a, value)), KV("source", conf_source(name))));
     }
     buf_add_char(&b, '}');
     return buf_str(&b);
+}
+
+/* A shell that reads it takes the source for a comment. */
+static void print_settings(str lines)
+{
+    for (str line, name, value; !str_empty(lines);) {
+        str_cut(lines, '\n', &line, &lines);
+        str_cut(line, '=', &name, &value);
+        printf("%-50.*s # %s\n", STR_ARG(line), conf_source(name));
+    }
 }
 
 err *cli_config_show(struct cli *cli)
@@ -76,9 +86,9 @@ err *cli_config_show(struct cli *cli)
     struct buf b = buf_new(cli->arena);
     conf_print(&b, &cli->conf);
     if (cli->wants_json)
-        printf(STR_FMT "\n", STR_ARG(settings_json(cli->arena, buf_str(&b))));
+        print_json_line(settings_json(cli->arena, buf_str(&b)));
     else
-        printf(STR_FMT, STR_ARG(buf_str(&b)));
+        print_settings(buf_str(&b));
     return NULL;
 }
 

@@ -5,7 +5,6 @@
 #include "core/json.h"
 #include "db/ledger.h"
 #include "db/queries.h"
-#include "db/session.h"
 #include "db/user.h"
 
 enum { MOST_COINS = 1000000, MOST_KEY_BYTES = 100 };
@@ -23,10 +22,7 @@ static err *read_order(struct cli *cli, struct credit *out)
 {
     struct arena *a = cli->arena;
     cli->advice = S("usage: aisha credit <telegram id> <coins>");
-    if (!str_to_i64(cli->arguments[0], &out->telegram_id) || out->telegram_id <= 0)
-        return fail(a, ERR_INPUT,
-                    "\"" STR_FMT "\" is no Telegram id, which is a number such as 123456789",
-                    STR_ARG(cli->arguments[0]));
+    TRY(cli_read_telegram_id(cli, cli->arguments[0], &out->telegram_id));
     if (!str_to_i64(cli->arguments[1], &out->coins) || out->coins < 1 || out->coins > MOST_COINS)
         return fail(a, ERR_INPUT, "\"" STR_FMT "\" is no number of coins from 1 to %d",
                     STR_ARG(cli->arguments[1]), MOST_COINS);
@@ -74,20 +70,6 @@ static str advice_for(struct cli *cli, const struct credit *credit, const err *e
              "aisha_bot or aisha_owner?");
 }
 
-/* The bot shows a user from a cache that lives ten minutes at most. */
-static void forget_cached(struct cli *cli, int64_t telegram_id)
-{
-    struct cache *cache = cache_new(cli->conf.redis_url, CACHE_TIMEOUT_MS);
-    const err *e = session_forget_user(cache, cli->arena, telegram_id);
-    if (e)
-        fprintf(
-            stderr,
-            "aisha credit: Redis did not answer; menus may show the old balance for ten minutes: " STR_FMT
-            "\n",
-            STR_ARG(e->message));
-    cache_close(cache);
-}
-
 static void print_credit(struct cli *cli, const struct credit *credit)
 {
     if (cli->wants_json) {
@@ -114,7 +96,7 @@ err *cli_credit(struct cli *cli)
         cli->advice = advice_for(cli, &credit, e);
         return e;
     }
-    forget_cached(cli, credit.telegram_id);
+    cli_forget_cached(cli, credit.telegram_id);
     print_credit(cli, &credit);
     return NULL;
 }

@@ -60,7 +60,7 @@ static char *word(struct arena *a, str s)
     return copy;
 }
 
-static err *run_sqitch(struct cli *cli, const char *what)
+static err *run_sqitch(struct cli *cli, const char *what, const char *how)
 {
     struct arena *a = cli->arena;
     str folder = S(""), target = S("");
@@ -68,9 +68,16 @@ static err *run_sqitch(struct cli *cli, const char *what)
     TRY(say_where(cli, &target));
     setenv("SQITCH_CONFIG", cstr(a, str_printf(a, STR_FMT "/sqitch.conf", STR_ARG(folder))), 1);
     setenv("LC_ALL", "C.UTF-8", 1);
+    setenv("SQITCH_FULLNAME", "Aisha", 0); /* who is written down beside each migration */
+    setenv("SQITCH_EMAIL", "aisha@localhost", 0);
 
-    char *words[] = {word(a, S("sqitch")),    word(a, S("--chdir")), word(a, folder),
-                     word(a, str_from(what)), word(a, target),       NULL};
+    char *words[] = {word(a, S("sqitch")),
+                     word(a, S("--chdir")),
+                     word(a, folder),
+                     word(a, str_from(what)),
+                     word(a, target),
+                     how ? word(a, str_from(how)) : NULL,
+                     NULL};
     pid_t child;
     int failure = posix_spawnp(&child, words[0], NULL, NULL, words, environ);
     if (failure) {
@@ -86,14 +93,39 @@ static err *run_sqitch(struct cli *cli, const char *what)
     return fail(a, ERR_UPSTREAM, "sqitch %s did not succeed", what);
 }
 
+/* What sqitch keeps in the database is read by `db status`, which aisha_owner asks for, too. */
+static err *let_owner_read(struct cli *cli)
+{
+    PGconn *connection = PQconnectdb(cstr(cli->arena, cli->conf.database_url));
+    PGresult *result = PQexec(connection,
+                              "grant usage on schema sqitch to aisha_owner;"
+                              "grant select on all tables in schema sqitch to aisha_owner");
+    err *e = NULL;
+    if (PQresultStatus(result) != PGRES_COMMAND_OK)
+        e = fail_with(cli->arena, ERR_UPSTREAM, 0,
+                      str_dup(cli->arena, str_trim(str_from(PQerrorMessage(connection)))),
+                      "the migrations are done, but aisha_owner cannot read of them");
+    PQclear(result);
+    PQfinish(connection);
+    return e;
+}
+
+/* Roles belong to the cluster, so a superuser runs this; what the migrations build belongs to
+ * aisha_owner. */
+err *cli_db_migrate(struct cli *cli)
+{
+    TRY(run_sqitch(cli, "deploy", "--verify"));
+    return let_owner_read(cli);
+}
+
 err *cli_db_status(struct cli *cli)
 {
-    return run_sqitch(cli, "status");
+    return run_sqitch(cli, "status", NULL);
 }
 
 err *cli_db_verify(struct cli *cli)
 {
-    return run_sqitch(cli, "verify");
+    return run_sqitch(cli, "verify", NULL);
 }
 
 /* ---------------------------------------------------------------- the report */
@@ -118,40 +150,6 @@ static err *read_report(struct db *db, struct arena *a, struct report *out)
     TRY(db_query(db, &Q_job_dead_list, &out->dead, V(DEAD_SHOWN)));
     TRY(job_lanes(db, a, &out->lanes, &out->lane_count));
     return ledger_check(db, a, &out->problems, &out->problem_count);
-}
-
-/* A row's value as JSON, by the type that PostgreSQL says it has. */
-static void add_value(struct buf *b, const struct rows *rows, int row, int column)
-{
-    enum { OID_BOOL = 16, OID_INT8 = 20, OID_INT4 = 23 };
-    str value = str_from(PQgetvalue(rows->result, row, column));
-    Oid type = PQftype(rows->result, column);
-    if (PQgetisnull(rows->result, row, column))
-        buf_add(b, S("null"));
-    else if (type == OID_BOOL)
-        buf_add(b, str_eq(value, S("t")) ? S("true") : S("false"));
-    else if (type == OID_INT8 || type == OID_INT4)
-        buf_add(b, value);
-    else
-        json_put_str(b, value);
-}
-
-static struct json_text rows_json(struct arena *a, const struct rows *rows)
-{
-    struct buf b = buf_new(a);
-    buf_add_char(&b, '[');
-    for (int row = 0; row < rows->count; row++) {
-        buf_add(&b, row ? S(",{") : S("{"));
-        for (int column = 0; column < PQnfields(rows->result); column++) {
-            buf_add(&b, column ? S(",") : S(""));
-            json_put_str(&b, str_from(PQfname(rows->result, column)));
-            buf_add_char(&b, ':');
-            add_value(&b, rows, row, column);
-        }
-        buf_add_char(&b, '}');
-    }
-    buf_add_char(&b, ']');
-    return JSON(buf_str(&b));
 }
 
 static void print_json(struct arena *a, const struct report *report)

@@ -109,6 +109,23 @@ static const struct setting settings[] = {
     {"CA_FILE", NULL, FORM_FILE, AT(ca_file), NULL, 0, ANY_LENGTH, NULL,
      "Certificates to trust beside those of the system."},
 
+    {"BACKUP_DIR", NULL, FORM_TEXT, AT(backup_dir), NULL, 0, 1, 4000, NULL,
+     "Where `aisha backup` puts what it saves: a folder, best of another machine; or see BACKUP_ENDPOINT."},
+    {"BACKUP_ENDPOINT", NULL, FORM_ENDPOINT, AT(backup_endpoint), NULL, 0, ANY_LENGTH, NULL,
+     "Another S3 server that backups go to, in the place of a folder."},
+    {"BACKUP_ACCESS_KEY", NULL, FORM_TEXT, AT(backup_access_key), NULL, 0, 1, 512, NULL,
+     "Name of the account there."},
+    {"BACKUP_SECRET_KEY", NULL, FORM_TEXT, AT(backup_secret_key), NULL, SECRET, 1, 512, NULL,
+     "Its secret."},
+    {"BACKUP_SECURE", NULL, FORM_SWITCH, AT(backup_secure), "true", 0, ANY_LENGTH, NULL,
+     "Whether that server is spoken to over TLS."},
+    {"BACKUP_REGION", NULL, FORM_TEXT, AT(backup_region), "us-east-1", 0, 1, 64, NULL,
+     "Region that its signatures name."},
+    {"BACKUP_BUCKET", NULL, FORM_BUCKET, AT(backup_bucket), "aisha-backup", 0, ANY_LENGTH, NULL,
+     "Bucket of the backups."},
+    {"BACKUP_KEEP_DAYS", NULL, FORM_NUMBER, AT(backup_keep_days), "14", 0, 1, 3650, NULL,
+     "Days after which a backup is forgotten; the newest one stays in any case."},
+
     {"WELCOME_COINS", NULL, FORM_COINS, AT(welcome_coins), "0", 0, ANY_PRICE, NULL,
      "What a new user is given."},
     {"AVATAR_CREATION_COST", NULL, FORM_COINS, AT(avatar_creation_cost_coins), "150", 0, ANY_PRICE, NULL,
@@ -190,6 +207,9 @@ static const struct setting settings[] = {
      "Directory in which a bot process leaves a file named by its pid once it is ready."},
 };
 /* clang-format on */
+
+/* What conf_load_file() has put into the environment, for whoever asks where a value is from. */
+static bool is_from_file[ARRAY_LEN(settings)];
 
 /* -- names -- */
 
@@ -315,6 +335,16 @@ static void check_together(const struct conf *conf, struct buf *mistakes)
         begin_mistake(mistakes, "MINIO_ENDPOINT");
         buf_addf(mistakes, "is set without an account; expected MINIO_ACCESS_KEY and "
                            "MINIO_SECRET_KEY too");
+    }
+    if (conf->backup_endpoint.len && conf->backup_dir.len) {
+        begin_mistake(mistakes, "BACKUP_DIR");
+        buf_addf(mistakes, "and BACKUP_ENDPOINT are both set; expected only one of the two");
+    }
+    if (conf->backup_endpoint.len &&
+        !(conf->backup_access_key.len && conf->backup_secret_key.len)) {
+        begin_mistake(mistakes, "BACKUP_ENDPOINT");
+        buf_addf(mistakes, "is set without an account; expected BACKUP_ACCESS_KEY and "
+                           "BACKUP_SECRET_KEY too");
     }
 }
 
@@ -460,9 +490,19 @@ err *conf_load_file(struct arena *a, const char *path)
         return fail(a, ERR_INPUT, STR_FMT, STR_ARG(buf_str(&mistakes)));
 
     for (size_t i = 0; i < ARRAY_LEN(settings); i++)
-        if (values[i].len && !variable(settings[i].name) && !variable(settings[i].alias))
+        if (values[i].len && !variable(settings[i].name) && !variable(settings[i].alias)) {
             setenv(settings[i].name, cstr(a, values[i]), 1);
+            is_from_file[i] = true;
+        }
     return NULL;
+}
+
+const char *conf_source(str name)
+{
+    const struct setting *row = find(name);
+    if (!row || (!variable(row->name) && !variable(row->alias)))
+        return "default";
+    return is_from_file[row - settings] ? "file" : "environment";
 }
 
 /* -- printing -- */

@@ -80,6 +80,14 @@ struct conf {
     str media_socket;
     str ca_file;
 
+    /* backups */
+    str backup_dir;
+    str backup_endpoint; /* host or host:port; one of the two is where backups go */
+    str backup_access_key, backup_secret_key;
+    bool backup_secure;
+    str backup_region, backup_bucket;
+    int64_t backup_keep_days;
+
     /* prices */
     int64_t welcome_coins;
     int64_t avatar_creation_cost_coins;
@@ -128,5 +136,7 @@ err *conf_load_file(struct arena *a, const char *path);
 void conf_print(struct buf *b, const struct conf *conf);
 /* The same with each default, commented out, under a sentence on what it is for. */
 void conf_print_defaults(struct buf *b);
+/* Where the value in force comes from: "environment", "file" or "default". */
+const char *conf_source(str name);
 /* The known name that is most like this one; NULL when none is near. */
 const char *conf_nearest(str name);

@@ -566,6 +566,10 @@ static void set_limits(struct call *call)
     /* Debian's curl looks into a folder too, which holds the same and cannot be kept in memory. */
     curl_easy_setopt(easy, CURLOPT_CAINFO, client.ca_bundle);
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (r->wants_certificate) { /* a kept connection has shown its certificate long ago */
+        curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    }
 }
 
 static void prepare(struct call *call)
@@ -637,6 +641,21 @@ static void perform(struct call *call)
     curl_multi_remove_handle(client.multi, call->easy);
 }
 
+/* The other side's own certificate comes first, those that vouch for it behind it. */
+static int64_t certificate_ends_ms(const struct call *call)
+{
+    static const char name[] = "Expire date:";
+    struct curl_certinfo *shown = NULL;
+    if (!call->request->wants_certificate ||
+        curl_easy_getinfo(call->easy, CURLINFO_CERTINFO, &shown) != CURLE_OK || !shown ||
+        shown->num_of_certs < 1)
+        return 0;
+    for (const struct curl_slist *line = shown->certinfo[0]; line; line = line->next)
+        if (strncmp(line->data, name, sizeof name - 1) == 0)
+            return (int64_t)curl_getdate(line->data + sizeof name - 1, NULL) * 1000;
+    return 0;
+}
+
 static void read_response(struct call *call, struct http_response *out, int64_t started_ms)
 {
     long status = 0;
@@ -646,6 +665,7 @@ static void read_response(struct call *call, struct http_response *out, int64_t 
         .body = buf_str(&call->body),
         .header_block = buf_str(&call->header_block),
         .took_ms = clock_steady_ms() - started_ms,
+        .certificate_ends_ms = certificate_ends_ms(call),
     };
 }
 

@@ -37,6 +37,7 @@ struct http_request {
     const int *file; /* a descriptor that the body is written to, instead of into the arena */
     bool foreign;    /* the address came from someone else: https only, no private address */
     bool is_head;    /* HEAD: no body is awaited */
+    bool wants_certificate; /* certificate_ends_ms of the answer; costs a connection of its own */
     void (*progress)(void *owner); /* about once a second while the call lasts; runs in the
                                           calling task and may wait; may be NULL */
     void *owner;
@@ -47,6 +48,7 @@ struct http_response {
     str body;
     str header_block; /* raw lines; see http_header() */
     int64_t took_ms;
+    int64_t certificate_ends_ms; /* last moment of the other side's certificate, where asked for */
 };
 
 /* After loop_init(). ca_file: one more root to trust, beside the system's; empty for none.

@@ -263,8 +263,9 @@ static void run_step(struct worker *worker, struct work *w, const struct job_rou
 {
     err *e = json_parse(w->arena, w->job->payload, &w->payload); /* giving up needs it, too */
     if (w->job->failures >= FAILURES_MAX) {
-        err *why = fail(w->arena, ERR_INTERNAL, "its process died once too often");
-        give_up(w, route, why);
+        const char *why = w->job->failures >= JOB_GIVEN_UP ? "an admin gave it up"
+                                                           : "its process died once too often";
+        give_up(w, route, fail(w->arena, ERR_INTERNAL, "%s", why));
         return;
     }
     if (!route) {

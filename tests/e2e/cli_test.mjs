@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { operator } from "./lib/aisha.mjs";
 import { findGround } from "./lib/ground.mjs";
 import { Person } from "./lib/person.mjs";
+import { until } from "./lib/until.mjs";
 
 const ground = findGround();
 const aisha = operator(ground);
@@ -15,7 +16,7 @@ const aisha = operator(ground);
 test("every command tells what it is for, and a slip is understood", () => {
     const help = aisha(["--help"]);
     assert.equal(help.status, 0);
-    for (const name of ["config check", "config show", "credit", "db status", "db verify", "db report", "ledger check", "ledger statement", "ledger show", "payment list", "payment show", "payment refund", "payment check", "promo make", "promo stop", "promo list", "promo stats", "webhook set", "webhook info"]) {
+    for (const name of ["config check", "config show", "credit", "db migrate", "db status", "db verify", "db report", "job ls", "job show", "job retry", "job giveup", "ledger check", "ledger statement", "ledger show", "payment list", "payment show", "payment refund", "payment check", "promo make", "promo stop", "promo list", "promo stats", "user find", "user show", "user block", "user unblock", "webhook set", "webhook info", "webhook doctor", "webhook delete"]) {
         assert.ok(help.out.includes(`  ${name} `), name);
         const own = aisha([...name.split(" "), "--help"]);
         assert.equal(own.status, 0);
@@ -25,7 +26,7 @@ test("every command tells what it is for, and a slip is understood", () => {
         [["confg", "chek"], /did you mean "aisha config check"\?/],
         [["crdit", 1, 2], /did you mean "aisha credit"\?/],
         [["webhok", "info"], /did you mean "aisha webhook info"\?/],
-        [["db"], /aisha db status\n +aisha db verify\n +aisha db report/],
+        [["db"], /aisha db migrate\n +aisha db status\n +aisha db verify\n +aisha db report/],
         [["something else"], /there is no command/],
         [["credit"], /an argument is missing\nusage: aisha credit <telegram id> <coins>/],
         [["db", "status", "--json"], /no data/],
@@ -50,8 +51,10 @@ test("settings are checked whole, and shown without secrets", () => {
 
     const shown = aisha(["config", "show"]);
     const data = aisha(["config", "show", "--json"], { SUPPORT_URL: "https://example.com/a?b=it's" }).json();
-    assert.equal(data.SUPPORT_URL, "https://example.com/a?b=it's");
-    assert.equal(data.TELEGRAM_TOKEN, "***");
+    assert.deepEqual(data.SUPPORT_URL, { value: "https://example.com/a?b=it's", source: "environment" });
+    assert.equal(data.TELEGRAM_TOKEN.value, "***");
+    assert.equal(data.AVATARS_MAX.source, "default");
+    assert.match(shown.out, /^AVATARS_MAX=10 +# default$/m);
     for (const name of ["TELEGRAM_TOKEN", "JWT_SECRET", "CALLBACK_SECRET", "FAL_KEY", "MINIO_SECRET_KEY"])
         assert.ok(!shown.out.includes(ground.settings[name]), name);
 });
@@ -61,8 +64,10 @@ test("a file of settings is read, and a slip in it is named", () => {
     try {
         const file = join(folder, "aisha.env");
         writeFileSync(file, "WELCOME_COINS=77\n");
-        assert.equal(aisha(["--env", file, "config", "show", "--json"], { WELCOME_COINS: null }).json().WELCOME_COINS, "77");
-        assert.equal(aisha(["config", "show", "--json"], { AISHA_CONF: file, WELCOME_COINS: null }).json().WELCOME_COINS, "77");
+        const fromFile = { value: "77", source: "file" };
+        assert.deepEqual(aisha(["--env", file, "config", "show", "--json"], { WELCOME_COINS: null }).json().WELCOME_COINS, fromFile);
+        assert.deepEqual(aisha(["config", "show", "--json"], { AISHA_CONF: file, WELCOME_COINS: null }).json().WELCOME_COINS, fromFile);
+        assert.deepEqual(aisha(["--env", file, "config", "show", "--json"], { WELCOME_COINS: 5 }).json().WELCOME_COINS, { value: "5", source: "environment" });
         writeFileSync(file, "WELCOM_COINS=77\n");
         const answer = aisha(["--env", file, "config", "check"]);
         assert.equal(answer.status, 1);
@@ -162,4 +167,98 @@ test("the webhook is set and asked for", () => {
     assert.match(aisha(["webhook", "set"], { PUBLIC_URL: "" }).err, /Set PUBLIC_URL/);
     assert.match(aisha(["webhook", "set"], { TELEGRAM_WEBHOOK_SECRET: "" }).err, /refuses every update/);
     assert.match(aisha(["webhook", "info"], { TELEGRAM_TOKEN: "123:AAHxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" }).err, /Is TELEGRAM_TOKEN what BotFather gave\?/);
+});
+
+test("the webhook's doctor finds what is wrong, and says it plainly", async () => {
+    assert.equal(aisha(["webhook", "set"]).status, 0);
+    const verdicts = (report) => Object.fromEntries(report.checks.map(({ name, verdict }) => [name, verdict]));
+    const well = aisha(["webhook", "doctor", "--json"]).json();
+    const { telegram, "last error": lastError, waiting, "round trip": roundTrip, ...sure } = verdicts(well);
+    assert.deepEqual(sure, { address: "ok", updates: "ok", certificate: "ok", door: "ok" });
+    for (const verdict of [telegram, waiting, roundTrip]) assert.match(verdict, /^(ok|doubtful)$/); // a busy machine is slow
+    assert.ok(lastError);
+    assert.match(well.checks.find(({ name }) => name === "certificate").words, /^good for \d+ days$/);
+    assert.match(aisha(["webhook", "doctor"]).out, /^ok +address +https:.*\/webhook\/telegram$/m);
+
+    const elsewhere = aisha(["webhook", "doctor", "--json"], { PUBLIC_URL: "https://127.0.0.1:9" });
+    assert.equal(elsewhere.status, 1);
+    assert.equal(verdicts(elsewhere.json()).address, "wrong");
+    assert.equal(verdicts(elsewhere.json())["round trip"], "wrong");
+    const stranger = aisha(["webhook", "doctor"], { TELEGRAM_TOKEN: "123:AAHxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" });
+    assert.equal(stranger.status, 1);
+    assert.match(stranger.out, /^wrong +telegram /m);
+
+    const api = `${ground.settings.TELEGRAM_API_URL}/bot${ground.settings.TELEGRAM_TOKEN}/setWebhook`;
+    await ground.ask(new URL(api).pathname, { headers: { "Content-Type": "application/json" }, body: JSON.stringify({
+        url: `${ground.settings.PUBLIC_URL}/webhook/telegram`, secret_token: ground.settings.TELEGRAM_WEBHOOK_SECRET.split(",")[0], allowed_updates: ["message", "poll"] }) });
+    assert.match(aisha(["webhook", "doctor"]).out, /^wrong +updates +the list lacks callback_query.* has poll beside/m);
+
+    assert.equal(aisha(["webhook", "delete", "--json"]).json().dropped, false);
+    assert.match(aisha(["webhook", "doctor"]).out, /^wrong +address +Telegram delivers nowhere/m);
+    assert.deepEqual(aisha(["webhook", "set", "--json"]).json(), { url: `${ground.settings.PUBLIC_URL}/webhook/telegram` });
+});
+
+test("people are found, seen and locked out", async () => {
+    const person = await Person.meet(ground, { language: "en" });
+    await person.start();
+    const { first_name: name } = await ground.row("select first_name from users where telegram_id = :id", { id: person.id });
+    assert.ok(aisha(["user", "find", person.id, "--json"]).json().some((row) => row.telegram_id === person.id));
+    assert.ok(aisha(["user", "find", name.toUpperCase(), "--limit", 1000, "--json"]).json().some((row) => row.telegram_id === person.id));
+    assert.match(aisha(["user", "find", "no%body_like this"]).out, /Nobody is called like that/);
+
+    const seen = aisha(["user", "show", person.id, "--json"]).json();
+    assert.deepEqual([seen.telegram_id, seen.first_name, seen.is_blocked, seen.counts.images], [person.id, name, false, 0]);
+    assert.equal(seen.balance, Number(ground.settings.WELCOME_COINS ?? 0));
+    assert.match(aisha(["user", "show", person.id]).out, new RegExp(`^Telegram id +${person.id}, here \\d+$`, "m"));
+
+    assert.deepEqual(aisha(["user", "block", person.id, "--json"]).json(), { telegram_id: person.id, is_blocked: true, changed: true });
+    assert.match(aisha(["user", "block", person.id]).out, /was already blocked/);
+    await person.say("/menu");
+    await person.see(/Access to this bot is closed/);
+    assert.match(aisha(["user", "unblock", person.id]).out, /is not blocked/);
+    const before = (await person.messages()).length;
+    await person.say("/menu");
+    await until(async () => (await person.messages()).length > before, "an answer to somebody who is let in again");
+    assert.doesNotMatch((await person.messages()).at(-1).text, /closed/);
+    const audit = await ground.sql("select action from admin_audit where subject = 'user:' || (select id from users where telegram_id = :id) order by id", { id: person.id });
+    assert.deepEqual(audit.map(({ action }) => action), ["user.block", "user.unblock"]);
+    for (const [words, wanted] of [[["show", "asya"], /no Telegram id/], [["block", 1], /aisha user find/], [["find", "x", "--limit", "0"], /--limit "0"/]]) {
+        const answer = aisha(["user", ...words]);
+        assert.equal(answer.status, 1);
+        assert.match(answer.err, wanted);
+    }
+});
+
+test("jobs are listed, shown, tried again and given up", async () => {
+    const person = await Person.meet(ground, { language: "en" });
+    await person.start();
+    // Nobody takes a job that is due in an hour, and its kind is one that a worker knows.
+    const { id } = await ground.row("select nextval(pg_get_serial_sequence('jobs', 'id')) as id");
+    await ground.sql(`insert into jobs (id, lane, kind, user_id, run_at) overriding system value
+        values (${id}, 'media', 'object_delete', (select id from users where telegram_id = ${person.id}), now() + interval '1 hour')`);
+    const listed = aisha(["job", "ls", "--state", "queued", "--lane", "media", "--json"]).json();
+    assert.ok(listed.some((job) => job.id === id && job.kind === "object_delete"));
+    assert.match(aisha(["job", "ls", "--limit", 10000]).out, new RegExp(`^${id} +media +object_delete +queued`, "m"));
+    assert.deepEqual(aisha(["job", "ls", "--state", "cancelled", "--lane", "nowhere", "--json"]).json(), []);
+    assert.deepEqual([aisha(["job", "show", id, "--json"]).json()].map((job) => [job.id, job.state, job.payload, job.attempt]), [[id, "queued", {}, 0]]);
+
+    const state = async () => (await ground.row("select state, failures from jobs where id = :id", { id }));
+    assert.match(aisha(["job", "giveup", id]).out, /will be buried/);
+    await until(async () => (await state()).state === "dead", "a buried job");
+    assert.match(aisha(["job", "show", id]).out, /^last_error +an admin gave it up$/m);
+
+    await ground.withoutWorkers(async () => {
+        assert.deepEqual(aisha(["job", "retry", id, "--json"]).json(), { id, was: "dead" });
+        assert.deepEqual(await state(), { state: "queued", failures: 0 });
+        await ground.sql(`update jobs set state = 'dead', finished_at = now() where id = ${id}`);
+    });
+    assert.match(aisha(["job", "giveup", id]).out, /it is off the list/);
+    assert.equal((await state()).state, "cancelled");
+    const audit = await ground.sql("select action from admin_audit where subject = 'job:' || :'id' order by id", { id });
+    assert.deepEqual(audit.map(({ action }) => action), ["job.give_up", "job.retry", "job.give_up"]);
+    for (const [words, wanted] of [[["show", "x"], /no number of a job/], [["show", 999999999], /there is no job/], [["retry", id], /is cancelled\nOnly what waits or is dead/], [["ls", "--state", "lost"], /--state "lost"/]]) {
+        const answer = aisha(["job", ...words]);
+        assert.equal(answer.status, 1);
+        assert.match(answer.err, wanted);
+    }
 });
