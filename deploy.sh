@@ -167,7 +167,7 @@ pack()
     stage=$ROOT/build/release/aisha-$VERSION
     rm -rf "$stage"
     mkdir -p "$stage/bin" "$stage/fcgi"
-    for program in aisha aisha-bot aisha-worker aisha-media; do
+    for program in aisha aisha-bot aisha-worker aisha-photo aisha-sound; do
         cp "$ROOT/build/release/bin/$program" "$stage/bin/"
     done
     cp -R "$ROOT/db" "$ROOT/docs" "$ROOT/nginx" "$ROOT/static" "$ROOT/deploy.sh" "$ROOT/LICENSE" "$stage/"
@@ -763,7 +763,7 @@ start_processes()
 {
     step 'processes'
     run systemctl enable -q aisha.target
-    run systemctl start aisha-media.socket aisha-bot.socket
+    run systemctl start aisha-photo.socket aisha-sound.socket aisha-bot.socket
     if [ -z "$DRY_RUN" ] && ! systemctl is-active -q aisha-bot; then
         systemctl start aisha-bot
     elif [ -n "$BOT_CHANGED$SETTINGS_CHANGED" ]; then

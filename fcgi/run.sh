@@ -10,7 +10,7 @@
 #     --mode MODE       the build to run (debug)
 #     --sandbox         every outside party is played, whatever the environment says
 #     --fresh           forgets the data of earlier runs first
-#     --only "NAME..."  just these of: postgres redis nginx sandbox media bot worker
+#     --only "NAME..."  just these of: postgres redis nginx sandbox photo sound bot worker
 #     --set NAME=VALUE  a setting or an address of env, whatever else says;
 #                       may be given more than once. Tests put themselves
 #                       between the parts by it: REDIS_URL, DATABASE_SOCKETS
@@ -34,9 +34,10 @@ set -eu
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd -P)
 SELF=$ROOT/fcgi/run.sh
-SERVICES='postgres redis nginx sandbox media bot worker-1 worker-2'
+SERVICES='postgres redis nginx sandbox photo sound bot worker-1 worker-2'
 BOT_PROCESSES=${BOT_PROCESSES:-2}
-MEDIA_PROCESSES=${MEDIA_PROCESSES:-2}
+PHOTO_PROCESSES=${PHOTO_PROCESSES:-2}
+SOUND_PROCESSES=${SOUND_PROCESSES:-2}
 READY_SECONDS=60
 STOP_SECONDS=20
 PG_BIN=$(ls -d /usr/lib/postgresql/15/bin 2>/dev/null || true)
@@ -131,13 +132,17 @@ serve_sandbox()
 
 # Each process takes one file of a stranger and ends, and another waits in its
 # place. They are told nothing that is in the environment.
-serve_media()
+serve_decoder() # name processes
 {
-    rm -f "$SOCKETS/media.sock"
+    rm -f "$SOCKETS/$1.sock"
     exec env -i ASAN_OPTIONS="${ASAN_OPTIONS:-}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}" \
-        "$(command -v spawn-fcgi)" -n -s "$SOCKETS/media.sock" -M 0600 -b 4096 -- \
-        "$(command -v multiwatch)" -r 2147483647 -f "$MEDIA_PROCESSES" -- "$DIR/current/bin/aisha-media"
+        "$(command -v spawn-fcgi)" -n -s "$SOCKETS/$1.sock" -M 0600 -b 4096 -- \
+        "$(command -v multiwatch)" -r 2147483647 -f "$2" -- "$DIR/current/bin/aisha-$1"
 }
+
+serve_photo() { serve_decoder photo "$PHOTO_PROCESSES"; }
+
+serve_sound() { serve_decoder sound "$SOUND_PROCESSES"; }
 
 # multiwatch runs the path anew at each death, which is what roll() builds on;
 # its default gives a child up after three quick deaths. spawn-fcgi does not
@@ -240,7 +245,9 @@ down()
 remove_sockets()
 {
     sockets=$(readlink "$DIR/sockets") || return 0
-    rm -f "$sockets/bot.sock" "$sockets/sandbox.sock" "$sockets/media.sock" "$sockets/redis.sock"
+    for name in bot sandbox photo sound redis; do
+        rm -f "$sockets/$name.sock"
+    done
     rmdir "$sockets/postgres" "$sockets" 2>/dev/null || true
 }
 
@@ -520,7 +527,7 @@ write_env()
     STATUS_DATABASE_URL=$(database_url aisha_status)
     PGHOST=$SOCKETS/postgres PGUSER=aisha_owner PGDATABASE=aisha
     REDIS_URL=unix://$SOCKETS/redis.sock
-    MEDIA_SOCKET=$SOCKETS/media.sock
+    PHOTO_SOCKET=$SOCKETS/photo.sock SOUND_SOCKET=$SOCKETS/sound.sock
     READY_DIR=$DIR/ready
     SANDBOX_DIR=$DIR/sandbox
     AISHA_DIR=$DIR
@@ -699,12 +706,16 @@ start_sandbox()
     await sandbox sandbox answers /sandbox/
 }
 
-start_media()
+start_decoder() # name
 {
-    need_program aisha-media
-    launch media
-    await media media test -S "$SOCKETS/media.sock"
+    need_program "aisha-$1"
+    launch "$1"
+    await "$1" "$1" test -S "$SOCKETS/$1.sock"
 }
+
+start_photo() { start_decoder photo; }
+
+start_sound() { start_decoder sound; }
 
 start_bot()
 {
@@ -751,7 +762,7 @@ bring_up()
 {
     say "Aisha ($MODE) in $DIR"
     prepare
-    for service in postgres redis nginx sandbox media bot worker; do
+    for service in postgres redis nginx sandbox photo sound bot worker; do
         ! is_wanted "$service" || "start_$service"
     done
 }

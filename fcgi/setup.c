@@ -143,7 +143,8 @@ struct bot *setup_worker(struct arena *a, int db_connections)
         .access_key = conf->minio_access_key,
         .secret_key = conf->minio_secret_key,
     };
-    bot->media = (struct media){.socket = conf->media_socket};
+    bot->photos = (struct media){.socket = conf->photo_socket};
+    bot->sounds = (struct media){.socket = conf->sound_socket};
     http_init(conf->ca_file, 0);
     allow_own_addresses(a, bot);
     return bot;

@@ -18,9 +18,9 @@ struct bot {
     struct cache *cache;
     struct db_pool *pool;
     struct db_pool *status_pool; /* role aisha_status, for the status page; NULL in the worker */
-    struct telegram telegram;    /* the last five are for the worker alone: a turn calls nobody */
+    struct telegram telegram;    /* the last six are for the worker alone: a turn calls nobody */
     struct fal fal;
     struct openai openai;
     struct s3 s3;
-    struct media media;
+    struct media photos, sounds;
 };

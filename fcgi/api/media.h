@@ -2,18 +2,19 @@
  * media.h - what strangers sent, decoded by somebody who has nothing to lose.
  *
  * A file of a stranger is not opened in a process that knows secrets. It goes
- * through a unix socket to aisha-media, which takes one request, does it in a
- * cage, and ends; a file that crashes or stops the decoder costs that process
- * alone. What it answers is looked at as closely as what anybody else answers.
+ * through a unix socket to aisha-photo or aisha-sound, which takes one request,
+ * does it in a cage, and ends; a file that crashes or stops the decoder costs
+ * that process alone. What it answers is looked at as closely as what anybody
+ * else answers.
  *
  *     struct media_limits limits = {.short_side_pixels = 512, .most_pixels = MEDIA_MOST_PIXELS};
  *     struct media_photo photo;
- *     TRY(media_photo(a, media, bytes, &limits, &photo));
+ *     TRY(media_photo(a, &bot->photos, bytes, &limits, &photo));
  *     if (!str_empty(photo.refused)) ...
  *     TRY(s3_put(a, s3, bucket, key, S("image/jpeg"), photo.jpeg));
  *
  *     struct media_sound sound;
- *     TRY(media_sound(a, media, fd, &(struct media_sound_limits){.most_ms = hours}, &sound));
+ *     TRY(media_sound(a, &bot->sounds, fd, &limits, NULL, NULL, &sound));
  *
  * Called inside a task of the loop. A call lasts at most its deadline, the
  * wait for a free process included. Nothing is repeated in here, and everything
@@ -33,7 +34,7 @@ enum {
 };
 
 struct media {
-    str socket;          /* its path */
+    str socket;          /* of one of the two programs: its path */
     int64_t deadline_ms; /* of a call; 0: MEDIA_DEADLINE_MS */
 };
 
@@ -104,13 +105,16 @@ struct media_sound {
 struct media_piece {
     int number; /* from 0 on */
     int64_t start_ms, length_ms;
+    int64_t sounding_ms;  /* of it, what is loud enough to be speech */
     bool is_silent;       /* there is nothing to be heard in it */
     bool begins_in_noise; /* no silence was found where it was cut off from the one before */
     str flac;
 };
 
+/* heard() is called on the way, with how far it is; NULL: never. It may wait. */
 err *media_sound(struct arena *a, const struct media *m, int fd,
-                 const struct media_sound_limits *limits, struct media_sound *out);
+                 const struct media_sound_limits *limits, void (*heard)(void *owner, int64_t ms),
+                 void *owner, struct media_sound *out);
 /* take() is called for each piece as it comes, in the calling task; it may wait, and its error ends
  * the call. The piece and what take() makes in its arena are gone after it. */
 err *media_sound_split(struct arena *a, const struct media *m, int fd,

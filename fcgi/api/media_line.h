@@ -1,5 +1,5 @@
 /*
- * media_line.h - one call of aisha-media, as media.c and media_sound.c make it.
+ * media_line.h - one call of aisha-photo or aisha-sound, as media.c and media_sound.c make it.
  *
  * A request is a line of JSON, perhaps with a descriptor beside it, and bytes;
  * an answer is the same without a descriptor. Whatever breaks this contract is

@@ -44,11 +44,13 @@ static bool read_piece(struct json_object *answer, int64_t size, const struct me
     int64_t number;
     if (!json_i64(answer, "piece", &number) || !json_i64(answer, "start_ms", &out->start_ms) ||
         !json_i64(answer, "length_ms", &out->length_ms) ||
+        !json_i64(answer, "sounding_ms", &out->sounding_ms) ||
         !json_boolean(answer, "silent", &out->is_silent) ||
         !json_boolean(answer, "noisy", &out->begins_in_noise))
         return false;
     out->number = (int)number;
     return size > 0 && number == before->number + 1 && out->length_ms > 0 &&
+           out->sounding_ms >= 0 && out->sounding_ms <= out->length_ms &&
            out->start_ms == before->start_ms + before->length_ms;
 }
 
@@ -65,23 +67,31 @@ static err *ask(struct media_line *line, const char *task, int fd,
 
 /* -- the calls -- */
 
+typedef void listener(void *owner, int64_t ms);
+
 static err *measure(struct media_line *line, int fd, const struct media_sound_limits *limits,
-                    struct media_sound *out)
+                    listener *heard, void *owner, struct media_sound *out)
 {
     struct json_object *answer;
-    int64_t size;
+    int64_t size, ms;
     TRY(ask(line, "sound", fd, limits));
-    TRY(media_line_answer(line, 0, &answer, &size));
-    return read_sound(line, answer, out);
+    for (;;) {
+        TRY(media_line_answer(line, 0, &answer, &size));
+        if (!json_i64(answer, "heard_ms", &ms))
+            return read_sound(line, answer, out);
+        if (heard)
+            heard(owner, ms);
+    }
 }
 
 err *media_sound(struct arena *a, const struct media *m, int fd,
-                 const struct media_sound_limits *limits, struct media_sound *out)
+                 const struct media_sound_limits *limits, listener *heard, void *owner,
+                 struct media_sound *out)
 {
     struct media_line line;
     err *e = media_line_open(&line, a, m, MEDIA_SOUND_DEADLINE_MS);
     if (!e)
-        e = measure(&line, fd, limits, out);
+        e = measure(&line, fd, limits, heard, owner, out);
     media_line_close(&line);
     return e;
 }

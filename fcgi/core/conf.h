@@ -77,7 +77,7 @@ struct conf {
     bool minio_secure;
     str minio_region;
     str minio_bucket_images, minio_bucket_avatars, minio_bucket_transcripts;
-    str media_socket;
+    str photo_socket, sound_socket;
     str ca_file;
 
     /* backups */

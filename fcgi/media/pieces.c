@@ -141,6 +141,23 @@ static int64_t ms_of(int64_t samples)
     return samples * 1000 / MEDIA_SOUND_HERTZ;
 }
 
+static double power_of(const int16_t *samples, int64_t count)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += (double)samples[i] * samples[i];
+    return sum;
+}
+
+static int64_t sounding_ms(const struct pieces *p, int64_t count)
+{
+    int64_t ms = 0;
+    for (int64_t at = 0; at + FRAME_SAMPLES <= count; at += FRAME_SAMPLES)
+        if (power_of(p->samples + at, FRAME_SAMPLES) > quiet * quiet * FRAME_SAMPLES)
+            ms += FRAME_MS;
+    return ms;
+}
+
 /* Gives the first samples away as a piece; the rest begins the next one. */
 static void cut(struct pieces *p, int64_t count, bool is_noisy)
 {
@@ -153,6 +170,7 @@ static void cut(struct pieces *p, int64_t count, bool is_noisy)
                               .number = p->number,
                               .start_ms = ms_of(p->start),
                               .length_ms = ms_of(p->start + count) - ms_of(p->start),
+                              .sounding_ms = sounding_ms(p, count),
                               .is_silent = !p->is_piece_heard,
                               .begins_in_noise = p->begins_in_noise,
                               .flac = {(const char *)bytes, (size_t)size},
@@ -167,14 +185,6 @@ static void cut(struct pieces *p, int64_t count, bool is_noisy)
 }
 
 /* -- where to cut -- */
-
-static double power_of(const int16_t *samples, int64_t count)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++)
-        sum += (double)samples[i] * samples[i];
-    return sum;
-}
 
 /* The middle of the quietest pause between two places. */
 static int64_t find_pause(const struct pieces *p, int64_t from, int64_t to, bool *is_noisy)

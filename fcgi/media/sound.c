@@ -36,6 +36,9 @@ struct reader {
     AVCodecContext *decoder;
     SwrContext *mixer;
     int64_t most_samples, samples;
+    void (*heard)(void *owner, int64_t ms);
+    void *owner;
+    int64_t heard_ms; /* and told */
     struct pieces *pieces;
     int16_t *mixed;
     int mixed_room;
@@ -203,6 +206,19 @@ static bool mixer_fits(const struct reader *r, const AVFrame *frame)
     return fits;
 }
 
+static int64_t ms_of(int64_t samples)
+{
+    return samples * 1000 / MEDIA_SOUND_HERTZ;
+}
+
+static void tell_how_far(struct reader *r)
+{
+    if (!r->heard || ms_of(r->samples) < r->heard_ms + SOUND_HEARD_EVERY_MS)
+        return;
+    r->heard_ms += SOUND_HEARD_EVERY_MS;
+    r->heard(r->owner, r->heard_ms);
+}
+
 /* frame NULL: what is left in the mixer. */
 static bool mix(struct reader *r, const AVFrame *frame)
 {
@@ -225,6 +241,7 @@ static bool mix(struct reader *r, const AVFrame *frame)
         return false;
     r->samples += count;
     pieces_hear(r->pieces, r->mixed, (size_t)count);
+    tell_how_far(r);
     return true;
 }
 
@@ -307,18 +324,16 @@ static err *read_sound(struct reader *r, const struct media_sound_limits *limits
     out->format = format_name(r);
     r->most_samples = limits->most_ms * (MEDIA_SOUND_HERTZ / 1000);
     decode(r);
-    out->duration_ms = r->samples * 1000 / MEDIA_SOUND_HERTZ;
+    out->duration_ms = ms_of(r->samples);
     return judge(r, limits, out);
 }
 
-void sound_split(struct arena *a, int fd, const struct media_sound_limits *limits,
-                 void (*give)(void *owner, const struct media_piece *piece), void *owner,
-                 struct media_sound *out)
+static void run(const struct reader *wanted, const struct media_sound_limits *limits,
+                struct media_sound *out)
 {
-    struct reader *r = NEW(a, struct reader);
-    *r = (struct reader){.arena = a, .fd = fd, .pieces = pieces_new(a, limits, give, owner)};
-    arena_defer(a, close_reader, r);
-    av_log_set_level(AV_LOG_QUIET);
+    struct reader *r = NEW(wanted->arena, struct reader);
+    *r = *wanted;
+    arena_defer(r->arena, close_reader, r);
     *out = (struct media_sound){0};
     const err *e = read_sound(r, limits, out);
     if (e)
@@ -327,8 +342,28 @@ void sound_split(struct arena *a, int fd, const struct media_sound_limits *limit
         out->refused = S("unreadable");
 }
 
-void sound_measure(struct arena *a, int fd, const struct media_sound_limits *limits,
-                   struct media_sound *out)
+void sound_split(struct arena *a, int fd, const struct media_sound_limits *limits,
+                 void (*give)(void *owner, const struct media_piece *piece), void *owner,
+                 struct media_sound *out)
 {
-    sound_split(a, fd, limits, NULL, NULL, out);
+    const struct reader reader = {
+        .arena = a, .fd = fd, .pieces = pieces_new(a, limits, give, owner)};
+    run(&reader, limits, out);
+}
+
+void sound_measure(struct arena *a, int fd, const struct media_sound_limits *limits,
+                   void (*heard)(void *owner, int64_t ms), void *owner, struct media_sound *out)
+{
+    const struct reader reader = {.arena = a,
+                                  .fd = fd,
+                                  .heard = heard,
+                                  .owner = owner,
+                                  .pieces = pieces_new(a, limits, NULL, NULL)};
+    run(&reader, limits, out);
+}
+
+bool sound_init(void)
+{
+    av_log_set_level(AV_LOG_QUIET);
+    return true;
 }

@@ -87,7 +87,7 @@ static err *look_at(struct work *w, const struct photo *photo, struct look *look
         .short_side_pixels = conf->photo_min_resolution_pixels,
         .most_pixels = conf->photo_max_pixels,
     };
-    TRY(media_photo(w->arena, &w->bot->media, bytes, &limits, &look->media));
+    TRY(media_photo(w->arena, &w->bot->photos, bytes, &limits, &look->media));
     look->refused = look->media.refused;
     look->file_hash = sha256_hex(w->arena, bytes);
     look->file_size_bytes = (int64_t)bytes.len;

@@ -1,7 +1,7 @@
 /*
  * judge.h - whether a photo that a user sent for an avatar is kept.
  *
- *     job_photo_take     fetches it, has aisha-media decode it, stores our JPEG of it, and judges
+ *     job_photo_take     fetches it, has aisha-photo decode it, stores our JPEG of it, and judges
  *     job_photo_tell     what was wrong or is doubtful, as a reply to the very photo
  *
  * What can be seen of a photo alone is looked at first, without a transaction;

@@ -74,7 +74,8 @@ done
 ok 'the bot is exposed by no more than 1.3' exposed_at_most 13 aisha-bot.service
 ok 'a worker is exposed by no more than 1.3' exposed_at_most 13 aisha-worker@.service
 ok 'the backup is exposed by no more than 1.3' exposed_at_most 13 aisha-backup.service
-ok 'media is exposed by no more than 0.6' exposed_at_most 6 aisha-media@.service
+ok 'what decodes photos is exposed by no more than 0.6' exposed_at_most 6 aisha-photo@.service
+ok 'and what decodes recordings' exposed_at_most 6 aisha-sound@.service
 count=$((count + 1))
 if exposed_at_most 1 aisha-worker@.service >/dev/null 2>&1; then
     echo "not ok $count - the tool tells when a unit is exposed by more"

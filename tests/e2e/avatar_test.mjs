@@ -1,5 +1,5 @@
 // avatar_test.mjs - from twenty photos to a picture of oneself, as a person goes it: in Chromium
-// through nginx, the bot, the workers, aisha-media and the sandbox, with bot and workers stopped in the
+// through nginx, the bot, the workers, aisha-photo and the sandbox, with bot and workers stopped in the
 // middle of the training; and by the control door for the types that need no browser to be seen.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -40,7 +40,7 @@ function plan() {
         (feed) => faults.service("redis", feed),
         (feed) => faults.backend(feed),
         (feed) => faults.service("worker-2", feed),
-        (feed) => faults.service("media", feed),
+        (feed) => faults.service("photo", feed),
         (feed) => faults.service("postgres", feed),
     ];
     const outages = parties.flatMap((party) => ["refused", "silent"].map((how) =>

@@ -136,7 +136,8 @@ static void put_settings(void)
     setenv("OPENAI_BASE_URL",
            cstr(ground.arena, str_printf(ground.arena, "http://%s/openai", address)), 1);
     setenv("MINIO_ENDPOINT", address, 1);
-    setenv("MEDIA_SOCKET", far.media_socket, 1);
+    setenv("PHOTO_SOCKET", far.media_socket, 1);
+    setenv("SOUND_SOCKET", far.media_socket, 1);
 }
 
 static void close_ground(void)

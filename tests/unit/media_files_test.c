@@ -1,5 +1,5 @@
 /*
- * What aisha-media makes of files that strangers send: the program itself, by
+ * What aisha-photo makes of files that strangers send: the program itself, by
  * its client, at a socket of the test's own. Each file gets a process of its
  * own, whose end and whose memory are looked at, and after each bad one a good
  * photo passes.
@@ -45,7 +45,7 @@ static pid_t start_program(int descriptor, const char *option, const char *value
     clearenv();
     if (options)
         setenv("ASAN_OPTIONS", options, 1);
-    execl(program, "aisha-media", option, value, (char *)NULL);
+    execl(program, "aisha-photo", option, value, (char *)NULL);
     _exit(127);
 }
 
@@ -554,7 +554,7 @@ static void the_cage_holds(void **state)
         if (!is_held)
             fail_msg("%s: status %d", rows[i].name, ended.status);
     }
-    assert_int_not_equal(access("/tmp/aisha-media-try", F_OK), 0);
+    assert_int_not_equal(access("/tmp/aisha-cage-try", F_OK), 0);
 }
 
 /* -- the ground -- */
@@ -572,7 +572,7 @@ static int begin(void **state)
     unlink(socket_path);
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     static char path[4096];
-    snprintf(path, sizeof path, "%s/bin/aisha-media", build);
+    snprintf(path, sizeof path, "%s/bin/aisha-photo", build);
     program = path;
     return bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 16) ||
            vips_init("media_files_test");

@@ -20,7 +20,7 @@ enum { PATIENCE_MS = 5000, SHORT_MS = 60, FILE_BYTES = 3 << 20 };
 
 static const char file[FILE_BYTES]; /* more than a socket holds */
 
-/* Plays aisha-media for one call. */
+/* Plays aisha-photo for one call. */
 struct player {
     char path[64];
     int listener;

@@ -1,5 +1,5 @@
 /*
- * What aisha-media makes of recordings: the program itself, by its client, with
+ * What aisha-sound makes of recordings: the program itself, by its client, with
  * files that espeak-ng speaks and ffmpeg packs, and with files that mean harm.
  */
 #include "api/media.h"
@@ -47,7 +47,7 @@ static pid_t start_program(void)
     clearenv();
     if (options)
         setenv("ASAN_OPTIONS", options, 1);
-    execl(program, "aisha-media", (char *)NULL);
+    execl(program, "aisha-sound", (char *)NULL);
     _exit(127);
 }
 
@@ -69,7 +69,7 @@ static int open_file(const char *name)
 }
 
 struct piece {
-    int64_t start_ms, length_ms, again_ms;
+    int64_t start_ms, length_ms, sounding_ms;
     bool is_silent, begins_in_noise;
     size_t bytes;
 };
@@ -82,6 +82,7 @@ struct asked {
     const err *error;
     struct piece pieces[PIECES_MOST];
     int count;
+    int64_t heard_ms; /* and told on the way */
     int64_t peak_bytes;
     int status;
 };
@@ -92,6 +93,7 @@ static err *take(void *owner, struct arena *scratch, const struct media_piece *p
     struct piece *kept = &q->pieces[q->count++];
     *kept = (struct piece){.start_ms = piece->start_ms,
                            .length_ms = piece->length_ms,
+                           .sounding_ms = piece->sounding_ms,
                            .is_silent = piece->is_silent,
                            .begins_in_noise = piece->begins_in_noise,
                            .bytes = piece->flac.len};
@@ -103,11 +105,18 @@ static err *take(void *owner, struct arena *scratch, const struct media_piece *p
     return NULL;
 }
 
+static void hear(void *asked, int64_t ms)
+{
+    struct asked *q = asked;
+    EXPECT(ms > q->heard_ms);
+    q->heard_ms = ms;
+}
+
 static void ask(void *asked)
 {
     struct asked *q = asked;
     q->error = q->pieces_named ? media_sound_split(a, &media, q->fd, &q->limits, take, q, &q->sound)
-                               : media_sound(a, &media, q->fd, &q->limits, &q->sound);
+                               : media_sound(a, &media, q->fd, &q->limits, hear, q, &q->sound);
 }
 
 static void run(struct asked *q)
@@ -197,6 +206,7 @@ static void pieces_are_the_whole_and_are_cut_in_pauses(void **state)
         at += p->length_ms;
         assert_false(p->is_silent || p->begins_in_noise);
         assert_in_range(p->length_ms, 40000, 90000);
+        assert_in_range(p->sounding_ms, p->length_ms * 85 / 100, p->length_ms * 95 / 100);
         if (i)
             assert_in_range(p->start_ms % 10000, 100, 900);
         struct asked again = measure(cstr(a, str_printf(a, "piece%d.flac", i)));
@@ -244,7 +254,7 @@ static void silent_pieces_say_so(void **state)
     shell(
         "ffmpeg -y -f lavfi -i \"aevalsrc='if(lt(t,60),0,0.2*sin(2*PI*300*t))':s=16000:d=120\" half.wav");
     struct asked *q = split("half.wav", 30000, 45000, 120000);
-    assert_true(q->pieces[0].is_silent);
+    assert_true(q->pieces[0].is_silent && q->pieces[0].sounding_ms == 0);
     assert_false(q->pieces[q->count - 1].is_silent);
 }
 
@@ -356,11 +366,11 @@ static int begin(void **state)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     a = arena_new(64 << 20);
     snprintf(folder, sizeof folder, "/tmp/sound_files_test.%d", (int)getpid());
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/media.sock", folder);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/sound.sock", folder);
     if (!build || mkdir(folder, 0700))
         return -1;
     media.socket = str_dup(a, str_from(address.sun_path));
-    program = cstr(a, str_printf(a, "%s/bin/aisha-media", build));
+    program = cstr(a, str_printf(a, "%s/bin/aisha-sound", build));
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 16);
 }
