@@ -128,6 +128,7 @@ static void read_piece(const struct rows *rows, int row, struct transcript_piece
         .number = (int)rows_i64(rows, row, "number"),
         .start_ms = rows_i64(rows, row, "start_ms"),
         .length_ms = rows_i64(rows, row, "length_ms"),
+        .sounding_ms = rows_i64(rows, row, "sounding_ms"),
         .is_silent = rows_bool(rows, row, "is_silent"),
         .begins_in_noise = rows_bool(rows, row, "begins_in_noise"),
         .bucket = rows_str(rows, row, "bucket"),
@@ -147,7 +148,7 @@ err *transcript_piece_add(struct db *db, str id, const struct transcript_piece *
 {
     return db_query(db, &Q_transcript_piece_add, NULL, V(id), V(piece->number), V(piece->start_ms),
                     V(piece->length_ms), V(piece->is_silent), V(piece->begins_in_noise),
-                    V(piece->bucket), V(piece->object_key));
+                    V(piece->bucket), V(piece->object_key), V(piece->sounding_ms));
 }
 
 err *transcript_splitting(struct db *db, str id, str bucket)
@@ -193,11 +194,11 @@ err *transcript_piece_not_asked(struct db *db, str id, int64_t cost_microdollars
     return db_query(db, &Q_transcript_piece_not_asked, NULL, V(id), V(cost_microdollars));
 }
 
-err *transcript_piece_done(struct db *db, str id, int number, const char *status, str language,
-                           str cues)
+err *transcript_piece_done(struct db *db, str id, int number, const char *status,
+                           int64_t recognised_ms, str language, str cues)
 {
     return db_query(db, &Q_transcript_piece_done, NULL, V(id), V(number), V(status), V(language),
-                    V(cues));
+                    V(cues), V(recognised_ms));
 }
 
 /* ---------------------------------------------------------------- history */

@@ -75,6 +75,7 @@ err *transcript_pace(struct db *db, str model, double *pace);
 struct transcript_piece {
     int number;
     int64_t start_ms, length_ms;
+    int64_t sounding_ms; /* of it, what is loud enough to be speech */
     bool is_silent, begins_in_noise;
     str bucket, object_key; /* empty once it is recognised */
     str status;             /* waiting, done, failed */
@@ -96,9 +97,9 @@ err *transcript_pieces(struct db *db, struct arena *a, str id, struct transcript
 err *transcript_piece_asked(struct db *db, str id, int64_t cost_microdollars);
 /* The other side has certainly not worked for it. */
 err *transcript_piece_not_asked(struct db *db, str id, int64_t cost_microdollars);
-/* status: "done" or "failed". Its object goes. */
-err *transcript_piece_done(struct db *db, str id, int number, const char *status, str language,
-                           str cues);
+/* status: "done" or "failed". recognised_ms: of it, what is to be paid for. Its object goes. */
+err *transcript_piece_done(struct db *db, str id, int number, const char *status,
+                           int64_t recognised_ms, str language, str cues);
 
 /* -- history -- */
 

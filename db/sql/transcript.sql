@@ -97,8 +97,8 @@ delete from user_transcript_pieces where transcript_id = $1
 
 -- :transcript_piece_add writes
 insert into user_transcript_pieces (transcript_id, user_id, number, start_ms, length_ms, is_silent,
-                                    begins_in_noise, bucket, object_key, status)
-select id, user_id, $2, $3, $4, $5, $6, $7, $8, case when $5 then 'done' else 'waiting' end
+                                    begins_in_noise, bucket, object_key, sounding_ms, status)
+select id, user_id, $2, $3, $4, $5, $6, $7, $8, $9, case when $5 then 'done' else 'waiting' end
 from user_transcripts
 where id = $1
 
@@ -112,14 +112,14 @@ set duration_ms = $2, pieces = (select count(*) from user_transcript_pieces wher
 where id = $1
 
 -- :transcript_piece_find
-select p.number, p.start_ms, p.length_ms, p.is_silent, p.begins_in_noise, p.bucket, p.object_key,
-       p.status, p.language, p.cues
+select p.number, p.start_ms, p.length_ms, p.sounding_ms, p.is_silent, p.begins_in_noise, p.bucket,
+       p.object_key, p.status, p.language, p.cues
 from user_transcript_pieces p
 where p.transcript_id = $1 and p.number = $2
 
 -- :transcript_pieces
-select number, start_ms, length_ms, is_silent, begins_in_noise, bucket, object_key, status, language,
-       cues
+select number, start_ms, length_ms, sounding_ms, is_silent, begins_in_noise, bucket, object_key,
+       status, language, cues
 from user_transcript_pieces
 where transcript_id = $1
 order by number
@@ -146,9 +146,9 @@ with piece as (
     on conflict (key) do nothing
 ), heard as (
     update user_transcripts t
-    set recognised_ms = t.recognised_ms + p.length_ms
+    set recognised_ms = t.recognised_ms + $6
     from user_transcript_pieces p
-    where t.id = $1 and p.transcript_id = $1 and p.number = $2 and p.status = 'waiting' and $3 = 'done'
+    where t.id = $1 and p.transcript_id = $1 and p.number = $2 and p.status = 'waiting'
 )
 update user_transcript_pieces
 set status = $3, language = nullif($4, ''), cues = nullif($5, '')::jsonb, bucket = null,

@@ -137,6 +137,18 @@ static err *take_measure(struct work *w, struct transcript *t, const struct medi
     return speech_show(w, t);
 }
 
+/* A step that a progress belongs to. */
+struct progress {
+    struct work *w;
+    const struct transcript *t;
+};
+
+static void show_heard(void *owner, int64_t ms)
+{
+    const struct progress *p = owner;
+    speech_show_step(p->w, p->t, ms);
+}
+
 err *job_speech_probe(struct work *w)
 {
     struct transcript t;
@@ -150,7 +162,8 @@ err *job_speech_probe(struct work *w)
     TRY(fetch(w, &t, w->bot->conf->transcription_max_size_bytes, &file, &refused));
     if (!refused) {
         const struct media_sound_limits limits = limits_of(w->bot->conf, &t);
-        TRY(media_sound(w->arena, &w->bot->media, file, &limits, &sound));
+        struct progress progress = {w, &t};
+        TRY(media_sound(w->arena, &w->bot->sounds, file, &limits, show_heard, &progress, &sound));
     }
     TRY(lock(w, "pending", &t, &is_awaited));
     if (!is_awaited)
@@ -178,6 +191,7 @@ static str object_key_of(struct arena *a, str id, int64_t number)
 
 struct cutting {
     struct work *w;
+    const struct transcript *t; /* as it was when the cutting began */
     str id;
     struct transcript_piece *pieces;
     size_t count, room;
@@ -200,6 +214,7 @@ static void keep_piece(struct cutting *c, const struct media_piece *piece, str o
         .number = piece->number,
         .start_ms = piece->start_ms,
         .length_ms = piece->length_ms,
+        .sounding_ms = piece->sounding_ms,
         .is_silent = piece->is_silent,
         .begins_in_noise = piece->begins_in_noise,
         .bucket = bucket,
@@ -219,6 +234,9 @@ static err *store_piece(void *owner, struct arena *scratch, const struct media_p
                    piece->flac));
     }
     keep_piece(c, piece, key);
+    int64_t reached_ms = piece->start_ms + piece->length_ms;
+    if (reached_ms < c->t->duration_ms) /* the last one is followed by more than that */
+        speech_show_step(c->w, c->t, reached_ms);
     return NULL;
 }
 
@@ -291,7 +309,7 @@ err *job_speech_split(struct work *w)
 {
     struct transcript t;
     struct media_sound sound = {0};
-    struct cutting c = {.w = w, .id = w->job->subject};
+    struct cutting c = {.w = w, .t = &t, .id = w->job->subject};
     bool is_awaited;
     int file;
     const char *refused = NULL;
@@ -305,7 +323,7 @@ err *job_speech_split(struct work *w)
     TRY(fetch(w, &t, w->bot->conf->transcription_max_size_bytes, &file, &refused));
     if (!refused) {
         const struct media_sound_limits limits = limits_of(w->bot->conf, &t);
-        TRY(media_sound_split(w->arena, &w->bot->media, file, &limits, store_piece, &c, &sound));
+        TRY(media_sound_split(w->arena, &w->bot->sounds, file, &limits, store_piece, &c, &sound));
     }
     TRY(lock(w, "processing", &t, &is_awaited));
     if (!refused && !str_empty(sound.refused))
@@ -364,27 +382,13 @@ static bool was_for_nothing(const err *e)
 }
 
 /* The call, and what it cost where it did. */
-static err *recognise(struct work *w, const struct transcript *t,
-                      const struct transcript_piece *piece, struct openai_transcript *heard)
+static err *ask(struct work *w, const struct transcript *t, const struct transcript_piece *piece,
+                const struct openai_recording *recording, struct openai_transcript *heard)
 {
-    struct s3_object object;
-    str prompt;
-    TRY(words_before(w, piece, &prompt));
-    err *e = s3_get(w->arena, &w->bot->s3, piece->bucket, piece->object_key, MEDIA_PIECE_MOST_BYTES,
-                    &object);
-    if (e)
-        return e;
     int64_t cost = cost_of(w->bot->conf, piece->length_ms);
     TRY(transcript_piece_asked(w->db, t->id, cost));
     TRY(db_commit(w->db));
-    const struct openai_recording recording = {
-        .model = t->model,
-        .file_name = S("piece.flac"),
-        .bytes = object.bytes,
-        .language = language_hint(t),
-        .prompt = prompt,
-    };
-    e = openai_transcribe(w->arena, &w->bot->openai, &recording, heard);
+    err *e = openai_transcribe(w->arena, &w->bot->openai, recording, heard);
     if (!e || !was_for_nothing(e))
         return e;
     TRY(transcript_piece_not_asked(w->db, t->id, cost));
@@ -392,22 +396,64 @@ static err *recognise(struct work *w, const struct transcript *t,
     return e;
 }
 
-/* The row of the recording is held. */
-static err *end_piece(struct work *w, struct transcript *t, int number, const char *status,
-                      const struct openai_transcript *heard, int64_t length_ms)
+/* Models without times may stop in the middle and do not say so. Whoever speaks says two words a second;
+ * less than a quarter of that, of what sounds at all, is no speech or not all of it. */
+static bool may_be_part(const struct transcript *t, const struct transcript_piece *piece,
+                        const struct openai_transcript *heard)
+{
+    enum { WORDS_PER_MINUTE_LEAST = 30 };
+    return !gives_times(t->model) && (int64_t)words_count(heard->text) * MINUTE_MS <
+                                         WORDS_PER_MINUTE_LEAST * piece->sounding_ms;
+}
+
+/* is_part: also when it was asked about a second time, without the words before, which lead such a model
+ * astray at times. */
+static err *recognise(struct work *w, const struct transcript *t,
+                      const struct transcript_piece *piece, struct openai_transcript *heard,
+                      bool *is_part)
+{
+    struct s3_object object;
+    struct openai_recording recording = {
+        .model = t->model,
+        .file_name = S("piece.flac"),
+        .language = language_hint(t),
+    };
+    TRY(words_before(w, piece, &recording.prompt));
+    TRY(s3_get(w->arena, &w->bot->s3, piece->bucket, piece->object_key, MEDIA_PIECE_MOST_BYTES,
+               &object));
+    recording.bytes = object.bytes;
+    TRY(ask(w, t, piece, &recording, heard));
+    *is_part = may_be_part(t, piece, heard);
+    if (!*is_part)
+        return NULL;
+    struct openai_transcript again;
+    recording.prompt = S("");
+    TRY(ask(w, t, piece, &recording, &again));
+    if (words_count(again.text) > words_count(heard->text))
+        *heard = again;
+    *is_part = may_be_part(t, piece, heard);
+    if (*is_part)
+        log_warn("speech.cut_short", KV("transcript", t->id), KV("piece", piece->number),
+                 KV("sounding_ms", piece->sounding_ms), KV("words", words_count(heard->text)));
+    return NULL;
+}
+
+/* The row of the recording is held. What may be a part of what was said is kept, and nobody pays for it. */
+static err *end_piece(struct work *w, struct transcript *t, const struct transcript_piece *piece,
+                      const struct openai_transcript *heard, bool is_part)
 {
     struct cues cues = {0};
     if (heard)
-        cues = cues_heard(w->arena, heard, length_ms);
-    TRY(transcript_piece_done(w->db, t->id, number, status, heard ? heard->language : S(""),
-                              cues_json(w->arena, &cues)));
+        cues = cues_heard(w->arena, heard, piece->length_ms);
+    int64_t recognised_ms = heard && !is_part ? piece->length_ms : 0;
+    TRY(transcript_piece_done(w->db, t->id, piece->number, heard ? "done" : "failed", recognised_ms,
+                              heard ? heard->language : S(""), cues_json(w->arena, &cues)));
     struct transcript_piece *pieces;
     size_t count;
     TRY(transcript_pieces(w->db, w->arena, t->id, &pieces, &count));
-    TRY(queue_next(w, t, pieces, count, (size_t)number + PIECES_AT_ONCE));
+    TRY(queue_next(w, t, pieces, count, (size_t)piece->number + PIECES_AT_ONCE));
     TRY(queue_join_when_over(w, t, pieces, count));
-    if (heard)
-        t->recognised_ms += length_ms;
+    t->recognised_ms += recognised_ms;
     return speech_show(w, t);
 }
 
@@ -443,12 +489,12 @@ err *job_speech_piece(struct work *w)
     struct transcript t;
     struct transcript_piece piece;
     struct openai_transcript heard;
-    bool is_awaited;
+    bool is_awaited, is_part = false;
     TRY(find_piece(w, &t, &piece, &is_awaited));
     TRY(db_commit(w->db));
     if (!is_awaited || t.is_stopping)
         return NULL;
-    err *e = recognise(w, &t, &piece, &heard);
+    err *e = recognise(w, &t, &piece, &heard, &is_part);
     if (e && !is_hopeless(&t, e))
         return e;
     if (e)
@@ -456,8 +502,7 @@ err *job_speech_piece(struct work *w)
     TRY(find_piece(w, &t, &piece, &is_awaited));
     if (!is_awaited)
         return NULL;
-    return end_piece(w, &t, piece.number, e ? "failed" : "done", e ? NULL : &heard,
-                     piece.length_ms);
+    return end_piece(w, &t, &piece, e ? NULL : &heard, is_part);
 }
 
 err *give_up_speech_piece(struct work *w)
@@ -466,7 +511,7 @@ err *give_up_speech_piece(struct work *w)
     struct transcript_piece piece;
     bool is_awaited;
     TRY(find_piece(w, &t, &piece, &is_awaited));
-    return is_awaited ? end_piece(w, &t, piece.number, "failed", NULL, piece.length_ms) : NULL;
+    return is_awaited ? end_piece(w, &t, &piece, NULL, false) : NULL;
 }
 
 /* ---------------------------------------------------------------- putting together */
@@ -505,12 +550,20 @@ static int64_t charge(const struct transcript *t)
     return coins < t->price_coins ? coins : t->price_coins;
 }
 
+static err *settle(struct work *w, const struct transcript *t)
+{
+    str hold = speech_key(w->arena, t->id);
+    if (!t->price_coins)
+        return NULL;
+    return t->charged_coins ? ledger_capture(w->db, hold, t->charged_coins, NULL)
+                            : ledger_release(w->db, hold, NULL);
+}
+
 static err *complete(struct work *w, struct transcript *t)
 {
     t->charged_coins = charge(t);
     TRY(transcript_complete(w->db, t));
-    if (t->price_coins)
-        TRY(ledger_capture(w->db, speech_key(w->arena, t->id), t->charged_coins, NULL));
+    TRY(settle(w, t));
     w->forget_user_chat_id = t->chat_id;
     log_info("speech.completed", KV("transcript", t->id), KV("words", t->words),
              KV("charged", t->charged_coins));

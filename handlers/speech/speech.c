@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "db/ledger.h"
+#include "db/session.h"
 #include "handlers/dispatch.h"
 #include "handlers/images/order.h"
 #include "handlers/money/limits.h"
@@ -209,27 +210,35 @@ static str time_left(struct arena *a, enum language language, const struct trans
     return str_printf(a, " " STR_FMT, STR_ARG(words));
 }
 
-static str working_html(struct arena *a, enum language language, const struct transcript *t,
-                        double pace)
+struct view {
+    enum language language;
+    int64_t balance;    /* for a price */
+    double pace;        /* for what is under way */
+    int64_t reached_ms; /* where measuring or cutting has come to */
+};
+
+static str working_html(struct arena *a, const struct transcript *t, const struct view *view)
 {
-    double share = t->duration_ms ? (double)t->recognised_ms / (double)t->duration_ms : 0;
+    int64_t done_ms = t->pieces ? t->recognised_ms : view->reached_ms;
+    double share = t->duration_ms ? (double)done_ms / (double)t->duration_ms : 0;
     enum text text = t->is_stopping                       ? T_speech_stopping
                      : !t->pieces                         ? T_speech_cutting
                      : t->recognised_ms >= t->duration_ms ? T_speech_joining
                                                           : T_speech_working;
-    return text_html(a, language, text,
+    return text_html(a, view->language, text,
                      KVS(KV("name", t->name), KV("bar", progress_bar(a, share)),
-                         KV("percent", (int64_t)(share * 100)),
-                         KV("done", clock_shown(a, t->recognised_ms)),
+                         KV("percent", (int64_t)(share * 100)), KV("done", clock_shown(a, done_ms)),
                          KV("whole", clock_shown(a, t->duration_ms)),
-                         KV("left", time_left(a, language, t, pace)), KV("price", t->price_coins)));
+                         KV("left", time_left(a, view->language, t, view->pace)),
+                         KV("price", t->price_coins)));
 }
 
-struct view {
-    enum language language;
-    int64_t balance; /* for a price */
-    double pace;     /* for what is under way */
-};
+static str looking_html(struct arena *a, const struct transcript *t, const struct view *view)
+{
+    enum text text = view->reached_ms ? T_speech_listening : T_speech_looking;
+    return text_html(a, view->language, text,
+                     KVS(KV("name", t->name), KV("done", clock_shown(a, view->reached_ms))));
+}
 
 static str quote_html(struct arena *a, const struct conf *conf, const struct transcript *t,
                       const struct view *view)
@@ -267,7 +276,7 @@ static str screen(struct arena *a, const struct conf *conf, const struct transcr
 {
     if (str_eq(t->status, S("pending"))) {
         cancel_row(k, t);
-        return text_html(a, view->language, T_speech_looking, KVS(KV("name", t->name)));
+        return looking_html(a, t, view);
     }
     if (str_eq(t->status, S("quoted"))) {
         quote_buttons(k, t, speech_price(conf, t->duration_ms), view->balance);
@@ -276,7 +285,7 @@ static str screen(struct arena *a, const struct conf *conf, const struct transcr
     if (str_eq(t->status, S("processing"))) {
         if (!t->is_stopping)
             cancel_row(k, t);
-        return working_html(a, view->language, t, view->pace);
+        return working_html(a, t, view);
     }
     menu_row(k);
     return failure_html(a, conf, t, view->language);
@@ -311,6 +320,21 @@ err *speech_show(struct work *w, const struct transcript *t)
     TRY(slot_call(w, t, &call.call));
     work_tell(w, t->chat_id, &call);
     return NULL;
+}
+
+void speech_show_step(struct work *w, const struct transcript *t, int64_t reached_ms)
+{
+    const struct view view = {.language = language_of(t->language), .reached_ms = reached_ms};
+    struct keyboard k = keyboard_new(w->arena, view.language);
+    str html = screen(w->arena, w->bot->conf, t, &view, &k);
+    const struct outgoing call = {
+        .way = CALL_QUEUED,
+        .call = message_call(w->arena, t->chat_id, MESSAGE_OF_SLOT, html, &k),
+        .slot = speech_key(w->arena, t->id),
+    };
+    const err *e = outbox_add(w->bot->cache, w->arena, t->chat_id, S(""), &call);
+    if (e)
+        log_err("speech.step_not_shown", e, KVS(KV("transcript", t->id)));
 }
 
 void speech_clear(struct work *w, const struct transcript *t)

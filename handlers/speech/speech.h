@@ -42,5 +42,7 @@ err *speech_queue(struct db *db, struct arena *a, const struct transcript *t, co
                   const char *kind, int64_t number);
 /* Progress may be lost: it goes out after the commit. */
 err *speech_show(struct work *w, const struct transcript *t);
+/* In the midst of measuring or cutting: shown at once, and lost when it cannot be. */
+void speech_show_step(struct work *w, const struct transcript *t, int64_t reached_ms);
 /* And it goes when the result is there. */
 void speech_clear(struct work *w, const struct transcript *t);

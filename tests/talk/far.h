@@ -425,14 +425,16 @@ static str sound_answer(bool is_split)
         return S("");
     json_object_object_foreach(said, name, value)
         json_object_object_add(sound, name, json_object_get(value));
-    int64_t whole_ms = 0;
+    int64_t whole_ms = 0, sounding_ms = 0; /* the latter of each piece, where a talk says so */
     json_i64(sound, "duration_ms", &whole_ms);
+    json_i64(sound, "sounding_ms", &sounding_ms);
     struct buf b = buf_new(far.arena);
     for (int64_t n = 0; is_split && n < 2 && !json_has(sound, "refused"); n++)
         buf_addf(&b,
                  "{\"bytes\":9,\"piece\":%" PRId64 ",\"start_ms\":%" PRId64
-                 ",\"length_ms\":%" PRId64 ",\"silent\":false,\"noisy\":false}\nfLaC 1234",
-                 n, n * whole_ms / 2, (n + 1) * whole_ms / 2 - n * whole_ms / 2);
+                 ",\"length_ms\":%" PRId64 ",\"sounding_ms\":%" PRId64
+                 ",\"silent\":false,\"noisy\":false}\nfLaC 1234",
+                 n, n * whole_ms / 2, (n + 1) * whole_ms / 2 - n * whole_ms / 2, sounding_ms);
     buf_addf(&b, STR_FMT "\n", STR_ARG(json_text(far.arena, sound)));
     return buf_str(&b);
 }

@@ -141,6 +141,21 @@ static bool holds(str text, const char *what)
     return str_find(text, str_from(what), &at);
 }
 
+/* What follows each `before` in quotes is the name of a part. */
+static void assert_names_parts(str archive, const char *xml_part, const char *before,
+                               const char *folder)
+{
+    str rest = part_of(archive, xml_part);
+    size_t at, count = 0;
+    while (str_find(rest, str_from(before), &at)) {
+        str name;
+        assert_true(str_cut(str_sub(rest, at + strlen(before), rest.len), '"', &name, &rest));
+        assert_true(part_of(archive, cstr(a, str_printf(a, "%s" STR_FMT, folder, STR_ARG(name)))).len);
+        count++;
+    }
+    assert_true(count);
+}
+
 static void a_document_of_word_is_one(void **state)
 {
     (void)state;
@@ -156,6 +171,9 @@ static void a_document_of_word_is_one(void **state)
         "word/_rels/document.xml.rels", "docProps/core.xml"};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         assert_well_formed(part_of(archive, parts[i]));
+    assert_names_parts(archive, "[Content_Types].xml", "PartName=\"/", "");
+    assert_names_parts(archive, "_rels/.rels", "Target=\"", "");
+    assert_names_parts(archive, "word/_rels/document.xml.rels", "Target=\"", "word/");
     str document = part_of(archive, "word/document.xml"),
         styles = part_of(archive, "word/styles.xml");
     assert_true(holds(document, "<w:pStyle w:val=\"Title\"/>"));
