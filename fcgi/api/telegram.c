@@ -444,12 +444,6 @@ static err *download(struct arena *a, const struct telegram *telegram, str file_
     return e;
 }
 
-err *telegram_download(struct arena *a, const struct telegram *telegram, str file_path,
-                       size_t max_bytes, str *bytes)
-{
-    return download(a, telegram, file_path, max_bytes, NULL, bytes);
-}
-
 static void close_file(void *file)
 {
     close(*(int *)file);
@@ -497,6 +491,33 @@ static err *open_local(struct arena *a, str folder, str path, size_t max_bytes, 
         return fail(a, ERR_INPUT, "telegram: a file of %jd bytes is too large",
                     (intmax_t)about.st_size);
     return NULL;
+}
+
+static err *read_local(struct arena *a, int file, str *bytes)
+{
+    struct stat about;
+    if (fstat(file, &about))
+        return fail(a, ERR_UPSTREAM, "telegram: its file cannot be looked at");
+    size_t size = (size_t)about.st_size, count = 0;
+    char *content = NEW_ARRAY(a, char, size + 1);
+    while (count < size) {
+        ssize_t got = pread(file, content + count, size - count, (off_t)count);
+        if (got <= 0)
+            return fail(a, ERR_UPSTREAM, "telegram: its file cannot be read");
+        count += (size_t)got;
+    }
+    *bytes = (str){content, size};
+    return NULL;
+}
+
+err *telegram_download(struct arena *a, const struct telegram *telegram, str file_path,
+                       size_t max_bytes, str *bytes)
+{
+    int file;
+    if (!str_starts(file_path, S("/")))
+        return download(a, telegram, file_path, max_bytes, NULL, bytes);
+    TRY(open_local(a, telegram->files_dir, file_path, max_bytes, &file));
+    return read_local(a, file, bytes);
 }
 
 err *telegram_open(struct arena *a, const struct telegram *telegram, str file_path,

@@ -104,12 +104,12 @@ err *telegram_call(struct arena *a, const struct telegram *telegram, str method,
 /* Long polling: timeout_s is how long Telegram may hold the call. */
 err *telegram_get_updates(struct arena *a, const struct telegram *telegram, int64_t offset,
                           int timeout_s, str allowed_updates, struct json_object **updates);
-/* Downloads what getFile named; at most max_bytes. */
+/* Downloads what getFile named; at most max_bytes. A Bot API server of this machine names its file,
+ * which is read where it lies. */
 err *telegram_download(struct arena *a, const struct telegram *telegram, str file_path,
                        size_t max_bytes, str *bytes);
 /* The same as a file of its own, open for reading until the arena ends: for what may be larger than
- * memory. A Bot API server of this machine names its file, which is opened where it lies. ERR_INPUT when it
- * is larger than max_bytes. */
+ * memory. ERR_INPUT when it is larger than max_bytes. */
 err *telegram_open(struct arena *a, const struct telegram *telegram, str file_path,
                    size_t max_bytes, int *file);
 

@@ -19,7 +19,7 @@ static const struct setting settings[] = {
     {"TELEGRAM_ADMIN_IDS", NULL, FORM_IDS, AT(telegram_admin_ids), NULL, 0, ANY_LENGTH, NULL,
      "Telegram ids of the people who may use the admin commands."},
     {"TELEGRAM_FILES_DIR", NULL, FORM_TEXT, AT(telegram_files_dir), NULL, 0, 1, 4000, NULL,
-     "Where a Bot API server on this machine keeps its files; it hands out larger ones than Telegram's own."},
+     "Where a Bot API server on this machine, run with --local, keeps its files; it hands out larger ones than Telegram's own."},
     {"TAKE_OVER", NULL, FORM_SWITCH, AT(take_over), "false", 0, ANY_LENGTH, NULL,
      "Whether long polling may remove a webhook that someone else has set."},
 
@@ -104,8 +104,10 @@ static const struct setting settings[] = {
      "Bucket of photos and trained avatars."},
     {"MINIO_BUCKET_TRANSCRIPTS", NULL, FORM_BUCKET, AT(minio_bucket_transcripts), "transcripts", 0, ANY_LENGTH, NULL,
      "Bucket of recordings and transcripts."},
-    {"MEDIA_SOCKET", NULL, FORM_TEXT, AT(media_socket), "/run/aisha/media.sock", 0, 1, 107, NULL,
-     "Socket of aisha-media, which decodes what strangers sent."},
+    {"PHOTO_SOCKET", NULL, FORM_TEXT, AT(photo_socket), "/run/aisha/photo.sock", 0, 1, 107, NULL,
+     "Socket of aisha-photo, which decodes photos of strangers."},
+    {"SOUND_SOCKET", NULL, FORM_TEXT, AT(sound_socket), "/run/aisha/sound.sock", 0, 1, 107, NULL,
+     "Socket of aisha-sound, which decodes their recordings."},
     {"CA_FILE", NULL, FORM_FILE, AT(ca_file), NULL, 0, ANY_LENGTH, NULL,
      "Certificates to trust beside those of the system."},
 
@@ -184,8 +186,8 @@ static const struct setting settings[] = {
      "Pixels that the short side of a photo needs."},
     {"PHOTO_MAX_PIXELS", NULL, FORM_NUMBER, AT(photo_max_pixels), "40000000", 0, 1, 100000000, NULL,
      "Pixels that a photo may have in all."},
-    {"TRANSCRIPTION_MAX_SIZE", NULL, FORM_BYTES, AT(transcription_max_size_bytes), "20971520", 0, 1024, 2097152000, NULL,
-     "Largest recording taken; beyond 20 MiB only from a Bot API server of one's own."},
+    {"TRANSCRIPTION_MAX_SIZE", NULL, FORM_BYTES, AT(transcription_max_size_bytes), "2097152000", 0, 1024, 2097152000, NULL,
+     "Largest recording taken; without TELEGRAM_FILES_DIR at most 20 MiB, for Telegram hands out no more."},
     {"TRANSCRIPTION_MAX_DURATION", NULL, FORM_SECONDS, AT(transcription_max_duration_seconds), "21600", 0, 60, 86400, NULL,
      "Longest recording taken."},
     {"FREE_TRANSCRIPTIONS_PER_DAY", NULL, FORM_NUMBER, AT(free_transcriptions_per_day), "10", 0, 0, 1000, NULL,
@@ -348,6 +350,8 @@ static void check_together(const struct conf *conf, struct buf *mistakes)
     }
 }
 
+enum { TELEGRAM_HANDS_OUT_BYTES = 20 << 20 }; /* without a Bot API server of one's own */
+
 err *conf_load(struct arena *a, struct conf *out)
 {
     struct conf conf = {0};
@@ -361,6 +365,9 @@ err *conf_load(struct arena *a, struct conf *out)
 
     if (!conf.loopback_url.len)
         conf.loopback_url = str_printf(a, "https://127.0.0.1:%" PRId64, conf.https_port);
+    if (!conf.telegram_files_dir.len &&
+        conf.transcription_max_size_bytes > TELEGRAM_HANDS_OUT_BYTES)
+        conf.transcription_max_size_bytes = TELEGRAM_HANDS_OUT_BYTES;
     *out = conf;
     return NULL;
 }

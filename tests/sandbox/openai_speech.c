@@ -8,8 +8,8 @@
 enum {
     MOST_FILE_BYTES = 25 << 20,
     LEAST_MS = 100,
-    STOPS_AFTER_MS = 120 * 1000, /* of models that lose interest */
-    LONGEST_MS = 1500 * 1000,    /* of the same */
+    STOPS_AFTER_S = 120,      /* of models that lose interest */
+    LONGEST_MS = 1500 * 1000, /* of the same */
     TOKENS_PER_SECOND = 10,
     LANGUAGE_LETTERS = 2,
 };
@@ -199,13 +199,21 @@ static str segment_json(struct arena *a, size_t number, const struct heard_segme
                      KV("no_speech_prob", s->words.len ? 0.01 : 0.5));
 }
 
+static int64_t stops_after_ms(struct openai_call *c)
+{
+    struct json_object *value;
+    int64_t seconds = STOPS_AFTER_S;
+    if (openai_fault(c, "stops_after", &value))
+        json_value_i64(value, &seconds);
+    return seconds * 1000;
+}
+
 static void speak(struct openai_call *c, const struct form *form, const struct heard *heard)
 {
     struct arena *a = c->arena;
     struct buf text = buf_new(a), segments = buf_new(a);
-    for (size_t i = 0; i < heard->count; i++) {
-        if (!gives_times(c) && heard->segments[i].start_ms >= STOPS_AFTER_MS)
-            break;
+    int64_t stops_ms = gives_times(c) ? INT64_MAX : stops_after_ms(c);
+    for (size_t i = 0; i < heard->count && heard->segments[i].start_ms < stops_ms; i++) {
         str words = sentence(a, form, &heard->segments[i]);
         buf_add(&text, words);
         buf_add(&segments, i ? S(",") : S(""));

@@ -74,6 +74,7 @@ static void read_settings(void)
         .folder = needed_setting("SANDBOX_DIR"),
         .public_url = needed_setting("SANDBOX_URL"),
         .telegram_token = needed_setting("TELEGRAM_TOKEN"),
+        .files_dir = setting("TELEGRAM_FILES_DIR"),
         .fal_key = setting("FAL_KEY"),
         .openai_key = setting("OPENAI_API_KEY"),
         .s3_access_key = setting("MINIO_ACCESS_KEY"),

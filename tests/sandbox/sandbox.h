@@ -26,6 +26,7 @@ struct sandbox {
     str folder;         /* SANDBOX_DIR: holds sandbox.db and blobs/ */
     str public_url;     /* SANDBOX_URL: https://127.0.0.1:port/sandbox, no slash at the end */
     str telegram_token; /* the bot's token */
+    str files_dir;      /* of a Bot API server on this machine; empty: Telegram's own is played */
     str fal_key;
     str openai_key;
     str s3_access_key, s3_secret_key, s3_region;
@@ -53,6 +54,8 @@ void chat_start(void);
 /* -- blobs: content by SHA-256, in folder/blobs -- */
 str blob_put(struct arena *a, str bytes); /* its lower-case hex SHA-256 */
 bool blob_get(struct arena *a, str sha256, str *bytes);
+/* A second name for it, with the folders above; one that is there already stays. The same file system. */
+bool blob_link(struct arena *a, str sha256, const char *path);
 
 /* -- SQLite with typed values; ends the process on a mistake in SQL -- */
 struct row {

@@ -283,6 +283,20 @@ bool blob_get(struct arena *a, str sha256, str *bytes)
     return is_read;
 }
 
+bool blob_link(struct arena *a, str sha256, const char *path)
+{
+    char *folders = NEW_ARRAY(a, char, strlen(path) + 1);
+    for (size_t i = 0; path[i]; i++) {
+        if (i && path[i] == '/')
+            mkdir(folders, 0755);
+        folders[i] = path[i];
+    }
+    if (link(blob_path(a, sha256), path) == 0 || errno == EEXIST)
+        return true;
+    log_error("sandbox.blob_not_linked", KV("path", path), KV("why", strerror(errno)));
+    return false;
+}
+
 /* -- what is new -- */
 
 struct waiter {

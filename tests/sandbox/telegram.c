@@ -314,6 +314,8 @@ void telegram_handle(struct request *r, str path)
     if (str_unpercent(r->arena, token, false, &token) && has_rest) {
         if (!str_same_secret(token, sandbox.telegram_token))
             answer_plain_error(r, 401, "Unauthorized");
+        else if (is_file && !str_empty(sandbox.files_dir)) /* they are read from the disk */
+            answer_plain_error(r, 404, "Not Found");
         else if (is_file && !is_down(r))
             send_file(r, rest);
         else if (!is_file)

@@ -81,6 +81,7 @@ static void defaults_fill_what_is_not_set(void **state)
     assert_int_equal(conf.welcome_coins, 0);
     assert_int_equal(conf.avatar_creation_cost_coins, 150);
     assert_int_equal(conf.photo_max_size_bytes, 20971520);
+    assert_int_equal(conf.transcription_max_size_bytes, 20971520);
     assert_int_equal(conf.daily_spend_limit_microdollars, 0);
     assert_int_equal(conf.fal_portrait_training_cost_microdollars, 2400000);
     assert_int_equal(conf.fal_flux_cost_microdollars, 35000);
@@ -88,6 +89,21 @@ static void defaults_fill_what_is_not_set(void **state)
     assert_false(conf.minio_secure);
     assert_false(conf.take_over);
     assert_str(conf.log_level, S("info"));
+}
+
+static void a_server_of_ones_own_hands_out_more(void **state)
+{
+    (void)state;
+    struct conf conf;
+    setenv("TRANSCRIPTION_MAX_SIZE", "50000000", 1);
+    assert_null(conf_load(a, &conf));
+    assert_int_equal(conf.transcription_max_size_bytes, 20971520);
+    setenv("TELEGRAM_FILES_DIR", "/var/lib/telegram", 1);
+    assert_null(conf_load(a, &conf));
+    assert_int_equal(conf.transcription_max_size_bytes, 50000000);
+    unsetenv("TRANSCRIPTION_MAX_SIZE");
+    assert_null(conf_load(a, &conf));
+    assert_int_equal(conf.transcription_max_size_bytes, 2097152000);
 }
 
 static void values_that_fit_are_taken(void **state)
@@ -522,6 +538,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(test, set_least_environment, clean_up)
     const struct CMUnitTest tests[] = {
         WITH_ENVIRONMENT(defaults_fill_what_is_not_set),
+        WITH_ENVIRONMENT(a_server_of_ones_own_hands_out_more),
         WITH_ENVIRONMENT(values_that_fit_are_taken),
         WITH_ENVIRONMENT(values_that_do_not_fit_are_named),
         WITH_ENVIRONMENT(all_mistakes_are_told_at_once),

@@ -1,6 +1,9 @@
 /* Telegram: what an update says, what a refusal means, an edit as a new message. */
 #include "api/telegram.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "tests/unit/with_arena.h"
 
 static err *read_text(const char *text, struct update *out)
@@ -305,6 +308,61 @@ static void edits_become_messages(void **state)
     }
 }
 
+/* -- a Bot API server of this machine -- */
+
+static void write_file(str path, str content)
+{
+    FILE *file = fopen(cstr(a, path), "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(content.ptr, 1, content.len, file), content.len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void files_of_its_own_are_opened_in_its_folder_alone(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/telegram_test.XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    const struct telegram telegram = {.files_dir = str_printf(a, "%s/files", folder)};
+    assert_int_equal(mkdir(cstr(a, telegram.files_dir), 0700), 0);
+    write_file(str_printf(a, "%s/files/voice.ogg", folder), S("a voice"));
+    write_file(str_printf(a, "%s/secret", folder), S("a secret"));
+    write_file(str_printf(a, "%s/files-too", folder), S("a neighbour"));
+    assert_int_equal(symlink("../secret", cstr(a, str_printf(a, "%s/files/link.ogg", folder))), 0);
+    const struct {
+        const char *path;
+        bool is_opened;
+    } rows[] = {
+        {"files/voice.ogg",            true },
+        {"files/../files/./voice.ogg", true },
+        {"files/../secret",            false},
+        {"files/link.ogg",             false},
+        {"files-too",                  false},
+        {"files/none.ogg",             false},
+        {"files",                      false},
+        {"secret",                     false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int file;
+        str bytes, path = str_printf(a, "%s/%s", folder, rows[i].path);
+        const err *opened = telegram_open(a, &telegram, path, 7, &file);
+        const err *read = telegram_download(a, &telegram, path, 7, &bytes);
+        if (!opened != rows[i].is_opened || !read != rows[i].is_opened)
+            fail_msg("%s: %d %d", rows[i].path, !opened, !read);
+        if (!read)
+            assert_str(bytes, S("a voice"));
+    }
+    int file;
+    str path = str_printf(a, "%s/files/voice.ogg", folder);
+    assert_int_equal(telegram_open(a, &telegram, path, 6, &file)->kind, ERR_INPUT);
+    assert_non_null(telegram_open(a, &(struct telegram){0}, path, 7, &file));
+    const char *const names[] = {"files/voice.ogg", "files/link.ogg", "files-too", "secret"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        assert_int_equal(unlink(cstr(a, str_printf(a, "%s/%s", folder, names[i]))), 0);
+    assert_int_equal(rmdir(cstr(a, telegram.files_dir)), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +378,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_bots_id_stands_in_its_token, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(refusals_are_understood, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(edits_become_messages, make_arena, free_arena),
+        cmocka_unit_test_setup_teardown(files_of_its_own_are_opened_in_its_folder_alone, make_arena,
+                                        free_arena),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
