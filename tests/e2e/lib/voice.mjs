@@ -56,7 +56,7 @@ function samplesOf(raw) {
 const said = new Map();
 
 // What espeak-ng says, without the silence around it.
-function spoken(text, language) {
+export function spoken(text, language) {
     const key = `${language}\n${text}`;
     if (!said.has(key)) {
         const wav = execFileSync("espeak-ng", ["-v", language, "--stdout", text], { maxBuffer: 1 << 28 });
@@ -86,25 +86,35 @@ export function speak(pieces, { language = "ru", voice = true } = {}) {
     return wav(samples);
 }
 
-export function wav(samples) {
-    const file = Buffer.alloc(44 + samples.length * 2);
-    file.write("RIFF", 0);
-    file.writeUInt32LE(36 + samples.length * 2, 4);
-    file.write("WAVEfmt ", 8);
-    file.writeUInt32LE(16, 16);
-    file.writeUInt16LE(1, 20);
-    file.writeUInt16LE(1, 22);
-    file.writeUInt32LE(RATE, 24);
-    file.writeUInt32LE(RATE * 2, 28);
-    file.writeUInt16LE(2, 32);
-    file.writeUInt16LE(16, 34);
-    file.write("data", 36);
-    file.writeUInt32LE(samples.length * 2, 40);
-    for (let i = 0; i < samples.length; i++) file.writeInt16LE(Math.max(-32768, Math.min(32767, Math.round(samples[i] * 32767))), 44 + 2 * i);
-    return file;
+export const wav = (samples) => Buffer.concat([wavHeader(samples.length), raw(samples)]);
+
+// What stands before so many samples.
+export function wavHeader(count) {
+    const header = Buffer.alloc(44);
+    header.write("RIFF", 0);
+    header.writeUInt32LE(36 + count * 2, 4);
+    header.write("WAVEfmt ", 8);
+    header.writeUInt32LE(16, 16);
+    header.writeUInt16LE(1, 20);
+    header.writeUInt16LE(1, 22);
+    header.writeUInt32LE(RATE, 24);
+    header.writeUInt32LE(RATE * 2, 28);
+    header.writeUInt16LE(2, 32);
+    header.writeUInt16LE(16, 34);
+    header.write("data", 36);
+    header.writeUInt32LE(count * 2, 40);
+    return header;
 }
 
-const codecs = {
+// Samples as a WAV holds them.
+export function raw(samples) {
+    const bytes = Buffer.alloc(samples.length * 2);
+    for (let i = 0; i < samples.length; i++) bytes.writeInt16LE(Math.max(-32768, Math.min(32767, Math.round(samples[i] * 32767))), 2 * i);
+    return bytes;
+}
+
+// For ffmpeg, by the name of a format.
+export const codecs = {
     ogg: ["-c:a", "libopus", "-b:a", "24k", "-application", "voip", "-f", "ogg"],
     mp3: ["-c:a", "libmp3lame", "-b:a", "48k", "-f", "mp3"],
     m4a: ["-c:a", "aac", "-b:a", "48k", "-movflags", "frag_keyframe+empty_moov", "-f", "mp4"],
