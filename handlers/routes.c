@@ -187,6 +187,8 @@ const struct route taps[] = {
     {"photos:newer",      on_photos_newer,       NEED_NOTHING,    ST_avatar_photos},
     {"photos:place",      on_photos_place,       NEED_NOTHING,    ST_avatar_photos},
     {"photos:delete",     on_photos_delete,      NEED_NOTHING,    ST_avatar_photos},
+    {"photos:delete_yes", on_photos_delete_yes,  NEED_NOTHING,    ST_avatar_photos},
+    {"photos:view",       on_photos_view,        NEED_NOTHING,    ST_avatar_photos},
     {"photos:keep",       on_photos_keep,        NEED_NOTHING,    ST_stay},
     {"photos:remove",     on_photos_remove,      NEED_NOTHING,    ST_stay},
     {"mydata:open",       on_mydata,             NEED_NOTHING,    ST_idle},

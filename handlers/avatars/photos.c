@@ -329,6 +329,12 @@ static err *send_later(struct turn *t, const struct photo *photo)
     return NULL;
 }
 
+/* What Telegram knows it by; empty when it was never shown. */
+static str known_file(const struct photo *photo)
+{
+    return photo->is_kept || photo->is_file ? photo->file_id : photo->source_file_id;
+}
+
 static err *show_photo(struct turn *t, const struct photo_place *place)
 {
     struct photo photo;
@@ -337,7 +343,7 @@ static err *show_photo(struct turn *t, const struct photo_place *place)
         return refuse(t, T_photos_closed);
     be_in_upload(t, photo.avatar_id);
     leave_screen(t);
-    str file_id = photo.is_kept || photo.is_file ? photo.file_id : photo.source_file_id;
+    str file_id = known_file(&photo);
     if (str_empty(file_id) && photo.is_kept)
         return send_later(t, &photo);
     viewer_buttons(&t->keyboard, &photo, place);
@@ -370,14 +376,21 @@ static err *show_after_old_button(struct turn *t)
     return show_newest(t);
 }
 
+/* The one that a button names; is_there: false when the screen was drawn anew without it. */
+static err *find_tapped(struct turn *t, struct photo *photo, bool *is_there)
+{
+    err *e = photo_find(t->db, t->arena, t->user->id, t->argument, photo);
+    *is_there = !e;
+    return err_is_not_found(e) ? show_after_old_button(t) : e;
+}
+
 static err *turn_page(struct turn *t, int steps, enum text at_the_end)
 {
     struct photo photo;
-    err *e = photo_find(t->db, t->arena, t->user->id, t->argument, &photo);
-    if (err_is_not_found(e))
-        return show_after_old_button(t);
-    if (e)
-        return e;
+    bool is_there;
+    TRY(find_tapped(t, &photo, &is_there));
+    if (!is_there)
+        return NULL;
     struct photo_place place;
     TRY(photo_step(t->db, t->arena, t->user->id, photo.avatar_id, photo.id, steps, &place));
     if (str_eq(place.id, photo.id)) {
@@ -417,15 +430,48 @@ static err *remove_photo(struct turn *t, const struct photo *photo, int *left)
     return NULL;
 }
 
-/* Afterwards the user is where they were: at the next older one, or at the last that is left. */
+/* The photo stays before the user's eyes while it is asked about, where there is one to be seen. */
 err *on_photos_delete(struct turn *t)
 {
     struct photo photo;
-    err *e = photo_find(t->db, t->arena, t->user->id, t->argument, &photo);
-    if (err_is_not_found(e))
-        return show_after_old_button(t);
-    if (e)
-        return e;
+    bool is_there;
+    TRY(find_tapped(t, &photo, &is_there));
+    if (!is_there)
+        return NULL;
+    if (!photo.takes_photos)
+        return refuse(t, T_photos_closed);
+    be_in_upload(t, photo.avatar_id);
+    leave_screen(t);
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_delete_yes,
+                    tap_for(t->arena, "photos:delete_yes", photo.id));
+    keyboard_button(&t->keyboard, T_button_delete_no, tap_for(t->arena, "photos:view", photo.id));
+    str file_id = known_file(&photo);
+    return str_empty(file_id) ? edit(t, T_photo_delete_ask)
+                              : edit_photo(t, file_id, T_photo_delete_ask);
+}
+
+/* "No" under the question whether to delete. */
+err *on_photos_view(struct turn *t)
+{
+    struct photo photo;
+    bool is_there;
+    TRY(find_tapped(t, &photo, &is_there));
+    if (!is_there)
+        return NULL;
+    struct photo_place place;
+    TRY(photo_step(t->db, t->arena, t->user->id, photo.avatar_id, photo.id, 0, &place));
+    return show_photo(t, &place);
+}
+
+/* Afterwards the user is where they were: at the next older one, or at the last that is left. */
+err *on_photos_delete_yes(struct turn *t)
+{
+    struct photo photo;
+    bool is_there;
+    TRY(find_tapped(t, &photo, &is_there));
+    if (!is_there)
+        return NULL;
     struct photo_place next;
     TRY(photo_step(t->db, t->arena, t->user->id, photo.avatar_id, photo.id, 1, &next));
     if (str_eq(next.id, photo.id))

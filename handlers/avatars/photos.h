@@ -30,7 +30,9 @@ err *on_photos_show(struct turn *t);
 err *on_photos_older(struct turn *t);
 err *on_photos_newer(struct turn *t);
 err *on_photos_place(struct turn *t);
-err *on_photos_delete(struct turn *t);
+err *on_photos_delete(struct turn *t); /* asks whether to */
+err *on_photos_delete_yes(struct turn *t);
+err *on_photos_view(struct turn *t); /* back from that question */
 
 /* Under a doubtful one. */
 err *on_photos_keep(struct turn *t);

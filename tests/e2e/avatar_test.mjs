@@ -111,6 +111,7 @@ test("twenty photos become an avatar and pictures of it, across a stop of bot an
     await walk.tap("photos:show");
     await walk.tap("photos:older");
     await walk.tap("photos:delete");
+    await walk.tap("photos:delete_yes");
     await walk.tap("photos:open");
     assert.equal((await photosOf(ground, id)).filter((photo) => photo.validation_status === "valid").length, 15);
 
