@@ -26,18 +26,63 @@ static str text_of(str s)
     return s.ptr ? s : S("");
 }
 
+/* What every statement about a filter has behind the owner. */
+#define FACETS_OF(filter)                                                                          \
+    V(text_of((filter)->type)), V(text_of((filter)->ratio)), V((filter)->is_favorite),             \
+        V(text_of((filter)->avatars))
+
+static bool has_words(const struct gallery_filter *filter)
+{
+    return !str_empty(filter->words);
+}
+
+static struct gallery_place place_at(int64_t at_us)
+{
+    return (struct gallery_place){at_us, gallery_bottom.image_id};
+}
+
+static int64_t end_of(const struct gallery_filter *filter)
+{
+    return filter->until_us ? filter->until_us : FAR_US;
+}
+
+/* Where the time of the filter begins and ends, a walk does too. So that it begins there in the index,
+ * and passes nothing over. */
+static struct gallery_place not_newer(const struct gallery_filter *filter,
+                                      const struct gallery_place *place)
+{
+    bool is_outside = filter->until_us && place->created_at_us >= filter->until_us;
+    return is_outside ? place_at(filter->until_us) : *place;
+}
+
+static struct gallery_place not_older(const struct gallery_filter *filter,
+                                      const struct gallery_place *place)
+{
+    return place->created_at_us < filter->since_us ? place_at(filter->since_us) : *place;
+}
+
+/* ---------------------------------------------------------------- counting */
+
+static err *count_images(struct db *db, int64_t user_id, const struct gallery_filter *filter,
+                         const struct gallery_place *place, struct rows *rows)
+{
+    if (has_words(filter))
+        return db_query(db, &Q_gallery_search_above, rows, V(user_id), FACETS_OF(filter),
+                        V(filter->since_us), V(filter->until_us), V(filter->words),
+                        V(place->created_at_us), V(place->image_id));
+    bool is_all = !place->created_at_us && !filter->since_us && !filter->until_us;
+    if (is_all)
+        return db_query(db, &Q_gallery_total, rows, V(user_id), FACETS_OF(filter));
+    const struct gallery_place from = not_older(filter, place);
+    return db_query(db, &Q_gallery_above, rows, V(user_id), FACETS_OF(filter),
+                    V(from.created_at_us), V(from.image_id), V(end_of(filter)));
+}
+
 err *gallery_above(struct db *db, int64_t user_id, const struct gallery_filter *filter,
                    const struct gallery_place *place, int64_t *count)
 {
     struct rows rows;
-    if (gallery_is_filtered(filter))
-        TRY(db_query(db, &Q_gallery_filtered_above, &rows, V(user_id), V(place->created_at_us),
-                     V(place->image_id), V(text_of(filter->type)), V(text_of(filter->ratio)),
-                     V(filter->is_favorite), V(text_of(filter->avatars)), V(filter->since_us),
-                     V(filter->until_us), V(text_of(filter->words))));
-    else
-        TRY(db_query(db, &Q_gallery_above, &rows, V(user_id), V(place->created_at_us),
-                     V(place->image_id)));
+    TRY(count_images(db, user_id, filter, place, &rows));
     *count = rows_i64(&rows, 0, "images");
     return NULL;
 }
@@ -48,29 +93,76 @@ err *gallery_count(struct db *db, int64_t user_id, int64_t *count)
     return gallery_above(db, user_id, &everything, &gallery_bottom, count);
 }
 
-static err *read_step(const struct rows *rows, int steps, struct image *out, int *moved)
+/* ---------------------------------------------------------------- walking */
+
+static err *search_step(struct db *db, int64_t user_id, const struct gallery_filter *filter,
+                        const struct gallery_place *place, int steps, struct rows *rows)
+{
+    return db_query(db, &Q_gallery_search_step, rows, V(user_id), FACETS_OF(filter),
+                    V(filter->since_us), V(filter->until_us), V(filter->words),
+                    V(place->created_at_us), V(place->image_id), V(steps));
+}
+
+static err *step_older(struct db *db, int64_t user_id, const struct gallery_filter *filter,
+                       const struct gallery_place *place, int steps, struct rows *rows)
+{
+    const struct gallery_place from = not_newer(filter, place);
+    if (!gallery_is_filtered(filter))
+        return db_query(db, &Q_gallery_older, rows, V(user_id), V(from.created_at_us),
+                        V(from.image_id), V(steps));
+    return db_query(db, &Q_gallery_filtered_older, rows, V(user_id), FACETS_OF(filter),
+                    V(from.created_at_us), V(from.image_id), V(filter->since_us), V(steps));
+}
+
+static err *step_newer(struct db *db, int64_t user_id, const struct gallery_filter *filter,
+                       const struct gallery_place *place, int steps, struct rows *rows)
+{
+    const struct gallery_place from = not_older(filter, place);
+    if (!gallery_is_filtered(filter))
+        return db_query(db, &Q_gallery_newer, rows, V(user_id), V(from.created_at_us),
+                        V(from.image_id), V(steps));
+    return db_query(db, &Q_gallery_filtered_newer, rows, V(user_id), FACETS_OF(filter),
+                    V(from.created_at_us), V(from.image_id), V(end_of(filter)), V(steps));
+}
+
+static void read_step(const struct rows *rows, struct image *out, int *moved)
 {
     *moved = 0;
     if (!rows->count)
-        return NULL;
+        return;
     image_read(rows, 0, out);
-    *moved = (int)rows_i64(rows, 0, "moved") * (steps > 0 ? 1 : -1);
-    return NULL;
+    *moved = (int)rows_i64(rows, 0, "moved");
 }
 
 err *gallery_step(struct db *db, int64_t user_id, const struct gallery_filter *filter,
                   const struct gallery_place *place, int steps, struct image *out, int *moved)
 {
     struct rows rows;
-    if (gallery_is_filtered(filter))
-        TRY(db_query(db, &Q_gallery_filtered_step, &rows, V(user_id), V(place->created_at_us),
-                     V(place->image_id), V(steps), V(text_of(filter->type)),
-                     V(text_of(filter->ratio)), V(filter->is_favorite), V(text_of(filter->avatars)),
-                     V(filter->since_us), V(filter->until_us), V(text_of(filter->words))));
+    if (has_words(filter))
+        TRY(search_step(db, user_id, filter, place, steps, &rows));
+    else if (steps > 0)
+        TRY(step_older(db, user_id, filter, place, steps, &rows));
     else
-        TRY(db_query(db, steps > 0 ? &Q_gallery_older : &Q_gallery_newer, &rows, V(user_id),
-                     V(place->created_at_us), V(place->image_id), V(steps > 0 ? steps : -steps)));
-    return read_step(&rows, steps, out, moved);
+        TRY(step_newer(db, user_id, filter, place, -steps, &rows));
+    read_step(&rows, out, moved);
+    if (steps < 0)
+        *moved = -*moved;
+    return NULL;
+}
+
+err *gallery_number(struct db *db, int64_t user_id, const struct gallery_filter *filter,
+                    int64_t number, struct image *out, bool *is_there)
+{
+    struct rows rows;
+    int moved;
+    if (has_words(filter))
+        TRY(search_step(db, user_id, filter, &gallery_top, (int)number, &rows));
+    else
+        TRY(db_query(db, &Q_gallery_number, &rows, V(user_id), FACETS_OF(filter),
+                     V(filter->since_us), V(end_of(filter)), V(number)));
+    read_step(&rows, out, &moved);
+    *is_there = moved == number;
+    return NULL;
 }
 
 err *gallery_can_search(struct db *db, int64_t user_id, str words, bool *can)

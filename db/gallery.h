@@ -2,9 +2,13 @@
  * gallery.h - a person's images as he pages through them: newest first, by
  * key, all of them or those of a filter.
  *
- * Any filters can be combined. A page reads as many rows as it moves by, from
- * an index, however long the gallery is; only counting reads them all, so the
- * count is taken once for a filter and kept by whoever pages.
+ * Any filters can be combined, and what anything costs does not grow with the
+ * gallery. Images that are alike in what is filtered by are of one facet, and
+ * how many a facet has, in all and on each day, is kept. A page is merged from
+ * the facets of the filter, each giving as many as the page moves by; a number
+ * is the sum of theirs; the image of a number is sought in its day. Words alone
+ * are in no facet: finding a page reads what has them or what lies between,
+ * counting reads all that have them. So whoever pages keeps the count.
  */
 #pragma once
 #include "db/generation.h"
@@ -37,5 +41,8 @@ err *gallery_above(struct db *db, int64_t user_id, const struct gallery_filter *
  * it goes. moved: how far, with its sign; 0 and out untouched when there is nothing that way. */
 err *gallery_step(struct db *db, int64_t user_id, const struct gallery_filter *filter,
                   const struct gallery_place *place, int steps, struct image *out, int *moved);
+/* The image of that number, of which the newest is 1. out is untouched when it is not there. */
+err *gallery_number(struct db *db, int64_t user_id, const struct gallery_filter *filter,
+                    int64_t number, struct image *out, bool *is_there);
 /* Some words are so common that nothing is found by them. */
 err *gallery_can_search(struct db *db, int64_t user_id, str words, bool *can);

@@ -313,18 +313,21 @@ err *on_gallery_place(struct turn *t)
     return show_again(t);
 }
 
-/* From the nearer end: the way there is read from an index. */
+/* Where the number is not there, what was counted has changed some other way. */
 err *on_gallery_number(struct turn *t)
 {
     int64_t number, total = field_get_i64(t, "g.total") - gone(t);
     if (!str_to_i64(t->text, &number) || number < 1 || number > total)
         return refuse(t, T_gallery_number_bad, KV("total", total));
-    bool is_near_top = number <= total / 2;
+    struct gallery_filter filter;
+    filter_read(t, &filter);
     struct image image;
-    int moved;
-    TRY(step_from(t, is_near_top ? &gallery_top : &gallery_bottom,
-                  (int)(is_near_top ? number : number - total - 1), &image, &moved));
-    return moved ? show(t, &image, number, total) : show_empty(t);
+    bool is_there;
+    TRY(gallery_number(t->db, t->user->id, &filter, number, &image, &is_there));
+    if (is_there)
+        return show(t, &image, number, total);
+    field_drop(t, "g.head");
+    return show_newest(t);
 }
 
 /* "No" under the question whether to delete. */

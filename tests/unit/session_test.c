@@ -15,7 +15,7 @@ enum { CHAT = 4242, STACK_KIB = 256 };
 static struct cache *cache;
 static struct arena *arena;
 static enum ended ended[2];
-static str cached_user;
+static str cached_user, kept_place;
 static int64_t lives_ms, queued, counted;
 static err *met;
 
@@ -61,6 +61,33 @@ static err *forget_a_stranger(void)
 {
     TRY(session_forget_user(cache, arena, CHAT));
     redisReply *reply;
+    TRY(cache_call(cache, arena, &reply, S("PTTL"), session_key(arena, "session", CHAT)));
+    lives_ms = reply_i64(reply);
+    return NULL;
+}
+
+/* What the gallery shows, and where, is a field like any other. */
+static err *look_later(void)
+{
+    struct session session;
+    const struct change place = {S("g.at"), S("an image")};
+    const struct ending ending = {
+        .update_id = 1,
+        .from_state = S("idle"),
+        .to_state = S("idle"),
+        .changes = &place,
+        .change_count = 1,
+    };
+    str answer;
+    redisReply *reply;
+    TRY(begin(1, &session));
+    TRY(session_commit(cache, arena, &session, &ending, &ended[0], &answer));
+    TRY(cache_call(cache, arena, NULL, S("PEXPIRE"), session_key(arena, "session", CHAT),
+                   S("60000")));
+    TRY(begin(2, &session));
+    TRY(end_with_user(2, &session, S("7 coins"), &ended[1]));
+    TRY(begin(3, &session));
+    kept_place = session_field(&session, "g.at");
     TRY(cache_call(cache, arena, &reply, S("PTTL"), session_key(arena, "session", CHAT)));
     lives_ms = reply_i64(reply);
     return NULL;
@@ -131,6 +158,16 @@ static void who_is_not_there_is_not_made_by_being_forgotten(void **state)
     leave();
 }
 
+static void a_session_lives_a_week_from_the_last_turn_on(void **state)
+{
+    (void)state;
+    enum { WEEK_MS = 7 * 24 * 3600 * 1000, A_WHILE_MS = 60 * 1000 };
+    in_loop(look_later);
+    assert_true(str_eq(kept_place, S("an image")));
+    assert_in_range(lives_ms, WEEK_MS - A_WHILE_MS, WEEK_MS);
+    leave();
+}
+
 static void a_call_that_is_told_again_is_queued_once(void **state)
 {
     (void)state;
@@ -151,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_turn_does_not_bring_back_a_user_that_was_forgotten),
         cmocka_unit_test(who_is_not_there_is_not_made_by_being_forgotten),
+        cmocka_unit_test(a_session_lives_a_week_from_the_last_turn_on),
         cmocka_unit_test(a_call_that_is_told_again_is_queued_once),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);
