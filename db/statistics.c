@@ -62,19 +62,19 @@ err *statement_newer(struct db *db, int64_t user_id, int limit, int64_t after, i
 
 /* ---------------------------------------------------------------- statistics */
 
-err *statistics_read(struct db *db, int64_t user_id, struct statistics *out)
+err *statistics_read(struct db *db, int64_t user_id, int utc_offset_minutes, struct statistics *out)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_statistics_read, &rows, V(user_id)));
+    TRY(db_query(db, &Q_statistics_read, &rows, V(user_id), V(utc_offset_minutes)));
     *out = (struct statistics){
         .images = rows_i64(&rows, 0, "images"),
         .favorites = rows_i64(&rows, 0, "favorites"),
         .by_words = rows_i64(&rows, 0, "by_words"),
         .with_avatar = rows_i64(&rows, 0, "with_avatar"),
-        .last_week = rows_i64(&rows, 0, "last_week"),
-        .last_month = rows_i64(&rows, 0, "last_month"),
+        .this_week = rows_i64(&rows, 0, "this_week"),
+        .this_month = rows_i64(&rows, 0, "this_month"),
         .spent = rows_i64(&rows, 0, "spent"),
-        .spent_last_month = rows_i64(&rows, 0, "spent_last_month"),
+        .spent_this_month = rows_i64(&rows, 0, "spent_this_month"),
         .median_seconds = rows_double(&rows, 0, "median_seconds"),
         .usual_ratio = rows_str(&rows, 0, "usual_ratio"),
     };

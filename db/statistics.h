@@ -1,7 +1,8 @@
 /*
  * statistics.h - what a person's own rows add up to, and the lines of his
- * coins with what each was about. Every figure is counted from rows when it is
- * asked for; nothing here is kept.
+ * coins with what each was about. What would be many rows is counted as they
+ * come, by facets of images and by days: a long life is told as fast as a short
+ * one.
  */
 #pragma once
 #include "db/db.h"
@@ -45,13 +46,14 @@ err *statement_newer(struct db *db, int64_t user_id, int limit, int64_t after, i
 struct statistics {
     int64_t images, favorites;       /* in the gallery */
     int64_t by_words, with_avatar;   /* of those */
-    int64_t last_week, last_month;   /* made in the last 7 and 30 days, and still there */
-    int64_t spent, spent_last_month; /* coins */
-    double median_seconds;           /* to make an order; 0 when there was none */
-    str usual_ratio;                 /* the one ordered most; empty when there was none */
+    int64_t this_week, this_month;   /* of 7 and 30 days of the person's clock, today the last */
+    int64_t spent, spent_this_month; /* coins */
+    double median_seconds;           /* to make one of the latest 200 orders; 0: there was none */
+    str usual_ratio;                 /* of most images in the gallery; empty without any */
 };
 
-err *statistics_read(struct db *db, int64_t user_id, struct statistics *out);
+err *statistics_read(struct db *db, int64_t user_id, int utc_offset_minutes,
+                     struct statistics *out);
 
 struct avatar_images {
     str name;

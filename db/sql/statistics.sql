@@ -5,7 +5,7 @@ select (extract(epoch from u.created_at) * 1000)::bigint as created_at_ms, l.bal
        (select count(*) from avatars a where a.user_id = u.id) as avatars,
        (select count(*) from avatars a where a.user_id = u.id and a.status = 'completed')
            as ready_avatars,
-       (select count(*) from images i where i.user_id = u.id) as images
+       (select coalesce(sum(f.images), 0) from image_facets f where f.user_id = u.id) as images
 from users u
 cross join ledger_balance(u.id) as l
 where u.id = $1
@@ -31,40 +31,46 @@ order by l.id desc
 -- :statement_newer
 select coalesce(ledger_newer($1, $2, $3), 0) as before
 
+-- Numbers of images and coins are kept by facets and days, and the usual time is that of the latest
+-- orders: however much a person has made, this reads the same. Weeks and months are of whole days of
+-- the person's clock, today among them, as the filter of the gallery has them.
 -- :statistics_read
-with mine as (
-    select i.is_favorite, i.created_at, g.generation_type
-    from images i
-    join image_generations g on g.id = i.generation_id
-    where i.user_id = $1
-), made as (
-    select percentile_cont(0.5) within group (order by generation_seconds) as median_seconds,
-           mode() within group (order by aspect_ratio) as usual_ratio
+with clock as (
+    select (now() at time zone 'UTC' + $2::int * interval '1 minute')::date as today
+), begins as (
+    select ((today - 6)::timestamp - $2::int * interval '1 minute') at time zone 'UTC' as week,
+           ((today - 29)::timestamp - $2::int * interval '1 minute') at time zone 'UTC' as month
+    from clock
+), mine as materialized (
+    select generation_type, aspect_ratio, is_favorite, images
+    from image_facets
+    where user_id = $1 and images > 0
+), latest as (
+    select generation_seconds
     from image_generations
     where user_id = $1 and status = 'completed'
-), spent as (
-    select coalesce(sum(coins), 0)::bigint as spent from ledger_spending($1, '-infinity', 0)
-), lately as (
-    select coalesce(sum(coins), 0)::bigint as spent from ledger_spending($1, now() - interval '30 days', 0)
+    order by created_at desc
+    limit 200
 )
-select count(*) as images, count(*) filter (where m.is_favorite) as favorites,
-       count(*) filter (where m.generation_type = 'imagen4') as by_words,
-       count(*) filter (where m.generation_type = 'avatar') as with_avatar,
-       count(*) filter (where m.created_at > now() - interval '7 days') as last_week,
-       count(*) filter (where m.created_at > now() - interval '30 days') as last_month,
-       (select spent from spent) as spent, (select spent from lately) as spent_last_month,
-       coalesce((select median_seconds from made), 0) as median_seconds,
-       (select usual_ratio from made) as usual_ratio
-from mine m
+select (select coalesce(sum(images), 0) from mine) as images,
+       (select coalesce(sum(images), 0) from mine where is_favorite) as favorites,
+       (select coalesce(sum(images), 0) from mine where generation_type = 'imagen4') as by_words,
+       (select coalesce(sum(images), 0) from mine where generation_type = 'avatar') as with_avatar,
+       images_since($1, b.week) as this_week, images_since($1, b.month) as this_month,
+       ledger_spent($1, '-infinity') as spent, ledger_spent($1, b.month) as spent_this_month,
+       coalesce((select percentile_cont(0.5) within group (order by generation_seconds)
+                 from latest), 0) as median_seconds,
+       (select aspect_ratio from mine group by aspect_ratio order by sum(images) desc, aspect_ratio
+        limit 1) as usual_ratio
+from begins b
 
 -- :statistics_avatars
-select a.name, count(*) as images
-from images i
-join image_generations g on g.id = i.generation_id
-join avatars a on a.id = g.avatar_id
-where i.user_id = $1
+select a.name, sum(f.images) as images
+from image_facets f
+join avatars a on a.id = f.avatar_id
+where f.user_id = $1 and f.images > 0
 group by a.id
-order by count(*) desc, a.name
+order by sum(f.images) desc, a.name
 limit $2
 
 -- Days are those of the person's clock; one without images has its row too.

@@ -44,7 +44,7 @@ static str habit_lines(struct turn *t, const struct statistics *s)
 err *on_statistics_open(struct turn *t)
 {
     struct statistics s;
-    TRY(statistics_read(t->db, t->user->id, &s));
+    TRY(statistics_read(t->db, t->user->id, t->user->utc_offset_minutes, &s));
     if (!s.images && !s.spent) {
         profile_row(&t->keyboard);
         return edit(t, T_statistics_empty);
@@ -54,11 +54,12 @@ err *on_statistics_open(struct turn *t)
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_chart, S("statistics:chart"),
                     KV("days", (int)CHART_DAYS));
+    keyboard_button(&t->keyboard, T_button_gallery, S("gallery:open"));
     profile_row(&t->keyboard);
     return edit(t, T_statistics, KV("images", s.images), KV("favorites", s.favorites),
                 KV("by_words", s.by_words), KV("with_avatar", s.with_avatar),
-                KV("avatars", avatars), KV("week", s.last_week), KV("month", s.last_month),
-                KV("spent", s.spent), KV("spent_month", s.spent_last_month),
+                KV("avatars", avatars), KV("week", s.this_week), KV("month", s.this_month),
+                KV("spent", s.spent), KV("spent_month", s.spent_this_month),
                 KV("habits", habit_lines(t, &s)));
 }
 

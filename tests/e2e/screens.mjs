@@ -251,6 +251,8 @@ const journeys = {
         ["gallery-filtered", (walk) => walk.tap("gallery:open")],
         ["gallery-delete", (walk) => walk.tap("gallery:delete")],
         ["gallery-deleted", (walk) => walk.tap("gallery:remove")],
+        ["gallery-statistics", (walk) => walk.tap("statistics:open")],
+        ["gallery-statistics-back", (walk) => walk.tap("gallery:open")],
         ["cancelled", async (walk) => {
             await order(walk);
             await walk.tap("generation:cancel");
@@ -383,7 +385,12 @@ const journeys = {
         ["photos-12", (walk) => walk.show(portraits(4, { from: 20 }), kept(12))],
         ["viewer", (walk) => walk.tap("photos:show")],
         ["viewer-older", (walk) => walk.tap("photos:older")],
-        ["viewer-deleted", (walk) => walk.tap("photos:delete")],
+        ["viewer-delete", (walk) => walk.tap("photos:delete")],
+        ["viewer-kept", (walk) => walk.tap("photos:view")],
+        ["viewer-deleted", async (walk) => {
+            await walk.tap("photos:delete");
+            await walk.tap("photos:delete_yes");
+        }],
         ["back", (walk) => walk.tap("photos:open")],
         ["photos-20", (walk) => walk.show(portraits(9, { from: 30 }), kept(20))],
         ["photos-full", (walk) => walk.show([portrait(40)], /20 (из 20|of 20 already):/)],
