@@ -203,9 +203,13 @@ err *image_keep_file_id(struct db *db, str id, str file_id)
     return db_query(db, &Q_image_keep_file_id, NULL, V(id), V(file_id));
 }
 
-err *image_forget_file(struct db *db, int64_t telegram_id, str file_id)
+err *image_forget_file(struct db *db, int64_t telegram_id, str file_id, int64_t *user_id, str *id)
 {
-    return db_query(db, &Q_image_forget_file, NULL, V(telegram_id), V(file_id));
+    struct rows rows;
+    TRY(db_query(db, &Q_image_forget_file, &rows, V(telegram_id), V(file_id)));
+    *user_id = rows.count ? rows_i64(&rows, 0, "user_id") : 0;
+    *id = rows.count ? rows_str(&rows, 0, "id") : S("");
+    return NULL;
 }
 
 err *image_set_favorite(struct db *db, int64_t user_id, str id, bool is_favorite)

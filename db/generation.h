@@ -85,8 +85,9 @@ err *images_of(struct db *db, struct arena *a, str generation_id, struct image *
                size_t *count);
 err *image_find(struct db *db, struct arena *a, int64_t user_id, str id, struct image *out);
 err *image_keep_file_id(struct db *db, str id, str file_id);
-/* Telegram has lost it: what is shown next is uploaded anew. By Telegram's id of its owner. */
-err *image_forget_file(struct db *db, int64_t telegram_id, str file_id);
+/* Telegram has lost it: what is shown next is uploaded anew. By Telegram's id of its owner. id: of the
+ * image, empty when it is none of his. */
+err *image_forget_file(struct db *db, int64_t telegram_id, str file_id, int64_t *user_id, str *id);
 err *image_set_favorite(struct db *db, int64_t user_id, str id, bool is_favorite);
 /* Not while its order is under way. */
 err *image_delete(struct db *db, int64_t user_id, str id, bool *deleted);

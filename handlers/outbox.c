@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "db/generation.h"
+#include "db/job.h"
 #include "db/photo.h"
 #include "db/user.h"
 
@@ -213,14 +214,32 @@ static err *chat_is_gone(struct making *m, struct db *db, const err *why)
                      "telegram: chat %" PRId64 " is gone", m->call->chat_id);
 }
 
+/* The same call once more, which uploads the picture; a job that made this one runs again by itself. */
+static err *queue_upload(const struct making *m, struct db *db, int64_t user_id, str image_id)
+{
+    return job_add(db,
+                   &(struct new_job){
+                       .lane = S("send"),
+                       .kind = S("picture_again"),
+                       .user_id = user_id,
+                       .subject = image_id,
+                       .payload = json_make(m->arena, KV("chat_id", m->call->chat_id),
+                                            KV("call", JSON(m->call->call))),
+                   },
+                   NULL);
+}
+
 /* A picture is shown by the name that Telegram gave it, and Telegram may forget its names. */
 static err *file_is_gone(struct making *m, struct db *db)
 {
-    str file_id = json_str(m->params, "photo");
+    str file_id = json_str(m->params, "photo"), image_id;
+    int64_t user_id;
     if (str_empty(file_id))
         file_id = json_str(json_at(m->params, "media"), "media");
     log_info("image.file_gone", KV("chat", m->call->chat_id));
-    TRY(image_forget_file(db, m->call->chat_id, file_id));
+    TRY(image_forget_file(db, m->call->chat_id, file_id, &user_id, &image_id));
+    if (!str_empty(image_id) && !m->call->job_id)
+        TRY(queue_upload(m, db, user_id, image_id));
     return photo_forget_file(db, m->call->chat_id, file_id);
 }
 

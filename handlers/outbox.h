@@ -34,6 +34,7 @@ struct outbox_call {
  * What Telegram refuses for good because the message or chat is gone is success
  * where nothing more can be done; the user is marked when he is out of reach,
  * and the error is then ERR_NOT_FOUND. Else the errors of telegram_call(); a file
- * that Telegram does not know any more is forgotten. Whoever calls commits. */
+ * that Telegram does not know any more is forgotten, and a call that no job makes
+ * is queued as one that uploads it. Whoever calls commits. */
 err *outbox_make(const struct bot *bot, struct db *db, struct arena *a,
                  const struct outbox_call *call, struct json_object **result);

@@ -10,6 +10,7 @@
 #include "handlers/gallery/download.h"
 #include "handlers/gallery/filter.h"
 #include "handlers/gallery/gallery.h"
+#include "handlers/gallery/picture.h"
 #include "handlers/images/create.h"
 #include "handlers/images/delivery.h"
 #include "handlers/images/flux.h"
@@ -272,6 +273,7 @@ const struct job_route job_routes[] = {
     {"training_deliver",   "send",  job_training_deliver,   NULL},
     {"training_explain",   "send",  job_training_explain,   NULL},
     {"gallery_send",       "send",  job_gallery_send,       NULL},
+    {"picture_again",      "send",  job_picture_again,      NULL},
     {"gallery_prompt",     "send",  job_gallery_prompt,     NULL},
     {"gallery_file",       "send",  job_gallery_file,       NULL},
     {"statistics_chart",   "send",  job_statistics_chart,   NULL},

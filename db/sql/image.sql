@@ -18,6 +18,7 @@ update images set telegram_file_id = $2 where id = $1
 -- :image_forget_file writes
 update images set telegram_file_id = null
 where user_id = (select id from users where telegram_id = $1) and telegram_file_id = $2
+returning id, user_id
 
 -- :image_set_favorite writes
 update images set is_favorite = $3 where user_id = $1 and id = $2

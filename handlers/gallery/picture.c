@@ -95,3 +95,35 @@ err *picture_send_album(struct work *w, int64_t chat_id, const struct image *ima
         TRY(keep_file_id(w, &images[i], json_item(messages, i)));
     return NULL;
 }
+
+/* Where the picture stands in a call: of a message that becomes one, in its media. */
+static void put_picture(struct json_object *call, str source)
+{
+    struct json_object *media = json_at(call, "media");
+    json_object_object_add(media ? media : call, media ? "media" : "photo",
+                           json_object_new_string_len(source.ptr, (int)source.len));
+}
+
+err *job_picture_again(struct work *w)
+{
+    struct image image;
+    err *e = image_find(w->db, w->arena, w->job->user_id, w->job->subject, &image);
+    if (err_is_not_found(e))
+        return NULL;
+    if (e)
+        return e;
+    int64_t chat_id = 0;
+    json_i64(w->payload, "chat_id", &chat_id);
+    struct telegram_file files[2] = {0};
+    str source;
+    TRY(picture_source(w, &image, files, &source));
+    struct json_object *call = json_at(w->payload, "call"), *message;
+    put_picture(call, source);
+    const struct outbox_call again = {
+        .chat_id = chat_id,
+        .call = json_text(w->arena, call),
+        .files = str_empty(files[0].field) ? NULL : files,
+    };
+    TRY(work_call(w, &again, &message));
+    return keep_file_id(w, &image, message);
+}

@@ -15,3 +15,7 @@ err *picture_send(struct work *w, int64_t chat_id, const struct image *image, st
 /* An album of two to ten; it carries no keyboard. */
 err *picture_send_album(struct work *w, int64_t chat_id, const struct image *images, size_t count,
                         bool is_silent);
+
+/* A call with a picture that Telegram did not know any more: made again with the picture's bytes, so that
+ * the user gets what was meant without asking twice. */
+err *job_picture_again(struct work *w);
