@@ -1,13 +1,14 @@
 #!/bin/sh
-# bench.sh - what a tap on a menu costs, beside two floors, and a photo beside a tap.
+# bench.sh - what a tap on a menu costs, beside two floors, and a photo and a page of the gallery beside a tap.
 #
-#     bench.sh [--rounds N] [--seconds N] [--dry]
+#     bench.sh [--rounds N] [--seconds N] [--only gallery] [--dry]
 #
 # Brings the release build up in build/bench and sends taps through its nginx
 # to the bot and to two floors on sockets of their own. Each round visits all
 # three, so that what else the machine does meanwhile falls on all of them.
 # Prints a table of medians and, unless --dry, adds it to docs/bench.md.
 # The last lines say which targets were met; a missed one is a failure.
+# With --only gallery nothing but the pages is measured, and nothing is kept.
 #
 # The workers are down while the tap is measured, and what they would have sent
 # is removed between the measurements. What they cost is measured last, with
@@ -26,12 +27,19 @@ USERS=4000
 PHOTO_RATE=200 # a second, photos and taps alike; PostgreSQL has to keep up
 WHOLE_RATE=200 # taps a second while the workers answer each
 CONNECTIONS=40 # as many as Telegram opens when nobody asks for more
-ROUNDS=5 SECONDS_EACH=6 DRY=
+READERS=10     # galleries that share the images, and whose pages are turned side by side
+PAGE_RATE=500  # pages a second, and the taps beside them
+IMAGES='1000 200000 1000000'
+ROUNDS=5 SECONDS_EACH=6 DRY='' ONLY=''
 
 while [ $# -gt 0 ]; do
     case $1 in
     --rounds) ROUNDS=$2 && shift ;;
     --seconds) SECONDS_EACH=$2 && shift ;;
+    --only)
+        [ "$2" = gallery ] || { echo "bench.sh: there is only a gallery, no $2" >&2 && exit 2; }
+        ONLY=$2 DRY=yes && shift
+        ;;
     --dry) DRY=yes ;;
     *) echo "bench.sh: unknown option $1" >&2 && exit 2 ;;
     esac
@@ -243,6 +251,75 @@ measure_photos() # phase options...
     close_uploads "$answered"
 }
 
+# Images of the first users, four to an order, until there are so many. What the triggers do for one
+# image after another is done for all at once.
+fill_galleries() # images
+{
+    say "making $1 images"
+    sql <<SQL
+set session_replication_role = replica;
+create temp table fresh as
+select n, u.id as user_id, md5('image ' || n)::uuid as id, n / 10 % 4 as position,
+       md5('order ' || n / 40 || ' ' || n % 10)::uuid as generation_id, n % 30 = 0 as is_favorite,
+       case when n / 40 % 4 = 0 then 'avatar' else 'imagen4' end as generation_type,
+       (array['1:1', '3:4', '4:3', '9:16', '16:9'])[n / 40 % 5 + 1] as aspect_ratio,
+       timestamptz '2026-01-01' + n * interval '20 seconds' as created_at
+from generate_series((select count(*) from images), $1 - 1) as n
+join users u on u.telegram_id = 500000000 + n % $READERS;
+insert into image_generations (id, user_id, generation_type, source_model, original_prompt, aspect_ratio,
+                               num_images, price, status, created_at, completed_at, generation_seconds)
+select generation_id, user_id, generation_type, 'fal-ai/imagen4/preview', 'портрет у окна ' || n,
+       aspect_ratio, 4, 20, 'completed', created_at, created_at, 8
+from fresh
+where position = 0;
+insert into image_facets (user_id, generation_type, aspect_ratio, is_favorite)
+select distinct user_id, generation_type, aspect_ratio, is_favorite from fresh
+except
+select user_id, generation_type, aspect_ratio, is_favorite from image_facets;
+insert into images (id, generation_id, user_id, position, bucket, object_key, content_type, size_bytes,
+                    width, height, telegram_file_id, is_favorite, created_at, generation_type,
+                    aspect_ratio, words, facet_id)
+select i.id, i.generation_id, i.user_id, i.position, 'images',
+       'generated/' || i.generation_id || '/' || i.position || '.png', 'image/png', 1048576, 1024, 1024,
+       'AgACAgIAAxkDAAIBZ2' || i.id || 'AAgADNgQ', i.is_favorite, i.created_at, i.generation_type,
+       i.aspect_ratio, array_to_tsvector(array[i.user_id || ':портрет', i.user_id || ':окн']), f.id
+from fresh i
+join image_facets f using (user_id, generation_type, aspect_ratio, is_favorite);
+insert into image_days as d (facet_id, day, images)
+select facet_id, (created_at at time zone 'UTC')::date, count(*)
+from images
+where id in (select id from fresh)
+group by 1, 2
+on conflict (facet_id, day) do update set images = d.images + excluded.images;
+update image_facets f
+set images = (select sum(d.images) from image_days d where d.facet_id = f.id);
+vacuum analyze images;
+vacuum analyze image_generations;
+analyze image_facets;
+analyze image_days;
+SQL
+}
+
+# The same round of taps is what pages are compared with.
+measure_pages() # images
+{
+    measure bot "tap_$1" --seconds "$SECONDS_EACH" --rate "$PAGE_RATE"
+    measure bot "page_$1" --seconds "$SECONDS_EACH" --rate "$PAGE_RATE" --users "$READERS" --gallery
+}
+
+measure_galleries()
+{
+    for images in $IMAGES; do
+        fill_galleries "$images"
+        number=1
+        while [ "$number" -le "$ROUNDS" ]; do
+            say "round $number of $ROUNDS, $images images"
+            measure_pages "$images"
+            number=$((number + 1))
+        done
+    done
+}
+
 round()
 {
     for target in bot floor_b floor_a; do measure "$target" full --seconds "$SECONDS_EACH"; done
@@ -397,6 +474,28 @@ print_photos()
     photo_row 'a second at saturation' full_per_second photo_full_per_second %.0f
 }
 
+page_row() # label measure format
+{
+    printf '| %s | %s |' "$1" "$(figures bot "tap_200000_$2" | spread "$3")"
+    for images in $IMAGES; do printf ' %s |' "$(figures bot "page_${images}_$2" | spread "$3")"; done
+    printf ' %s |\n' "$(shares bot "page_200000_$2" bot "tap_200000_$2" | spread %.2f)"
+}
+
+print_galleries()
+{
+    say "A page of a gallery, $READERS users turning theirs by one and by ten; images of all of them:"
+    say
+    say '| | menu tap | page of 1 000 | of 200 000 | of 1 000 000 | 200 000 ÷ tap |'
+    say '|---|---|---|---|---|---|'
+    page_row "CPU s per 10 000 at $PAGE_RATE/s: the bot" cpu_own %.3f
+    page_row '— nginx' cpu_nginx %.3f
+    page_row '— Redis' cpu_redis %.3f
+    page_row '— PostgreSQL' cpu_postgres %.3f
+    page_row "p50 at $PAGE_RATE/s, ms" p50_ms %.2f
+    page_row "p99 at $PAGE_RATE/s, ms" p99_ms %.2f
+    page_row 'bytes of an answer' bytes %.0f
+}
+
 print_whole()
 {
     printf 'Everything up, %s taps a second, each answered by a worker; CPU s per 10 000:' "$WHOLE_RATE"
@@ -416,6 +515,28 @@ verdict() # what number limit unit
     }'
 }
 
+# How much a figure grows from the smallest number of images to another.
+growth() # measure images
+{
+    awk "BEGIN { of = $(median bot "page_1000_$1"); if (of > 0) print $(median bot "page_$2_$1") / of }"
+}
+
+page_verdicts()
+{
+    pages_met=0
+    verdict "CPU of the bot for a page of a gallery, 200 000 images, at $PAGE_RATE/s, in that of a tap" \
+        "$(shares bot page_200000_cpu_own bot tap_200000_cpu_own | middle)" 2 '' || pages_met=1
+    verdict "p99 of a page at $PAGE_RATE/s, 200 000 images" "$(median bot page_200000_p99_ms)" 8 ' ms' || pages_met=1
+    for images in 200000 1000000; do
+        for what in 'CPU of the bot:cpu_own:1.2' 'CPU of PostgreSQL:cpu_postgres:1.5' 'p99:p99_ms:1.5'; do
+            measure=${what#*:}
+            verdict "${what%%:*} for a page, $images images, in that of 1000" \
+                "$(growth "${measure%%:*}" "$images")" "${measure#*:}" '' || pages_met=1
+        done
+    done
+    return "$pages_met"
+}
+
 print_verdicts()
 {
     met=0
@@ -427,6 +548,7 @@ print_verdicts()
         "$(awk "BEGIN { print $(median bot full_pss_kib) / 1024 }")" 4 ' MiB' || met=1
     verdict 'exec to first 200' "$(median bot start_ms)" 50 ' ms' || met=1
     verdict 'p99 at 500/s' "$(median bot r500_p99_ms)" 5 ' ms' || met=1
+    page_verdicts || met=1
     return "$met"
 }
 
@@ -435,6 +557,14 @@ machine()
     printf '%s, %s processors, %s, Linux %s\n' \
         "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
         "$(. /etc/os-release && echo "$PRETTY_NAME")" "$(uname -r)"
+}
+
+report_galleries()
+{
+    say
+    print_galleries
+    say
+    page_verdicts
 }
 
 report()
@@ -448,6 +578,8 @@ report()
     print_table
     say
     print_photos
+    say
+    print_galleries
     say
     print_whole
     say
@@ -469,15 +601,21 @@ trap take_down EXIT
 trap 'exit 1' INT TERM HUP
 bring_up
 warm_up
+status=0
+if [ "$ONLY" = gallery ]; then
+    measure_galleries
+    report_galleries || status=$?
+    exit "$status"
+fi
 number=1
 while [ "$number" -le "$ROUNDS" ]; do
     say "round $number of $ROUNDS"
     round
     number=$((number + 1))
 done
+measure_galleries
 measure_start
 measure_whole
-status=0
 report >"$DIR/report.md" || status=$?
 cat "$DIR/report.md"
 [ -n "$DRY" ] || cat "$DIR/report.md" >>docs/bench.md

@@ -3,7 +3,11 @@
  * connections, one update at a time on each.
  *
  *     load --port 443 --ca cert.pem --path /webhook/telegram --secret s3cret \
- *          --connections 40 --users 2000 --first-update 1 --seconds 10 [--rate 500] [--photos]
+ *          --connections 40 --users 2000 --first-update 1 --seconds 10 [--rate 500] \
+ *          [--photos | --gallery]
+ *
+ * --gallery turns the pages of galleries, by one and by ten, from the newest image to the oldest and
+ * back: each answer tells which button comes next, so that a user waits for it before the next tap.
  *
  * With a rate the loop is open: update i is due at i/rate whatever came of those before it, waits
  * for a free connection when there is none, and its time counts from the moment it was due. A
@@ -27,23 +31,34 @@
 #include <unistd.h>
 
 enum {
-    REQUEST_BYTES = 4096,
+    REQUEST_BYTES = 8192,
     ANSWER_BYTES = 16 * 1024,
     CONNECTIONS_MAX = 256,
     EVENTS_PER_WAIT = 64,
     GRACE_SECONDS = 10, /* for what is under way when the time is over */
     ALBUM_PHOTOS = 10,
     ALBUMS_AT_A_TIME = 200, /* more than connections: a user waits for an answer before the next */
+    READERS_MAX = 1024,
+    FAR_STEPS = 10, /* of the buttons that skip */
+    ID_LENGTH = 36,
 };
 
 enum phase { HANDSHAKE, FREE, SENDING, RECEIVING };
+
+/* Who turns pages: the image on the screen, and where it stands. */
+struct reader {
+    char at[ID_LENGTH + 1]; /* empty: the gallery is not open yet */
+    int64_t index, total, taps;
+    bool goes_newer, waits;
+};
 
 struct connection {
     SSL *ssl;
     int fd;
     enum phase phase;
     uint32_t watched;
-    int64_t due_ns; /* of the update under way */
+    int64_t due_ns;        /* of the update under way */
+    struct reader *reader; /* whose it is; NULL: of no gallery */
     char request[REQUEST_BYTES];
     size_t request_len;
     char answer[ANSWER_BYTES + 1];
@@ -56,7 +71,7 @@ static struct {
     int port;
     size_t connections, users;
     int64_t first_update, first_user, rate, seconds, count;
-    bool sends_photos;
+    bool sends_photos, turns_pages;
 } options = {.path = "/",
              .secret = "",
              .connections = 40,
@@ -70,6 +85,8 @@ static int epoll_fd;
 static struct connection connections[CONNECTIONS_MAX];
 static struct connection *free_connections;
 static size_t ready_count;
+static struct reader readers[READERS_MAX];
+static size_t next_reader;
 
 static int64_t started_ns, ends_ns;
 static int64_t sent, answered, failed, answer_bytes, empty;
@@ -154,6 +171,57 @@ static int write_photo(char *out, size_t room, int64_t update, int64_t user)
         update, update, update);
 }
 
+#define CARD_BUTTON(text, tap) "{\"text\":\"" text "\",\"callback_data\":\"" tap ":%s\"}"
+
+/* Pages are turned by one and by ten, and back from where the gallery ends. */
+static const char *page_tap(struct reader *r)
+{
+    if (!r->at[0])
+        return "gallery:open";
+    if (r->index + FAR_STEPS > r->total)
+        r->goes_newer = true;
+    else if (r->index <= FAR_STEPS)
+        r->goes_newer = false;
+    if (r->taps++ % 2)
+        return r->goes_newer ? "gallery:newer_far:" : "gallery:older_far:";
+    return r->goes_newer ? "gallery:newer:" : "gallery:older:";
+}
+
+/* A tap below a picture of the gallery. */
+static int write_page(char *out, size_t room, int64_t update, int64_t user, struct reader *r)
+{
+    const char *id = r->at;
+    return snprintf(
+        out, room,
+        "{\"update_id\":%" PRId64 ",\"callback_query\":{\"id\":\"43%016" PRId64 "\",\"from\":{"
+        "\"id\":%" PRId64 ",\"is_bot\":false,\"first_name\":\"Анастасия\",\"last_name\":\"Ким\","
+        "\"username\":\"nastya_%" PRId64
+        "\",\"language_code\":\"ru\"},\"message\":{\"message_id\":4711,"
+        "\"from\":{\"id\":1000001,\"is_bot\":true,\"first_name\":\"Aisha\",\"username\":\"aisha_bot\"},"
+        "\"chat\":{\"id\":%" PRId64 ",\"first_name\":\"Анастасия\",\"last_name\":\"Ким\","
+        "\"username\":\"nastya_%" PRId64 "\",\"type\":\"private\"},\"date\":1790000000,"
+        "\"edit_date\":1790000060,\"photo\":[" PHOTO_SIZES "],"
+        "\"caption\":\"%" PRId64 " из %" PRId64 " · 1:1\\nпортрет у окна\","
+        "\"caption_entities\":[{\"offset\":0,\"length\":6,\"type\":\"bold\"}],"
+        "\"reply_markup\":{\"inline_keyboard\":["
+        "[" CARD_BUTTON("⏮", "gallery:first") "," CARD_BUTTON("⬅️", "gallery:newer") "," CARD_BUTTON("1/10", "gallery:place") "," CARD_BUTTON("➡️", "gallery:older") "," CARD_BUTTON(
+            "⏭",
+            "gallery:last") "],"
+                            "[" CARD_BUTTON("⏪ 10", "gallery:newer_far") "," CARD_BUTTON("10 ⏩", "gallery:older_far") "],[" CARD_BUTTON(
+                                "⭐ В избранное",
+                                "gallery:favorite") "," CARD_BUTTON("🗑 Удалить",
+                                                                    "gallery:delete") "],"
+                                                                                      "[" CARD_BUTTON("📝 Описание", "gallery:prompt") "," CARD_BUTTON(
+                                                                                          "📎 Файл",
+                                                                                          "gallery:file") "],[{\"text\":\"🔎 Фильтры\",\"callback_data\":\"filter:open\"},"
+                                                                                                          "{\"text\":\"📊 Статистика\",\"callback_data\":\"statistics:open\"}],["
+                                                                                                          "{\"text\":\"🏠 Меню\",\"callback_data\":\"menu:open\"}]]}},"
+                                                                                                          "\"chat_instance\":\"-3141592653589793238\",\"data\":\"%s%s\"}}",
+        update, update, user, user, user, user, update, update, update, update, update, update,
+        update, update, r->index, r->total, id, id, id, id, id, id, id, id, id, id, id, page_tap(r),
+        id);
+}
+
 /* Taps of all users in turn; albums of some users at a time, one photo of each in turn. */
 static int64_t user_of(int64_t number)
 {
@@ -164,12 +232,17 @@ static int64_t user_of(int64_t number)
     return options.first_user + turn % (int64_t)options.users;
 }
 
-static size_t write_update(char *out, size_t room, int64_t number)
+static size_t write_update(char *out, size_t room, int64_t number, struct reader *reader)
 {
     int64_t update = options.first_update + number;
-    int64_t user = user_of(number);
-    int len = options.sends_photos ? write_photo(out, room, update, user)
-                                   : write_tap(out, room, number, update, user);
+    int64_t user = reader ? options.first_user + (reader - readers) : user_of(number);
+    int len = 0;
+    if (reader)
+        len = write_page(out, room, update, user, reader);
+    else if (options.sends_photos)
+        len = write_photo(out, room, update, user);
+    else
+        len = write_tap(out, room, number, update, user);
     if (len < 0 || (size_t)len >= room)
         die("update too long");
     return (size_t)len;
@@ -178,7 +251,7 @@ static size_t write_update(char *out, size_t room, int64_t number)
 static void write_request(struct connection *c, int64_t number)
 {
     char body[REQUEST_BYTES];
-    size_t body_len = write_update(body, sizeof body, number);
+    size_t body_len = write_update(body, sizeof body, number, c->reader);
     int len = snprintf(c->request, sizeof c->request,
                        "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                        "X-Telegram-Bot-Api-Secret-Token: %s\r\nContent-Length: %zu\r\n\r\n%.*s",
@@ -256,9 +329,17 @@ static void shake_hands(struct connection *c)
     }
 }
 
+static void let_go(struct connection *c)
+{
+    if (c->reader)
+        c->reader->waits = false;
+    c->reader = NULL;
+}
+
 static void fail_request(struct connection *c)
 {
     failed++;
+    let_go(c);
     reopen(c);
 }
 
@@ -287,9 +368,28 @@ static int64_t whole_length(const struct connection *c, int64_t *body_len)
     return end + 4 - c->answer + *body_len;
 }
 
+/* The card in the answer: {"text":"7/1000","callback_data":"gallery:place:<id>"}. */
+static void read_card(struct reader *r, const char *answer)
+{
+    static const char mark[] = "\",\"callback_data\":\"gallery:place:";
+    const char *place = strstr(answer, mark);
+    if (!place || strlen(place) < strlen(mark) + ID_LENGTH)
+        return; /* it will be counted as empty */
+    memcpy(r->at, place + strlen(mark), ID_LENGTH);
+    const char *digits = place;
+    while (digits > answer && digits[-1] != '"')
+        digits--;
+    char *slash = NULL;
+    r->index = strtoll(digits, &slash, 10);
+    r->total = strtoll(slash + 1, NULL, 10);
+}
+
 static void take_answer(struct connection *c, int64_t body_len)
 {
     note_latency(now_ns() - c->due_ns);
+    if (c->reader)
+        read_card(c->reader, c->answer);
+    let_go(c);
     bool is_good = strncmp(c->answer, "HTTP/1.1 200 ", 13) == 0;
     answered += is_good;
     failed += !is_good;
@@ -358,11 +458,27 @@ static bool is_over(int64_t number, int64_t now)
     return due_ns(number, now) >= ends_ns;
 }
 
+/* The next who has his answer; NULL: all of them wait. */
+static struct reader *free_reader(void)
+{
+    for (size_t tried = 0; tried < options.users; tried++) {
+        struct reader *r = &readers[next_reader++ % options.users];
+        if (!r->waits)
+            return r;
+    }
+    return NULL;
+}
+
 static void send_what_is_due(void)
 {
     int64_t now = now_ns();
     while (free_connections && !is_over(sent, now) && due_ns(sent, now) <= now) {
         struct connection *c = free_connections;
+        c->reader = options.turns_pages ? free_reader() : NULL;
+        if (options.turns_pages && !c->reader)
+            return;
+        if (c->reader)
+            c->reader->waits = true;
         free_connections = c->next_free;
         c->due_ns = due_ns(sent, now);
         write_request(c, sent++);
@@ -371,10 +487,18 @@ static void send_what_is_due(void)
     }
 }
 
+static bool all_wait(void)
+{
+    for (size_t i = 0; options.turns_pages && i < options.users; i++)
+        if (!readers[i].waits)
+            return false;
+    return options.turns_pages;
+}
+
 static void wait_for_events(void)
 {
     int64_t now = now_ns(), wait = 100000000;
-    if (options.rate && free_connections && !is_over(sent, now))
+    if (options.rate && free_connections && !is_over(sent, now) && !all_wait())
         wait = due_ns(sent, now) - now;
     if (wait < 0)
         wait = 0;
@@ -470,6 +594,7 @@ static void read_options(int argc, char **argv)
         {"seconds",      required_argument, NULL, 't'},
         {"count",        required_argument, NULL, 'n'},
         {"photos",       no_argument,       NULL, 'i'},
+        {"gallery",      no_argument,       NULL, 'g'},
         {NULL,           0,                 NULL, 0  },
     };
     int name;
@@ -508,13 +633,18 @@ static void read_options(int argc, char **argv)
         case 'i':
             options.sends_photos = true;
             break;
+        case 'g':
+            options.turns_pages = true;
+            break;
         default:
             exit(2);
         }
     }
     if (!options.port || !options.ca || !options.users || !options.connections ||
-        options.connections > CONNECTIONS_MAX) {
-        fprintf(stderr, "load: wants --port, --ca, and 1 to %d connections\n", CONNECTIONS_MAX);
+        options.connections > CONNECTIONS_MAX ||
+        (options.turns_pages && options.users > READERS_MAX)) {
+        fprintf(stderr, "load: wants --port, --ca, 1 to %d connections, and at most %d galleries\n",
+                CONNECTIONS_MAX, READERS_MAX);
         exit(2);
     }
 }
