@@ -62,10 +62,11 @@ err *statement_newer(struct db *db, int64_t user_id, int limit, int64_t after, i
 
 /* ---------------------------------------------------------------- statistics */
 
-err *statistics_read(struct db *db, int64_t user_id, int utc_offset_minutes, struct statistics *out)
+err *statistics_read(struct db *db, int64_t user_id, int utc_offset_minutes, str language,
+                     struct statistics *out)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_statistics_read, &rows, V(user_id), V(utc_offset_minutes)));
+    TRY(db_query(db, &Q_statistics_read, &rows, V(user_id), V(utc_offset_minutes), V(language)));
     *out = (struct statistics){
         .images = rows_i64(&rows, 0, "images"),
         .favorites = rows_i64(&rows, 0, "favorites"),
@@ -77,6 +78,7 @@ err *statistics_read(struct db *db, int64_t user_id, int utc_offset_minutes, str
         .spent_this_month = rows_i64(&rows, 0, "spent_this_month"),
         .median_seconds = rows_double(&rows, 0, "median_seconds"),
         .usual_ratio = rows_str(&rows, 0, "usual_ratio"),
+        .usual_style = rows_str(&rows, 0, "usual_style"),
     };
     return NULL;
 }

@@ -50,9 +50,10 @@ struct statistics {
     int64_t spent, spent_this_month; /* coins */
     double median_seconds;           /* to make one of the latest 200 orders; 0: there was none */
     str usual_ratio;                 /* of most images in the gallery; empty without any */
+    str usual_style; /* of most orders, as it is called in that language; empty when none had one */
 };
 
-err *statistics_read(struct db *db, int64_t user_id, int utc_offset_minutes,
+err *statistics_read(struct db *db, int64_t user_id, int utc_offset_minutes, str language,
                      struct statistics *out);
 
 struct avatar_images {

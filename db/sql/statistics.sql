@@ -61,7 +61,8 @@ select (select coalesce(sum(images), 0) from mine) as images,
        coalesce((select percentile_cont(0.5) within group (order by generation_seconds)
                  from latest), 0) as median_seconds,
        (select aspect_ratio from mine group by aspect_ratio order by sum(images) desc, aspect_ratio
-        limit 1) as usual_ratio
+        limit 1) as usual_ratio,
+       (select title from style_most_used($1, $3)) as usual_style
 from begins b
 
 -- :statistics_avatars

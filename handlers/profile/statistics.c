@@ -38,13 +38,17 @@ static str habit_lines(struct turn *t, const struct statistics *s)
     if (!str_empty(s->usual_ratio))
         add_below(&b, text_plain(t->arena, t->language, T_statistics_ratio,
                                  KVS(KV("ratio", s->usual_ratio))));
+    if (!str_empty(s->usual_style))
+        add_below(&b, text_plain(t->arena, t->language, T_statistics_style,
+                                 KVS(KV("style", s->usual_style))));
     return buf_str(&b);
 }
 
 err *on_statistics_open(struct turn *t)
 {
     struct statistics s;
-    TRY(statistics_read(t->db, t->user->id, t->user->utc_offset_minutes, &s));
+    TRY(statistics_read(t->db, t->user->id, t->user->utc_offset_minutes,
+                        str_from(language_code(t->language)), &s));
     if (!s.images && !s.spent) {
         profile_row(&t->keyboard);
         return edit(t, T_statistics_empty);
