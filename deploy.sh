@@ -583,6 +583,14 @@ make_database()
         fail 'the migrations failed; what runs goes on as it is'
     }
     grep '^  + ' "$WORK/migrate" || true
+    fill_styles
+}
+
+# A database begins with the styles that come with the product; from then on they are the operator's.
+fill_styles()
+{
+    [ "$(psql -XAtq -d "$SUPERUSER_URL" -c 'select exists (select from style_categories)')" = f ] || return 0
+    operate "$SUPERUSER_URL" styles load
 }
 
 # One that is still empty needs no saving.

@@ -10,6 +10,7 @@ static void read_avatar(const struct rows *rows, int row, struct avatar *out)
         .name = rows_str(rows, row, "name"),
         .gender = rows_str(rows, row, "gender"),
         .training_type = rows_str(rows, row, "training_type"),
+        .kind = rows_str(rows, row, "kind"),
         .status = rows_str(rows, row, "status"),
         .is_draft = rows_bool(rows, row, "is_draft"),
         .takes_photos = rows_bool(rows, row, "takes_photos"),

@@ -15,6 +15,7 @@ struct avatar {
     str name;
     str gender;        /* "male", "female"; empty but for portraits */
     str training_type; /* "portrait", "style", "object" */
+    str kind;          /* what of these two a style asks for: "man", "woman", "style", "object" */
     str status;
     bool is_draft;     /* any of the first three */
     bool takes_photos; /* a draft, or one whose training was not finished */

@@ -21,6 +21,7 @@ static void read_generation(const struct rows *rows, struct generation *out)
         .aspect_ratio = rows_str(rows, 0, "aspect_ratio"),
         .num_images = (int)rows_i64(rows, 0, "num_images"),
         .seconds = rows_double(rows, 0, "generation_seconds"),
+        .template_id = rows_str(rows, 0, "template_id"),
         .avatar_id = rows_str(rows, 0, "avatar_id"),
         .avatar_name = rows_str(rows, 0, "avatar_name"),
         .final_prompt = rows_str(rows, 0, "final_prompt"),
@@ -58,14 +59,14 @@ static struct val of_avatar(const struct generation *g, struct val value)
 err *generation_add(struct db *db, const struct generation *g, bool *added)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_generation_add, &rows, V(g->errand.id), V(g->errand.user_id),
-                 V(g->errand.chat_id), V(g->generation_type), V(g->errand.model), V(g->words),
-                 V(g->quality), V(g->aspect_ratio), V(g->num_images), V(g->errand.price_coins),
-                 V(g->errand.language), V(g->final_prompt), V(g->is_preview),
-                 of_avatar(g, V(g->avatar_id)), of_avatar(g, V(g->seed)),
-                 of_avatar(g, V(g->making.steps)), of_avatar(g, V(g->making.guidance)),
-                 of_avatar(g, V(g->making.lora_scale)), of_avatar(g, V(g->making.width)),
-                 of_avatar(g, V(g->making.height)), V(g->errand.cost_microdollars)));
+    TRY(db_query(
+        db, &Q_generation_add, &rows, V(g->errand.id), V(g->errand.user_id), V(g->errand.chat_id),
+        V(g->generation_type), V(g->errand.model), V(g->words), V(g->quality), V(g->aspect_ratio),
+        V(g->num_images), V(g->errand.price_coins), V(g->errand.language), V(g->final_prompt),
+        V(g->is_preview), of_avatar(g, V(g->avatar_id)), of_avatar(g, V(g->seed)),
+        of_avatar(g, V(g->making.steps)), of_avatar(g, V(g->making.guidance)),
+        of_avatar(g, V(g->making.lora_scale)), of_avatar(g, V(g->making.width)),
+        of_avatar(g, V(g->making.height)), V(g->errand.cost_microdollars), V(g->template_id)));
     *added = rows.count > 0;
     return NULL;
 }

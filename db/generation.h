@@ -22,6 +22,7 @@ struct generation {
     int num_images;
     double seconds; /* from order to last stored image */
 
+    str template_id; /* the style that it was ordered with; empty: the user's own words */
     str avatar_id, avatar_name; /* empty for those without, and when it was deleted */
     str final_prompt;           /* what FAL is asked; empty, of a new one: the words */
     int64_t seed;               /* ours; with an avatar only */
@@ -71,7 +72,7 @@ err *generation_set_aside(struct db *db, str id, str request_id);
 err *generation_set_prompt(struct db *db, str id, str final_prompt);
 /* It goes as it was typed, and the result says so. */
 err *generation_set_as_typed(struct db *db, str id);
-/* Counts for its avatar as well. */
+/* Counts for its avatar and its style as well. */
 err *generation_complete(struct db *db, str id);
 
 /* Seconds that half of the last orders of this model took less than; 0 when there were too few. */

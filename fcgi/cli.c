@@ -35,6 +35,7 @@ struct command {
     err *(*run)(struct cli *cli);
     const char *about, *more;
     const struct option *options; /* ends with an empty name; NULL: none */
+    size_t optional_count;        /* arguments that may follow the others */
 };
 
 static const struct option key_option[] = {
@@ -153,6 +154,18 @@ static const struct command commands[] = {
      "print all promo codes, newest first", NULL},
     {"promo stats", " <code>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_promo_stats,
      "print what became of a promo code", NULL},
+    {"styles check", " [FILE]", 0, GIVES_JSON, cli_styles_check,
+     "check a file of styles, and name every mistake at once",
+     "Without FILE the one that comes with this release, db/styles.ini; its head says how it is\n"
+     "written. Nothing is asked of PostgreSQL.", NULL, 1},
+    {"styles load", " [FILE]", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_styles_load,
+     "make the styles that users see those of a file",
+     "Without FILE the one that comes with this release, db/styles.ini. A file with a mistake\n"
+     "changes nothing. What the file does not have any more is removed, or retired while orders name\n"
+     "it: retired ones are not shown, and the images made with them can be made again. It can be\n"
+     "repeated at any time, and stands in the audit log.", NULL, 1},
+    {"styles list", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_styles_list,
+     "print the styles that are loaded, with how they are used", NULL},
     {"user find", " <words>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_user_find,
      "find people by their Telegram id, or letters of their names",
      "--limit says how many are printed, 50 when left out.", limit_option},
@@ -453,12 +466,10 @@ static int obey(struct cli *cli, const struct typed *typed)
     cli->option_count = typed->option_count;
     cli->arguments = typed->words + words;
     cli->argument_count = typed->count - words;
-    if (cli->argument_count != command->argument_count)
-        return refuse_usage(command,
-                            cli->argument_count > command->argument_count
-                                ? "too many arguments"
-                                : "an argument is missing",
-                            "");
+    if (cli->argument_count < command->argument_count)
+        return refuse_usage(command, "an argument is missing", "");
+    if (cli->argument_count > command->argument_count + command->optional_count)
+        return refuse_usage(command, "too many arguments", "");
 
     const err *e = run_command(command, cli);
     if (!e)

@@ -656,6 +656,16 @@ grant usage on schema sqitch to aisha_owner;
 grant select on all tables in schema sqitch to aisha_owner;
 SQL
     printf '  %-14s %d migrations applied\n' "database $1" "$(grep -c '^  + ' "$DIR/log/migrate.log")"
+    fill_styles "$1"
+}
+
+# A database begins with the styles that come with the product; from then on they are the operator's.
+fill_styles() # name
+{
+    [ "$(psql -XAtq -U postgres -d "$1" -c 'select exists (select from style_categories)')" = f ] || return 0
+    need_program aisha
+    DATABASE_URL=$(database_url aisha_owner "$1") "$DIR/current/bin/aisha" styles load >"$DIR/log/styles.log" 2>&1 ||
+        { cat "$DIR/log/styles.log" >&2; fail "the styles could not be loaded into database $1"; }
 }
 
 # The certificate is known to the worker, not to Telegram; Telegram may be away.

@@ -18,6 +18,7 @@
 #include "handlers/images/imagen.h"
 #include "handlers/images/lora.h"
 #include "handlers/images/phrasing.h"
+#include "handlers/images/style.h"
 #include "handlers/money/limits.h"
 #include "handlers/money/payment.h"
 #include "handlers/money/promo.h"
@@ -44,6 +45,7 @@ const struct state_row state_rows[STATE_COUNT] = {
     [ST_imagen_options] = {"imagen_options", draw_imagen_options},
     [ST_flux_words]     = {"flux_words",     draw_flux_words},
     [ST_flux_options]   = {"flux_options",   draw_flux_options},
+    [ST_style]          = {"style",          draw_style},
     [ST_avatar_type]    = {"avatar_type",    draw_avatar_type},
     [ST_avatar_gender]  = {"avatar_gender",  draw_avatar_gender},
     [ST_avatar_name]    = {"avatar_name",    draw_avatar_name},
@@ -137,6 +139,18 @@ const struct route taps[] = {
     {"flux:use",          on_flux_use,           NEED_AVATAR,     ST_flux_words},
     {"flux:make",         on_flux_made,          NEED_NOTHING,    ST_stay},
     {"flux:again",        on_flux_again,         NEED_GENERATION, ST_idle},
+    {"style:open",        on_style_open,         NEED_NOTHING,    ST_style},
+    {"style:category",    on_style_category,     NEED_NOTHING,    ST_style},
+    {"style:group",       on_style_group,        NEED_NOTHING,    ST_style},
+    {"style:popular",     on_style_popular,      NEED_NOTHING,    ST_style},
+    {"style:favorites",   on_style_favorites,    NEED_NOTHING,    ST_style},
+    {"style:search",      on_style_search,       NEED_NOTHING,    ST_style},
+    {"style:found",       on_style_found,        NEED_NOTHING,    ST_style},
+    {"style:show",        on_style_show,         NEED_NOTHING,    ST_stay},
+    {"style:mark",        on_style_mark,         NEED_NOTHING,    ST_stay},
+    {"style:unmark",      on_style_unmark,       NEED_NOTHING,    ST_stay},
+    {"style:take",        on_style_take,         NEED_NOTHING,    ST_stay},
+    {"style:make",        on_style_make,         NEED_NOTHING,    ST_stay},
     {"generation:cancel", on_generation_cancel,  NEED_GENERATION, ST_stay},
     {"avatar:open",       on_avatar_open,        NEED_NOTHING,    ST_idle},
     {"avatar:show",       on_avatar_show,        NEED_AVATAR,     ST_idle},
@@ -231,6 +245,8 @@ const struct step steps[] = {
     {ST_flux_options,   IN_TAP,  "flux:count",   on_flux_count,   ST_stay,           "a choice is marked"},
     {ST_flux_options,   IN_TAP,  "flux:quality", on_flux_quality, ST_stay,           "a choice is marked"},
     {ST_flux_options,   IN_TAP,  "flux:make",    on_flux_make,    ST_idle,           "the order is paid and under way"},
+    {ST_style,          IN_TEXT, NULL,           on_style_words,  ST_style,          "words are searched for"},
+    {ST_style,          IN_TAP,  "style:take",   on_style_take,   ST_flux_options,   "a template makes an order"},
     {ST_avatar_type,    IN_TAP,  "avatar:portrait", on_avatar_portrait, ST_avatar_gender, "a portrait is asked for its gender"},
     {ST_avatar_type,    IN_TAP,  "avatar:type",  on_avatar_type,     ST_avatar_name, "a style or a thing has none"},
     {ST_avatar_gender,  IN_TAP,  "avatar:gender", on_avatar_gender,  ST_avatar_name, "then it is named"},

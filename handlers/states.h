@@ -11,6 +11,7 @@
     X(imagen_options)                                                                              \
     X(flux_words)                                                                                  \
     X(flux_options)                                                                                \
+    X(style)                                                                                       \
     X(avatar_type)                                                                                 \
     X(avatar_gender)                                                                               \
     X(avatar_name)                                                                                 \

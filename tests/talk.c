@@ -44,6 +44,7 @@
  *     sending stops, sending goes on  nothing leaves the outbox meanwhile
  *     wipe redis              postgres away, postgres back, redis away, redis back
  *     sql STATEMENT           as superuser; prints its rows
+ *     styles FILE             the catalogue of styles is that one, for as long as the talk
  *     job KIND                the worker runs the first job of that kind, due or not
  *     jobs KIND               … all of them
  *     jobs?                   the jobs that wait, by kind
@@ -65,7 +66,9 @@
 #include <time.h>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/log.h"
+#include "db/catalogue.h"
 #include "db/scripts.h"
 #include "handlers/avatars/training.h"
 #include "handlers/dispatch.h"
@@ -670,6 +673,26 @@ static void balance_step(str rest)
         mistake("no number of coins", rest);
 }
 
+static err *load_styles(const char *path)
+{
+    str text = S("");
+    struct catalogue catalogue = {0};
+    struct catalogue_changes changes;
+    struct db *db = db_new(ground.pool, step_arena);
+    TRY(file_read(step_arena, path, CATALOGUE_MOST_BYTES, &text));
+    TRY(catalogue_read(step_arena, path, text, &catalogue));
+    TRY(catalogue_load(db, step_arena, &catalogue, &changes));
+    TRY(db_commit(db));
+    buf_addf(&talk.out, "= %d new, %d changed, %d as before, %d retired, %d removed\n",
+             changes.added, changes.changed, changes.unchanged, changes.retired, changes.removed);
+    return NULL;
+}
+
+static void styles_step(str path)
+{
+    check(load_styles(cstr(step_arena, path)));
+}
+
 static void sql_step(str statement)
 {
     PGresult *rows = PQexec(ground.database, cstr(step_arena, statement));
@@ -911,6 +934,7 @@ static const struct step steps_of_talks[] = {
     {"redis away",              redis_away       },
     {"redis back",              redis_back       },
     {"sql ",                    sql_step         },
+    {"styles ",                 styles_step      },
     {"job ",                    job_step         },
     {"jobs?",                   jobs_question    },
     {"jobs ",                   jobs_of_kind_step},

@@ -4,11 +4,11 @@
 insert into image_generations (id, user_id, chat_id, generation_type, source_model, original_prompt,
                                final_prompt, quality_preset, aspect_ratio, num_images, price,
                                language, is_preview, avatar_id, seed, prompt_metadata,
-                               cost_microdollars)
+                               cost_microdollars, template_id)
 values ($1, $2, $3, $4, $5, $6, coalesce(nullif($12, ''), $6), $7, $8, $9, $10, $11, $13, $14, $15,
         jsonb_strip_nulls(jsonb_build_object('num_inference_steps', $16::int,
             'guidance_scale', $17::float8, 'lora_scale', $18::float8, 'width', $19::int,
-            'height', $20::int)), $21)
+            'height', $20::int)), $21, nullif($22, ''))
 on conflict (id) do nothing
 returning id
 
@@ -22,7 +22,7 @@ select g.id, g.user_id, g.chat_id, g.generation_type, g.source_model, g.original
            * 1000)::bigint as silent_ms,
        (extract(epoch from now() - g.created_at) * 1000)::bigint as age_ms,
        g.fal_response_data is not null as has_result, g.fal_response_data, g.failure,
-       g.generation_seconds, g.avatar_id, a.name as avatar_name, g.final_prompt, g.seed, g.is_preview,
+       g.generation_seconds, g.template_id, g.avatar_id, a.name as avatar_name, g.final_prompt, g.seed, g.is_preview,
        m.num_inference_steps, m.guidance_scale, m.lora_scale, m.width, m.height, m.lora_uploads,
        coalesce(a.trigger_phrase, a.trigger_word) as avatar_trigger,
        coalesce(m.is_as_typed, false) as is_as_typed,
@@ -124,7 +124,9 @@ with done as (
     set status = 'completed', completed_at = now(),
         generation_seconds = extract(epoch from clock_timestamp() - created_at)
     where id = $1
-    returning avatar_id
+    returning avatar_id, template_id
+), counted as (
+    update style_templates t set popularity = t.popularity + 1 from done where t.id = done.template_id
 )
 update avatars a set generations_count = a.generations_count + 1 from done where a.id = done.avatar_id
 

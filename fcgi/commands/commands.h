@@ -80,6 +80,9 @@ err *cli_promo_make(struct cli *cli);
 err *cli_promo_stop(struct cli *cli);
 err *cli_promo_list(struct cli *cli);
 err *cli_promo_stats(struct cli *cli);
+err *cli_styles_check(struct cli *cli);
+err *cli_styles_list(struct cli *cli);
+err *cli_styles_load(struct cli *cli);
 err *cli_user_find(struct cli *cli);
 err *cli_user_show(struct cli *cli);
 err *cli_user_block(struct cli *cli);
@@ -89,6 +92,11 @@ err *cli_webhook_info(struct cli *cli);
 err *cli_webhook_delete(struct cli *cli);
 err *cli_webhook_doctor(struct cli *cli);
 
+/* The folder db of this release, with the migrations and the styles: beside the program in a release,
+ * above it in a build tree. */
+err *find_db_folder(struct arena *a, str *out);
+/* {"ok":…,"mistakes":[…]}, of lines. */
+void print_mistakes_json(struct arena *a, str mistakes);
 /* What the check of the ledger found, for each command that runs it. */
 struct json_text ledger_problems_json(struct arena *a, const struct ledger_problem *problems,
                                       size_t count);

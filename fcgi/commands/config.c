@@ -10,7 +10,7 @@ static err *read_all(struct cli *cli)
     return conf_load(cli->arena, &cli->conf);
 }
 
-static void print_mistakes_json(struct arena *a, str mistakes)
+void print_mistakes_json(struct arena *a, str mistakes)
 {
     struct buf list = buf_new(a);
     for (str line; !str_empty(mistakes);) {

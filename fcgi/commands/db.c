@@ -12,8 +12,7 @@
 
 /* ---------------------------------------------------------------- sqitch */
 
-/* The migrations lie beside the program in a release, and above it in a build tree. */
-static err *find_migrations(struct arena *a, str *out)
+err *find_db_folder(struct arena *a, str *out)
 {
     char program[4096];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
@@ -64,7 +63,7 @@ static err *run_sqitch(struct cli *cli, const char *what, const char *how)
 {
     struct arena *a = cli->arena;
     str folder = S(""), target = S("");
-    TRY(find_migrations(a, &folder));
+    TRY(find_db_folder(a, &folder));
     TRY(say_where(cli, &target));
     setenv("SQITCH_CONFIG", cstr(a, str_printf(a, STR_FMT "/sqitch.conf", STR_ARG(folder))), 1);
     setenv("LC_ALL", "C.UTF-8", 1);

@@ -1,5 +1,7 @@
 #include "core/conf_forms.h"
 
+#include "core/file.h"
+
 /* -- the table -- */
 
 #define AT(field_name) offsetof(struct conf, field_name)
@@ -376,23 +378,6 @@ err *conf_load(struct arena *a, struct conf *out)
 
 enum { MOST_FILE_BYTES = 256 * 1024 };
 
-static err *read_whole(struct arena *a, const char *path, str *out)
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return fail(a, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
-    char *text = NEW_ARRAY(a, char, MOST_FILE_BYTES + 1);
-    size_t length = fread(text, 1, MOST_FILE_BYTES + 1, file);
-    bool has_failed = ferror(file);
-    fclose(file);
-    if (has_failed)
-        return fail(a, ERR_INPUT, "%s: cannot be read", path);
-    if (length > MOST_FILE_BYTES || memchr(text, '\0', length))
-        return fail(a, ERR_INPUT, "%s: is no file of settings", path);
-    *out = (str){text, length};
-    return NULL;
-}
-
 /* Takes one quoted piece, from its opening quote on, off the front of *left. */
 static const char *take_quoted(str *left, struct buf *value)
 {
@@ -482,7 +467,7 @@ static void read_line(struct arena *a, str line, str where, str *values, struct 
 err *conf_load_file(struct arena *a, const char *path)
 {
     str left = S(""), line;
-    TRY(read_whole(a, path, &left));
+    TRY(file_read(a, path, MOST_FILE_BYTES, &left));
     str *values = NEW_ARRAY(a, str, ARRAY_LEN(settings));
     struct buf mistakes = buf_new(a);
     int number = 0;

@@ -61,17 +61,54 @@ static const struct order_form form = {
     .draw = draw_flux_options,
 };
 
+/* ---------------------------------------------------------------- which style */
+
+static err *find_style(struct turn *t, str id, struct style *out)
+{
+    return style_find(t->db, t->arena, t->user->id, id, str_from(language_code(t->language)), out);
+}
+
+static void take_style(struct turn *t, const struct style *style)
+{
+    field_put(t, "d.template", style->id);
+    field_put(t, "d.kinds", style->kinds);
+}
+
+static void drop_style(struct turn *t)
+{
+    field_drop(t, "d.template");
+    field_drop(t, "d.kinds");
+    field_drop(t, "d.place");
+}
+
+/* What is read of it, in place of words. */
+static str style_words(struct arena *a, const struct style *style)
+{
+    return str_printf(a, STR_FMT ". " STR_FMT, STR_ARG(style->title), STR_ARG(style->description));
+}
+
 /* ---------------------------------------------------------------- which avatar */
 
+/* Whom the style of the open order suits; empty: there is none, and anybody will do. */
+static str wanted_kinds(const struct turn *t)
+{
+    return t->state == ST_flux_options ? field_get(t, "d.kinds") : S("");
+}
+
+static bool is_wanted(const struct avatar *avatar, str kinds)
+{
+    return str_empty(kinds) || style_suits(kinds, avatar->kind);
+}
+
 /* Those that can be drawn with, in the order of the list: the main one first, then the newest. */
-static err *finished_avatars(struct turn *t, struct avatar **out, size_t *count)
+static err *finished_avatars(struct turn *t, str kinds, struct avatar **out, size_t *count)
 {
     struct avatar *avatars;
     size_t all;
     TRY(avatar_list(t->db, t->arena, t->user->id, &avatars, &all));
     *count = 0;
     for (size_t i = 0; i < all; i++)
-        if (str_eq(avatars[i].status, S("completed")))
+        if (str_eq(avatars[i].status, S("completed")) && is_wanted(&avatars[i], kinds))
             avatars[(*count)++] = avatars[i];
     *out = avatars;
     return NULL;
@@ -86,11 +123,11 @@ static err *find_finished(struct turn *t, str id, struct avatar *out)
                : fail(t->arena, ERR_NOT_FOUND, "avatar " STR_FMT " is not finished", STR_ARG(id));
 }
 
-static void take_avatar(struct turn *t, const struct avatar *avatar, size_t of)
+static void take_avatar(struct turn *t, str id, str name, int64_t of)
 {
-    field_put(t, "d.avatar", avatar->id);
-    field_put(t, "d.avatar_name", avatar->name);
-    field_put_i64(t, "d.avatars", (int64_t)of);
+    field_put(t, "d.avatar", id);
+    field_put(t, "d.avatar_name", name);
+    field_put_i64(t, "d.avatars", of);
 }
 
 /* The one that is drawn with unless the user says otherwise. ERR_NOT_FOUND when there is none. */
@@ -98,16 +135,31 @@ static err *take_usual_avatar(struct turn *t)
 {
     struct avatar *avatars;
     size_t count;
-    TRY(finished_avatars(t, &avatars, &count));
+    TRY(finished_avatars(t, S(""), &avatars, &count));
     if (!count)
         return fail(t->arena, ERR_NOT_FOUND, "no finished avatar");
-    take_avatar(t, &avatars[0], count);
+    take_avatar(t, avatars[0].id, avatars[0].name, (int64_t)count);
+    return NULL;
+}
+
+/* The same for a style, whose place in the dialog is taken as well; empty: there is none. */
+static err *take_avatar_for(struct turn *t, str template_id)
+{
+    struct style style;
+    if (str_empty(template_id))
+        return take_usual_avatar(t);
+    TRY(find_style(t, template_id, &style));
+    if (str_empty(style.avatar_id))
+        return fail(t->arena, ERR_NOT_FOUND, "no finished avatar that the style suits");
+    take_avatar(t, style.avatar_id, style.avatar_name, style.avatars);
+    take_style(t, &style);
     return NULL;
 }
 
 /* Nobody to be drawn yet: the way there, instead of a refusal. */
 static err *offer_avatar(struct turn *t)
 {
+    bool has_style = !str_empty(wanted_kinds(t));
     dialog_enter(t, ST_idle);
     bool has_any = t->user->avatars > 0;
     keyboard_row(&t->keyboard);
@@ -118,6 +170,8 @@ static err *offer_avatar(struct turn *t)
         keyboard_button(&t->keyboard, T_button_avatar_new, S("avatar:new"));
     keyboard_button(&t->keyboard, T_button_imagen, S("imagen:open"));
     keyboard_menu_row(&t->keyboard);
+    if (has_style)
+        return edit(t, T_style_no_avatar);
     return edit(t, has_any ? T_flux_avatar_unfinished : T_flux_no_avatar);
 }
 
@@ -163,6 +217,18 @@ static void fill_order(struct generation *order, struct arena *a, const struct c
     put_effort(order);
 }
 
+/* The same, and what its style asks for, when it has one. ERR_NOT_FOUND when that is gone. */
+static err *fill_ordered(struct turn *t, struct generation *order, const struct avatar *avatar)
+{
+    struct style style;
+    fill_order(order, t->arena, t->bot->conf, avatar);
+    if (str_empty(order->template_id))
+        return NULL;
+    TRY(find_style(t, order->template_id, &style));
+    order->final_prompt = prompt_of_style(t->arena, avatar->trigger, avatar->kind, style.prompt);
+    return NULL;
+}
+
 /* ---------------------------------------------------------------- words */
 
 err *draw_flux_words(struct turn *t)
@@ -183,6 +249,7 @@ static err *ask_words(struct turn *t)
 
 err *on_flux_open(struct turn *t)
 {
+    dialog_enter(t, ST_flux_words);
     err *e = take_usual_avatar(t);
     if (err_is_not_found(e))
         return offer_avatar(t);
@@ -220,18 +287,36 @@ err *on_flux_words(struct turn *t)
     TRY(make_quickly(t, &is_made));
     if (is_made)
         return NULL;
+    if (!str_empty(field_get(t, "d.template")))
+        drop_style(t);
     order_begin(t, &form, t->text, t->user->settings.default_quality);
     return draw_flux_options(t);
 }
 
 /* ---------------------------------------------------------------- options */
 
+/* Back to the template, in the list that it was opened from. */
+static void style_back_row(struct turn *t, str template_id)
+{
+    str place = field_get(t, "d.place");
+    str argument = str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(template_id), STR_ARG(place));
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, T_button_style_back, tap_for(t->arena, "style:show", argument));
+    keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+}
+
 err *draw_flux_options(struct turn *t)
 {
+    str template_id = field_get(t, "d.template");
+    bool has_style = !str_empty(template_id);
     order_choices(t, &form);
     avatar_button(t);
-    order_make_button(t, &form);
-    return edit(t, T_flux_options, KV("words", order_shown_words(t)),
+    order_price_row(t, &form);
+    if (has_style)
+        style_back_row(t, template_id);
+    else
+        keyboard_menu_row(&t->keyboard);
+    return edit(t, has_style ? T_style_options : T_flux_options, KV("words", order_shown_words(t)),
                 KV("avatar", field_get(t, "d.avatar_name")), KV("balance", t->user->balance));
 }
 
@@ -277,7 +362,7 @@ err *on_flux_avatars(struct turn *t)
 {
     struct avatar *avatars;
     size_t count;
-    TRY(finished_avatars(t, &avatars, &count));
+    TRY(finished_avatars(t, wanted_kinds(t), &avatars, &count));
     if (!count)
         return offer_avatar(t);
     size_t from = place_behind(avatars, count, t->argument);
@@ -312,7 +397,11 @@ err *on_flux_change(struct turn *t)
     }
     if (e)
         return e;
-    take_avatar(t, &avatar, (size_t)field_get_i64(t, "d.avatars"));
+    if (!is_wanted(&avatar, wanted_kinds(t))) {
+        hint(t, T_style_other_avatar);
+        return on_flux_avatars(t);
+    }
+    take_avatar(t, avatar.id, avatar.name, field_get_i64(t, "d.avatars"));
     return draw_with_another(t);
 }
 
@@ -322,8 +411,9 @@ err *on_flux_use(struct turn *t)
     size_t count;
     if (!str_eq(t->avatar->status, S("completed")))
         return refuse(t, T_flux_avatar_gone);
-    TRY(finished_avatars(t, &avatars, &count));
-    take_avatar(t, t->avatar, count);
+    TRY(finished_avatars(t, S(""), &avatars, &count));
+    dialog_enter(t, ST_flux_words);
+    take_avatar(t, t->avatar->id, t->avatar->name, (int64_t)count);
     return ask_words(t);
 }
 
@@ -333,11 +423,21 @@ err *on_flux_use(struct turn *t)
 static err *ask_again(struct turn *t)
 {
     hint(t, T_flux_avatar_gone);
-    err *e = take_usual_avatar(t);
+    err *e = take_avatar_for(t, field_get(t, "d.template"));
     if (err_is_not_found(e))
         return offer_avatar(t);
     if (e)
         return e;
+    dialog_stay(t);
+    order_rename(t);
+    return draw_flux_options(t);
+}
+
+/* It left the catalogue since the screen was drawn: its words are there to be gone on with. */
+static err *ask_without_style(struct turn *t)
+{
+    hint(t, T_style_gone);
+    drop_style(t);
     dialog_stay(t);
     order_rename(t);
     return draw_flux_options(t);
@@ -354,8 +454,11 @@ err *on_flux_make(struct turn *t)
         return ask_again(t);
     if (e)
         return e;
-    fill_order(&order, t->arena, t->bot->conf, &avatar);
-    return generation_order(t, &order);
+    order.template_id = field_get(t, "d.template");
+    e = fill_ordered(t, &order, &avatar);
+    if (err_is_not_found(e))
+        return ask_without_style(t);
+    return e ? e : generation_order(t, &order);
 }
 
 err *on_flux_made(struct turn *t)
@@ -372,7 +475,7 @@ static err *offer_with_another(struct turn *t)
     hint(t, T_flux_avatar_gone);
     t->keeps_message = true;
     dialog_enter(t, ST_flux_options);
-    err *e = take_usual_avatar(t);
+    err *e = take_avatar_for(t, earlier->template_id);
     if (err_is_not_found(e))
         return offer_avatar(t);
     if (e)
@@ -387,9 +490,14 @@ static err *wait_for_coins(struct turn *t, const struct avatar *avatar,
 {
     struct avatar *avatars;
     size_t count;
-    TRY(finished_avatars(t, &avatars, &count));
     dialog_enter(t, ST_flux_options);
-    take_avatar(t, avatar, count);
+    if (!str_empty(order->template_id)) {
+        struct style style;
+        TRY(find_style(t, order->template_id, &style));
+        take_style(t, &style);
+    }
+    TRY(finished_avatars(t, field_get(t, "d.kinds"), &avatars, &count));
+    take_avatar(t, avatar->id, avatar->name, (int64_t)count);
     order_begin_as(t, &form, order);
     return funds_tell(t, order->errand.price_coins);
 }
@@ -409,7 +517,51 @@ err *on_flux_again(struct turn *t)
         return NULL;
     if (funds_lack(t, order.errand.price_coins))
         return wait_for_coins(t, &avatar, &order);
-    fill_order(&order, t->arena, t->bot->conf, &avatar);
+    TRY(fill_ordered(t, &order, &avatar));
+    return generation_order(t, &order);
+}
+
+/* ---------------------------------------------------------------- styles */
+
+err *flux_begin_style(struct turn *t, const struct style *style, str place)
+{
+    dialog_enter(t, ST_flux_options);
+    take_avatar(t, style->avatar_id, style->avatar_name, style->avatars);
+    take_style(t, style);
+    field_put(t, "d.place", place);
+    order_begin(t, &form, style_words(t->arena, style), t->user->settings.default_quality);
+    int64_t price = order_form_price(t, &form, 1);
+    return funds_lack(t, price) ? funds_tell(t, price) : draw_flux_options(t);
+}
+
+int64_t flux_usual_price(const struct turn *t)
+{
+    return order_usual_price(t, &form);
+}
+
+str flux_quick_words(struct turn *t, enum text text)
+{
+    return order_quick_words(t, &form, text);
+}
+
+/* Two taps on one button are one order: its name follows from the button. */
+err *flux_make_style(struct turn *t, const struct style *style)
+{
+    struct generation order;
+    struct avatar avatar;
+    TRY(find_finished(t, style->avatar_id, &avatar));
+    order_as_usual(t, &form, style_words(t->arena, style), &order);
+    order.template_id = style->id;
+    str button = str_printf(t->arena, STR_FMT " %" PRId64, STR_ARG(style->id),
+                            t->update->message_id);
+    bool is_open;
+    TRY(generation_repeat_id(t->db, t->user->id, button, &order.errand.id, &is_open));
+    if (is_open) {
+        hint(t, T_order_is_running);
+        return NULL;
+    }
+    TRY(fill_ordered(t, &order, &avatar));
+    dialog_enter(t, ST_idle);
     return generation_order(t, &order);
 }
 

@@ -5,8 +5,12 @@
  * The dialog draws with the main avatar, or with any finished one that the user
  * chooses on the spot: "d.avatar" and "d.avatar_name". That it is there and
  * finished is asked when it is ordered, and again when FAL is asked for it.
+ *
+ * A style can stand in place of words: "d.template", and in "d.kinds" whom it
+ * suits. The screen of options is the same, and the user's own words replace it.
  */
 #pragma once
+#include "db/style.h"
 #include "handlers/images/generation.h"
 #include "handlers/images/order.h"
 #include "handlers/turn.h"
@@ -29,6 +33,15 @@ err *on_flux_avatars(struct turn *t);
 /* One of them was tapped: in the dialog, and from anywhere else (NEED_AVATAR), where it begins one. */
 err *on_flux_change(struct turn *t);
 err *on_flux_use(struct turn *t);
+
+/* A style was chosen, which has an avatar that it suits: the screen of options. place: behind the
+ * style's name in the tap that leads back to it. */
+err *flux_begin_style(struct turn *t, const struct style *style, str place);
+/* The same with the user's usual choices, at once. */
+err *flux_make_style(struct turn *t, const struct style *style);
+int64_t flux_usual_price(const struct turn *t);
+/* What that is and costs, for the text of a screen; empty in the usual mode. */
+str flux_quick_words(struct turn *t, enum text text);
 
 /* Draw the screens of the dialog's states again. */
 err *draw_flux_words(struct turn *t);

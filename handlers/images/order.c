@@ -127,13 +127,18 @@ void order_choices(struct turn *t, const struct order_form *form)
     quality_row(t, form);
 }
 
-void order_make_button(struct turn *t, const struct order_form *form)
+void order_price_row(struct turn *t, const struct order_form *form)
 {
     int64_t price = order_form_price(t, form, field_get_i64(t, "d.count"));
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_make,
                     order_tap(t, form->make_tap, str_printf(t->arena, "%" PRId64, price)),
                     KV("price", price));
+}
+
+void order_make_button(struct turn *t, const struct order_form *form)
+{
+    order_price_row(t, form);
     keyboard_menu_row(&t->keyboard);
 }
 
@@ -230,30 +235,37 @@ static str quality_words(const struct turn *t, const struct order_form *form, st
     return text_plain(t->arena, t->language, form->qualities[i].label, KVS());
 }
 
-str order_quick_offer(struct turn *t, const struct order_form *form)
+int64_t order_usual_price(const struct turn *t, const struct order_form *form)
 {
-    const struct user_settings *settings = &t->user->settings;
-    if (!settings->is_quick) {
-        field_drop(t, promise);
-        return S("");
-    }
-    int64_t price = order_form_price(t, form, settings->default_image_count);
-    field_put_i64(t, promise, price);
-    str quality = quality_words(t, form, usual_quality(t, form));
-    str offer = text_plain(t->arena, t->language, T_quick_offer,
-                           KVS(KV("n", settings->default_image_count),
-                               KV("ratio", settings->default_aspect_ratio), KV("quality", quality),
-                               KV("price", price)));
-    return str_printf(t->arena, "\n\n" STR_FMT, STR_ARG(offer));
+    return order_form_price(t, form, t->user->settings.default_image_count);
 }
 
-bool order_quick(struct turn *t, const struct order_form *form, str words, struct generation *order)
+str order_quick_words(struct turn *t, const struct order_form *form, enum text text)
 {
     const struct user_settings *settings = &t->user->settings;
-    int64_t price = order_form_price(t, form, settings->default_image_count), promised;
-    if (!settings->is_quick || !str_to_i64(field_get(t, promise), &promised) || promised != price ||
-        funds_lack(t, price))
-        return false;
+    if (!settings->is_quick)
+        return S("");
+    str quality = quality_words(t, form, usual_quality(t, form));
+    str words = text_plain(t->arena, t->language, text,
+                           KVS(KV("n", settings->default_image_count),
+                               KV("ratio", settings->default_aspect_ratio), KV("quality", quality),
+                               KV("price", order_usual_price(t, form))));
+    return str_printf(t->arena, "\n\n" STR_FMT, STR_ARG(words));
+}
+
+str order_quick_offer(struct turn *t, const struct order_form *form)
+{
+    if (t->user->settings.is_quick)
+        field_put_i64(t, promise, order_usual_price(t, form));
+    else
+        field_drop(t, promise);
+    return order_quick_words(t, form, T_quick_offer);
+}
+
+void order_as_usual(const struct turn *t, const struct order_form *form, str words,
+                    struct generation *order)
+{
+    const struct user_settings *settings = &t->user->settings;
     *order = (struct generation){
         .errand.id = random_uuid(t->arena),
         .generation_type = str_from(form->generation_type),
@@ -261,8 +273,17 @@ bool order_quick(struct turn *t, const struct order_form *form, str words, struc
         .quality = usual_quality(t, form),
         .aspect_ratio = settings->default_aspect_ratio,
         .num_images = settings->default_image_count,
-        .errand.price_coins = price,
+        .errand.price_coins = order_usual_price(t, form),
     };
+}
+
+bool order_quick(struct turn *t, const struct order_form *form, str words, struct generation *order)
+{
+    int64_t price = order_usual_price(t, form), promised;
+    if (!t->user->settings.is_quick || !str_to_i64(field_get(t, promise), &promised) ||
+        promised != price || funds_lack(t, price))
+        return false;
+    order_as_usual(t, form, words, order);
     return true;
 }
 

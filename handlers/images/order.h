@@ -57,14 +57,22 @@ void order_rename(struct turn *t);
 str order_shown_words(const struct turn *t);
 /* Three rows of t->keyboard: shape, number, quality. */
 void order_choices(struct turn *t, const struct order_form *form);
-/* A row with the price, then the menu. */
+/* A row with the price; and the same with the menu below it. */
+void order_price_row(struct turn *t, const struct order_form *form);
 void order_make_button(struct turn *t, const struct order_form *form);
 
-/* Quick mode. For the screen that asks for words: what an order with the usual choices is and costs,
- * as a paragraph of its own, and a promise that words alone will make it; empty in the usual mode. */
+/* What an order with the user's usual choices costs. */
+int64_t order_usual_price(const struct turn *t, const struct order_form *form);
+/* Quick mode: what such an order is and costs, as a paragraph of its own; empty in the usual mode. The
+ * text says how it is made. */
+str order_quick_words(struct turn *t, const struct order_form *form, enum text text);
+/* For the screen that asks for words: the same, and a promise that words alone will make it. */
 str order_quick_offer(struct turn *t, const struct order_form *form);
-/* These words as such an order, all but its model, owner and chat. False where its price was not
- * promised, has changed, or is not there: then the options are asked for. */
+/* These words as such an order, all but its model, owner and chat. */
+void order_as_usual(const struct turn *t, const struct order_form *form, str words,
+                    struct generation *order);
+/* The same; false where its price was not promised, has changed, or is not there: then the options
+ * are asked for. */
 bool order_quick(struct turn *t, const struct order_form *form, str words,
                  struct generation *order);
 

@@ -41,7 +41,8 @@ static bool is_ascii(str words)
 
 err *phrasing_begin(struct turn *t, const struct generation *order)
 {
-    bool is_wanted = t->user->settings.enhances || !is_ascii(order->words);
+    bool is_style = !str_empty(order->template_id);
+    bool is_wanted = !is_style && (t->user->settings.enhances || !is_ascii(order->words));
     bool is_offered = !str_empty(t->bot->conf->openai_api_key);
     if (is_wanted && is_offered)
         return errand_queue(t->db, t->arena, &order->errand, "words", "generation_prompt", 0, S(""),

@@ -16,7 +16,7 @@ const aisha = operator(ground);
 test("every command tells what it is for, and a slip is understood", () => {
     const help = aisha(["--help"]);
     assert.equal(help.status, 0);
-    for (const name of ["config check", "config show", "credit", "db migrate", "db status", "db verify", "db report", "job ls", "job show", "job retry", "job giveup", "ledger check", "ledger statement", "ledger show", "payment list", "payment show", "payment refund", "payment check", "promo make", "promo stop", "promo list", "promo stats", "user find", "user show", "user block", "user unblock", "webhook set", "webhook info", "webhook doctor", "webhook delete"]) {
+    for (const name of ["config check", "config show", "credit", "db migrate", "db status", "db verify", "db report", "job ls", "job show", "job retry", "job giveup", "ledger check", "ledger statement", "ledger show", "payment list", "payment show", "payment refund", "payment check", "promo make", "promo stop", "promo list", "promo stats", "styles check", "styles load", "styles list", "user find", "user show", "user block", "user unblock", "webhook set", "webhook info", "webhook doctor", "webhook delete"]) {
         assert.ok(help.out.includes(`  ${name} `), name);
         const own = aisha([...name.split(" "), "--help"]);
         assert.equal(own.status, 0);
@@ -260,5 +260,67 @@ test("jobs are listed, shown, tried again and given up", async () => {
         const answer = aisha(["job", ...words]);
         assert.equal(answer.status, 1);
         assert.match(answer.err, wanted);
+    }
+});
+
+const places = `[city]
+icon = C
+name.ru = Город
+name.en = City
+[city/cafe]
+icon = K
+name.ru = Кафе
+name.en = Cafes
+`;
+const template = (id, title) => `[city/cafe/${id}]
+icon = T
+title.ru = Кофе
+title.en = ${title}
+description.ru = Столик у окна, чашка и солнце.
+description.en = A window table, a cup and the sun.
+prompt = A photo of {avatar} at a window table of a small cafe
+`;
+
+test("styles are checked, loaded and listed, and what a file has lost is told of", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "aisha-cli-"));
+    const file = join(folder, "styles.ini");
+    const load = (text) => {
+        writeFileSync(file, text);
+        return aisha(["styles", "load", file, "--json"]);
+    };
+    try {
+        assert.match(aisha(["styles", "check"]).out, /db\/styles\.ini is in order: \d+ templates in \d+ subcategories of \d+ categories\./);
+        assert.equal(aisha(["styles", "load"]).status, 0);
+        const shipped = aisha(["styles", "list", "--json"]).json();
+        assert.ok(shipped.length >= 40);
+        assert.ok(new Set(shipped.map(({ place }) => place.split("/")[0])).size >= 6);
+        assert.match(aisha(["styles", "list"]).out, /city\/cafe\/morning_coffee +\d+ +\d+ +Morning coffee\n/);
+        assert.deepEqual(aisha(["styles", "load", "--json"]).json(), { added: 0, changed: 0, unchanged: shipped.length, retired: 0, removed: 0 });
+
+        const wrong = load(`${places}${template("Coffee", "Coffee")}title.de = Kaffee\n`);
+        assert.equal(wrong.status, 1);
+        assert.match(wrong.err, /styles\.ini:9: \[city\/cafe\/Coffee\] has a part that is no name.*\n.*styles\.ini:5: \[cafe\] there is no template in it\nNothing was done\./);
+        const checked = aisha(["styles", "check", file]);
+        assert.equal(checked.status, 1);
+        assert.equal(checked.err.trim().split("\n").length, 2);
+        assert.equal(aisha(["styles", "check", file, "--json"]).json().ok, false);
+        assert.match(aisha(["styles", "check", join(folder, "none.ini")]).err, /none\.ini: No such file/);
+        assert.match(aisha(["styles", "load", file, file]).err, /too many arguments/);
+        assert.equal(aisha(["styles", "list", "--json"]).json().length, shipped.length, "a file with a mistake changes nothing");
+
+        const person = await Person.meet(ground);
+        await person.start();
+        await ground.sql(`insert into image_generations (id, user_id, generation_type, original_prompt, price, template_id, status, completed_at)
+            values (gen_random_uuid(), ${person.rowId}, 'avatar', 'x', 0, 'morning_coffee', 'completed', now())`);
+        const fewer = load(`${places}${template("coffee", "Coffee")}${template("tea", "Tea")}`).json();
+        assert.deepEqual(fewer, { added: 2, changed: 0, unchanged: 0, retired: 1, removed: shipped.length - 1 });
+        assert.deepEqual(aisha(["styles", "list", "--json"]).json().map(({ id, retired }) => [id, retired]), [["coffee", false], ["tea", false], ["morning_coffee", true]]);
+        assert.deepEqual(load(`${places}${template("tea", "Green tea")}`).json(), { added: 0, changed: 1, unchanged: 0, retired: 0, removed: 1 });
+        const audit = await ground.sql("select details from admin_audit where action = 'styles.load' order by id desc limit 1");
+        assert.deepEqual(audit[0].details, { added: 0, changed: 1, retired: 0, removed: 1 });
+        assert.match(aisha(["styles", "load"], { DATABASE_URL: "postgresql://aisha_bot@/aisha?host=/nowhere" }).err, /Does PostgreSQL run/);
+    } finally {
+        assert.equal(aisha(["styles", "load"]).status, 0);
+        rmSync(folder, { recursive: true });
     }
 });

@@ -35,6 +35,12 @@ const spoken = {
 
 const word = (walk, key) => spoken[walk.language][key];
 
+async function giveAvatar(walk) {
+    await ground.sql(`insert into avatars (id, user_id, name, gender, training_type, status, is_main, trigger_phrase, diffusers_lora_file_url)
+        select gen_random_uuid(), id, :name, 'female', 'portrait', 'completed', true, 'TOK_screens', 'https://v3.fal.media/files/screens'
+        from users where telegram_id = :id`, { id: walk.user, name: word(walk, "name") });
+}
+
 async function order(walk) {
     await walk.say("/create");
     await walk.say(word(walk, "picture"));
@@ -267,6 +273,52 @@ const journeys = {
             await walk.reads(/😔/);
         }, { "fal.fail": { status: 500, type: "internal_server_error" } }],
         ["balance", (walk) => walk.say("/balance"), { "fal.fail": null }],
+    ],
+    styles: [
+        ["catalogue", async (walk) => {
+            await walk.say("/create");
+            await walk.tap("style:open");
+        }],
+        ["category", (walk) => walk.tap("style:category", "fantasy")],
+        ["list", (walk) => walk.tap("style:group", "heroes")],
+        ["card-no-avatar", (walk) => walk.tap("style:show", "knight")],
+        ["card", async (walk) => {
+            await giveAvatar(walk);
+            await walk.tap("style:group", "heroes");
+            await walk.tap("style:show", "knight");
+        }],
+        ["card-favorite", (walk) => walk.tap("style:mark")],
+        ["options", (walk) => walk.tap("style:take")],
+        ["favorites", async (walk) => {
+            await walk.tap("style:show");
+            await walk.tap("style:group");
+            await walk.tap("style:category");
+            await walk.tap("style:open");
+            await walk.tap("style:favorites");
+        }],
+        ["popular-empty", async (walk) => {
+            await walk.tap("style:open");
+            await walk.tap("style:popular");
+        }],
+        ["search", async (walk) => {
+            await walk.tap("style:open");
+            await walk.tap("style:search");
+        }],
+        ["found", (walk) => walk.say(walk.language === "ru" ? "море" : "sea")],
+        ["not-found", (walk) => walk.say("zebra")],
+        ["quick", async (walk) => {
+            await walk.say("/settings");
+            await walk.tap("settings:quick", "1");
+            await walk.say("/create");
+            await walk.tap("style:open");
+            await walk.tap("style:category", "city");
+            await walk.tap("style:group", "cafe");
+            await walk.tap("style:show", "morning_coffee");
+        }],
+        ["no-coins", async (walk) => {
+            await leaveCoins(walk, 0);
+            await walk.tap("style:make");
+        }],
     ],
     topup: [
         ["packages", async (walk) => {

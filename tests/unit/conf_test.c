@@ -441,7 +441,7 @@ static void files_with_mistakes_change_nothing(void **state)
         {S("FAL_KEY=a&b"),                "single quotes"        },
         {S("FAL_KEY=a\nFAL_KEY=b"),       "set twice"            },
         {S("FAL_KEY=a\nFAL_API_KEY=b"),   "set twice"            },
-        {S("FAL_KEY=a\0"),                "no file of settings"  },
+        {S("FAL_KEY=a\0"),                "is no text"           },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         unsetenv("FAL_KEY");

@@ -68,11 +68,32 @@ static void pieces_make_no_second(void **state)
     }
 }
 
+static void a_style_has_the_avatar_in_its_place(void **state)
+{
+    (void)state;
+    static const struct {
+        str trigger, kind, prompt, want;
+    } rows[] = {
+        {S("TOK_1a"), S("woman"),  S("a photo of {avatar} at sea"),
+         S("a photo of TOK_1a woman at sea")                                                             },
+        {S("TOK_1a"), S("man"),    S("{avatar} at sea"),            S("TOK_1a man at sea")               },
+        {S("TOK_1a"), S("style"),  S("a harbour, in {avatar}"),     S("a harbour, in TOK_1a style")      },
+        {S("TOK_1a"), S("object"), S("a photo of {avatar}, wet"),   S("a photo of TOK_1a, wet")          },
+        {S(""),       S("woman"),  S("a photo of {avatar} at sea"), S("a photo of a woman at sea")       },
+        {S(""),       S("style"),  S("a harbour, in {avatar}"),     S("a harbour, in a style of its own")},
+        {S("TOK_1a"), S("man"),    S("a photo at sea"),             S("TOK_1a, a photo at sea")          },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_str(prompt_of_style(a, rows[i].trigger, rows[i].kind, rows[i].prompt), rows[i].want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(trigger_stands_once, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(pieces_make_no_second, make_arena, free_arena),
+        cmocka_unit_test_setup_teardown(a_style_has_the_avatar_in_its_place, make_arena,
+                                        free_arena),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
