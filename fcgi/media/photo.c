@@ -49,7 +49,7 @@ static bool rehearse(void)
 bool photo_init(void)
 {
     set_environment();
-    if (vips_init("aisha-media"))
+    if (vips_init("aisha-photo"))
         return false;
     vips_concurrency_set(1);
     vips_cache_set_max(0);

@@ -107,7 +107,7 @@ test("three hours: all of them, in order, in little memory, and something moves 
     const path = join(files, "conference.wav");
     const words = talkFile(path, seconds, "ru");
     const began = Date.now(), stop = watch(person);
-    await person.act("audio", { path, file_name: "Conference.wav", mime_type: "audio/wav", duration: seconds });
+    await ground.control("update", { user: person.id, kind: "audio", path, file_name: "Conference.wav", mime_type: "audio/wav", duration: seconds }, { isFresh: true });
     rmSync(path); // the server has it
     const quote = await person.see(/Length: 3:00:00/, 180);
     assert.match(quote.text, /costs 1800 coins/);
@@ -119,14 +119,14 @@ test("three hours: all of them, in order, in little memory, and something moves 
     console.log(`# ${seen.texts.length} states of the message, the longest stood for ${(seen.longest / 1000).toFixed(1)} s`);
     assert.ok(share >= 0.95);
     assert.deepEqual([row.duration_ms, row.price, row.charged], [seconds * 1000, 1800, 1800]);
-    assert.ok(row.pieces >= 34 && row.pieces <= 38, `${row.pieces} pieces`);
+    assert.ok(row.pieces >= 36 && row.pieces <= 48, `${row.pieces} pieces`); // cut where it is quietest: an even share, or a quarter less
     assert.ok(Math.abs((await heard(ground)).heard_ms - seconds * 1000) < 1000, "each second is heard once");
     assert.equal((await person.balance()).balance, before.balance - 1800);
     if (!isSanitized) assert.ok(seen.all < 300 * mebibyte, "memory of all processes");
     const heardSoFar = seen.texts.filter((text) => /heard so far/.test(text)), cut = percents(seen.texts, /Preparing/), done = percents(seen.texts, /recognised/);
     assert.ok(heardSoFar.length >= 3 && cut.length >= 8 && done.length >= 12, `${heardSoFar.length}, ${cut.length} and ${done.length} steps`);
     for (const steps of [cut, done]) assert.deepEqual(steps, [...steps].sort((a, b) => a - b), "never back");
-    assert.ok(seen.longest < (isSanitized ? 30000 : 15000), `nothing moved for ${seen.longest} ms`);
+    assert.ok(seen.longest < (isSanitized ? 60000 : 30000), `nothing moved for ${seen.longest} ms`);
     await checkLedger(ground);
 });
 

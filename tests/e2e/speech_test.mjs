@@ -87,7 +87,7 @@ test("fifty-nine seconds are free, and with ten a day used up they have a price"
     assert.equal((await newest(person)).status, "cancelled");
 });
 
-// What a recording of so long costs, and in how many pieces it is recognised.
+// What a recording of so long costs, and in how many pieces it is recognised at most.
 const recordings = [
     { language: "ru", seconds: 10, format: "ogg", kind: "voice", price: 0, pieces: 1 },
     { language: "en", seconds: 10, format: "mp3", kind: "audio", price: 0, pieces: 1 },
@@ -95,8 +95,8 @@ const recordings = [
     { language: "en", seconds: 59, format: "mp4", kind: "video", price: 0, pieces: 1 },
     { language: "ru", seconds: 61, format: "m4a", kind: "audio", price: 20, pieces: 1 },
     { language: "en", seconds: 61, format: "mp4", kind: "video_note", price: 20, pieces: 1 },
-    { language: "ru", seconds: 1500, format: "ogg", kind: "document", price: 250, pieces: 5 },
-    { language: "en", seconds: 1500, format: "mp3", kind: "audio", price: 250, pieces: 5 },
+    { language: "ru", seconds: 1500, format: "ogg", kind: "document", price: 250, pieces: 7 },
+    { language: "en", seconds: 1500, format: "mp3", kind: "audio", price: 250, pieces: 7 },
 ];
 
 for (const { language, seconds, format, kind, price, pieces } of recordings)
@@ -113,10 +113,11 @@ for (const { language, seconds, format, kind, price, pieces } of recordings)
         console.log(`# ${(bytes.length / 1024).toFixed(0)} KiB, ${words.length} words, ${(share * 100).toFixed(1)} % heard, ${took.toFixed(1)} s`);
         assert.ok(share >= 0.95, row.text);
         assert.ok(Math.abs(row.duration_ms - seconds * 1000) < 300, `${row.duration_ms} ms`);
-        assert.deepEqual([row.price, row.charged, row.pieces, row.is_free], [price, price, pieces, price === 0]);
+        assert.deepEqual([row.price, row.charged, row.is_free], [price, price, price === 0]);
+        assert.ok(row.pieces >= seconds / 300 && row.pieces <= pieces, `${row.pieces} pieces`);
         assert.equal((await person.balance()).balance, before.balance - price);
         assert.ok(Math.abs((await heard(ground, seq)).heard_ms - row.duration_ms) < 300, "each second is heard once");
-        assert.ok(took < 30 + seconds / 15, `${took} s`);
+        assert.ok(took < 60 + seconds / 5, `${took} s`);
     });
 
 test("a piece that the recogniser refuses is not paid for", async () => {
@@ -217,7 +218,7 @@ test("files that mean harm are refused in words, cost nothing and open nothing",
             throw new Error(`${name}: ${error.message}; ${JSON.stringify(await newest(person))}`);
         });
         assert.match(said.text, /Nothing was charged/, name);
-        assert.ok(Date.now() - began < 30000, `${name}: ${Date.now() - began} ms`);
+        assert.ok(Date.now() - began < 60000, `${name}: ${Date.now() - began} ms`);
     }
     trap.close();
     assert.equal(visits, 0, "nobody was called");

@@ -195,7 +195,7 @@ test("in the end nothing is stuck, nothing is set aside, and no call was refused
     // What was given up is for an operator to see: the two that no waiting mends.
     const dead = await ground.sql("select kind, count(*)::int as count from jobs where state = 'dead' group by kind");
     assert.deepEqual(dead, [{ kind: "speech_piece", count: 2 }]);
-    assert.deepEqual(await ground.sql("select id from user_transcript_pieces"), []);
+    assert.deepEqual(await ground.sql("select transcript_id from user_transcript_pieces"), []);
     const { objects } = await ground.row("select count(*)::int as objects from jobs where kind = 'object_delete' and state <> 'done'");
     assert.equal(objects, 0);
     await checkLedger(ground);

@@ -52,10 +52,11 @@ export class Ground {
         this.agent = new Agent({ keepAlive: true, maxSockets: 64, ca: readFileSync(settings.CA_FILE) });
     }
 
-    // One request to nginx. A body that is a list is sent in pieces, without a length.
-    ask(path, { method, headers = {}, body } = {}) {
+    // One request to nginx. A body that is a list is sent in pieces, without a length. isFresh: by a connection of its
+    // own, for whoever has not listened for a while and would not know that the kept ones are closed.
+    ask(path, { method, headers = {}, body, isFresh = false } = {}) {
         return new Promise((done, fail) => {
-            const sent = request(`${this.origin}${path}`, { agent: this.agent, method: method ?? (body === undefined ? "GET" : "POST"), headers }, (response) => {
+            const sent = request(`${this.origin}${path}`, { agent: isFresh ? false : this.agent, ca: this.agent.options.ca, method: method ?? (body === undefined ? "GET" : "POST"), headers }, (response) => {
                 const pieces = [];
                 response.on("data", (piece) => pieces.push(piece));
                 response.on("error", fail);
@@ -81,8 +82,8 @@ export class Ground {
         return this.ask("/webhook/telegram", { method: "POST", headers: { ...own, ...headers }, body: bytes });
     }
 
-    async control(name, body) {
-        const answer = await this.ask(`/sandbox/control/${name}`, body === undefined ? {} : { body: JSON.stringify(body) });
+    async control(name, body, options = {}) {
+        const answer = await this.ask(`/sandbox/control/${name}`, body === undefined ? options : { ...options, body: JSON.stringify(body) });
         if (answer.status !== 200) throw new Error(`control/${name}: ${answer.status} ${answer.text}`);
         return answer.json();
     }

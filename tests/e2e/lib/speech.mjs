@@ -108,17 +108,14 @@ export function shareHeard(words, text) {
     return found / words.length;
 }
 
-// Making a long recording stops this process for a while, and connections that were closed meanwhile
-// are noticed only when it waits.
-export async function send(person, bytes, kind, more = {}) {
-    await new Promise((done) => setTimeout(done, 50));
-    return person.act(kind, { bytes: bytes.toString("base64"), ...more });
-}
+// Making a long recording stops this process for a while, and nginx closes what it keeps open meanwhile.
+export const send = (person, bytes, kind, more = {}) =>
+    person.ground.control("update", { user: person.id, kind, bytes: bytes.toString("base64"), ...more }, { isFresh: true });
 
 export const newest = (person) => person.ground.row("select * from user_transcripts where user_id = :id order by number desc limit 1", { id: person.rowId });
 
 // The newest transcript of a person has come to this, and nothing is left to do for it.
-export function arrived(person, status, seconds = 60) {
+export function arrived(person, status, seconds = 120) {
     return until(async () => {
         const row = await person.ground.row(
             `select t.*, (select count(*)::int from jobs j where j.subject = t.id and j.state in ('queued', 'running')) as open_jobs
