@@ -59,7 +59,8 @@ test("what is a minute long and more has a price, which is paid once however oft
     assert.match(quote.text, /costs 20 coins/);
     assert.match(quote.text, /Talk <1>/);
     const { data } = await person.tap("speech:start");
-    await Promise.all([1, 2, 3].map(() => person.act("tap", { message_id: quote.message_id, data })));
+    // An app that is slow shows the button for a while.
+    await Promise.all([1, 2, 3].map(() => person.act("tap", { message_id: quote.message_id, data, forged: true })));
     const row = await arrived(person, "completed");
     assert.ok(shareHeard(words, row.text) >= 0.95, row.text);
     assert.deepEqual([row.price, row.charged, row.pieces], [20, 20, 0 + row.pieces]);
