@@ -3,9 +3,9 @@
  *
  *     GET  calls?refused=1&method=…&after=<id>&limit=…   the log of calls
  *     GET  counts                    calls by method and status, refusals, deliveries
- *     GET  pending                   updates not yet delivered
+ *     GET  pending?user=…            updates not yet delivered, and taps not yet answered
  *     GET  messages?user=…&after=<message id>&limit=…    what a person sees
- *     GET  callbacks?user=…          taps and their answers
+ *     GET  callbacks?user=…&id=…     taps and their answers
  *     GET  checkouts?user=…          payments that were begun, and how they ended
  *     GET  requests?id=…&model=…&after=<seq>&limit=…     what FAL was asked, and what it returned
  *     GET  files                     what lies at FAL: address, and when it ends, 0 for never
@@ -136,12 +136,20 @@ static void get_counts(struct request *r)
     answer_json(r, buf_str(&b));
 }
 
+/* Of one person, or of all. A queue is named after what it holds and whose it is. */
 static void get_pending(struct request *r)
 {
-    answer_json(
-        r,
-        json_make(r->arena, KV("pending", updates_pending()), KV("in_flight", delivery_in_flight()),
-                  KV("most_attempts", sql_number("select max(attempts) from updates", NULL, 0))));
+    int64_t user_id = number_query(r, "user", 0);
+    int64_t pending = SQL_NUMBER("select count(*) from updates where ?1 = 0 or"
+                                 " queue_key like '%:' || ?1",
+                                 V(user_id));
+    int64_t unanswered = SQL_NUMBER("select count(*) from callbacks where answered_ms is null and"
+                                    " (?1 = 0 or user_id = ?1)",
+                                    V(user_id));
+    answer_json(r, json_make(r->arena, KV("pending", pending), KV("unanswered", unanswered),
+                             KV("in_flight", delivery_in_flight()),
+                             KV("most_attempts",
+                                sql_number("select max(attempts) from updates", NULL, 0))));
 }
 
 static void get_messages(struct request *r)
@@ -167,11 +175,12 @@ static void get_messages(struct request *r)
 
 static void get_callbacks(struct request *r)
 {
+    str id = request_query(r, "id");
     struct rows_out out = rows_begin(r, "callbacks");
     struct row row = SQL_OPEN(
         "select id, user_id, message_id, data, at_ms, answered_ms, answer from callbacks"
-        " where ?1 = 0 or user_id = ?1 order by at_ms limit ?2",
-        V(number_query(r, "user", 0)), V(limit_query(r)));
+        " where (?1 = 0 or user_id = ?1) and (?2 = '' or id = ?2) order by at_ms limit ?3",
+        V(number_query(r, "user", 0)), V(str_empty(id) ? S("") : id), V(limit_query(r)));
     while (sql_next(&row))
         rows_add(&out,
                  KVS(KV("id", row_str(r->arena, &row, 0)), KV("user_id", row_i64(&row, 1)),
