@@ -52,6 +52,13 @@ static str slot_of(struct arena *a, str id)
     return str_printf(a, "mydata:" STR_FMT, STR_ARG(id));
 }
 
+/* The message goes on showing how far it is: the menu is a new one. */
+static void way_back(struct keyboard *k)
+{
+    keyboard_row(k);
+    keyboard_button(k, T_button_menu, S("menu:open:new"));
+}
+
 /* A second tap finds the export of the first. */
 err *on_mydata_make(struct turn *t)
 {
@@ -63,6 +70,7 @@ err *on_mydata_make(struct turn *t)
         return show_wait(t, again_at_ms);
     log_info("mydata.asked", KV("export", id));
     say_in_slot(t, slot_of(t->arena, id));
+    way_back(&t->keyboard);
     return edit(t, T_mydata_begun);
 }
 
@@ -152,10 +160,12 @@ static err *pack_part(struct packing *p)
 
 static void tell(struct work *w, const struct export *export, str html, bool closes)
 {
+    struct keyboard k = keyboard_new(w->arena, language_of(export->language));
+    way_back(&k);
     work_tell(w, export->chat_id,
               &(struct outgoing){
                   .way = CALL_QUEUED,
-                  .call = message_call(w->arena, export->chat_id, MESSAGE_OF_SLOT, html, NULL),
+                  .call = message_call(w->arena, export->chat_id, MESSAGE_OF_SLOT, html, &k),
                   .slot = slot_of(w->arena, export->id),
                   .closes = closes,
               });

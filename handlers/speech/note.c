@@ -120,6 +120,13 @@ static err *show_note(struct turn *t, const struct kind *kind, const struct note
     return NULL;
 }
 
+/* The message goes on showing how far it is: the menu is a new one. */
+static void way_back(struct keyboard *k)
+{
+    keyboard_row(k);
+    keyboard_button(k, T_button_menu, S("menu:open:new"));
+}
+
 /* The use is counted with the order, and a note that failed may be ordered anew. */
 static err *order_note(struct turn *t, const struct kind *kind)
 {
@@ -149,6 +156,7 @@ static err *order_note(struct turn *t, const struct kind *kind)
     TRY(job_add(t->db, &job, NULL));
     t->keeps_message = true;
     say_in_slot(t, slot_of(t->arena, t->transcript->id, kind));
+    way_back(&t->keyboard);
     return say(t, T_note_begun, KV("title", title_of(t->arena, t->language, kind, t->transcript)));
 }
 
@@ -277,6 +285,8 @@ static void show_progress(struct work *w, const struct kind *kind, const struct 
                           const struct note *note, size_t done, size_t parts)
 {
     enum language language = language_of(note->language);
+    struct keyboard k = keyboard_new(w->arena, language);
+    way_back(&k);
     str html = text_html(w->arena, language, T_note_progress,
                          KVS(KV("title", title_of(w->arena, language, kind, t)),
                              KV("bar", progress_bar(w->arena, (double)done / (double)(parts + 1))),
@@ -284,7 +294,7 @@ static void show_progress(struct work *w, const struct kind *kind, const struct 
     work_tell(w, note->chat_id,
               &(struct outgoing){
                   .way = CALL_QUEUED,
-                  .call = message_call(w->arena, note->chat_id, MESSAGE_OF_SLOT, html, NULL),
+                  .call = message_call(w->arena, note->chat_id, MESSAGE_OF_SLOT, html, &k),
                   .slot = slot_of(w->arena, t->id, kind),
               });
 }
@@ -392,6 +402,8 @@ err *job_note_deliver(struct work *w)
         keyboard_row(&k);
         keyboard_button(&k, T_button_note_again,
                         tap_for(w->arena, "note:make", argument_of(w->arena, t.id, kind)));
+        keyboard_row(&k);
+        keyboard_button(&k, T_button_note_transcript, tap_for(w->arena, "transcript:show", t.id));
     }
     str html = is_made ? note_html(w->arena, language, kind, &t, note.text)
                        : text_html(w->arena, language, T_note_failed,
@@ -423,5 +435,6 @@ err *job_note_file(struct work *w)
     str caption = str_html(w->arena, paper.title);
     int64_t chat_id = note.chat_id;
     json_i64(w->payload, "chat_id", &chat_id);
-    return transcript_send_file(w, chat_id, &paper, json_str(w->payload, "format"), caption, NULL);
+    return transcript_send_file(w, chat_id, language, &paper, json_str(w->payload, "format"),
+                                caption, NULL);
 }

@@ -209,10 +209,15 @@ static err *file_bytes(struct arena *a, const struct paper *paper, str format,
     return NULL;
 }
 
-err *transcript_send_file(struct work *w, int64_t chat_id, const struct paper *paper, str format,
-                          str caption_html, const struct cues *cues)
+err *transcript_send_file(struct work *w, int64_t chat_id, enum language language,
+                          const struct paper *paper, str format, str caption_html,
+                          const struct cues *cues)
 {
     str bytes;
+    struct keyboard k = keyboard_new(w->arena, language);
+    keyboard_row(&k);
+    keyboard_button(&k, T_button_speech_history, S("speech:history:new"));
+    keyboard_button(&k, T_button_menu, S("menu:open:new"));
     TRY(file_bytes(w->arena, paper, format, cues, &bytes));
     struct telegram_file files[2] = {0};
     files[0] = (struct telegram_file){
@@ -224,7 +229,8 @@ err *transcript_send_file(struct work *w, int64_t chat_id, const struct paper *p
     const struct outbox_call call = {
         .chat_id = chat_id,
         .call = json_make(w->arena, KV("method", "sendDocument"), KV("chat_id", chat_id),
-                          KV("caption", caption_html), KV("parse_mode", "HTML")),
+                          KV("caption", caption_html), KV("parse_mode", "HTML"),
+                          KV("reply_markup", JSON(keyboard_json(&k)))),
         .files = files,
     };
     return work_call(w, &call, NULL);
@@ -250,7 +256,8 @@ err *job_transcript_file(struct work *w)
     else
         paper_of_text(w->arena, t.text, &paper);
     str caption = text_html(w->arena, language, T_transcript_file, KVS(KV("name", t.name)));
-    return transcript_send_file(w, chat_id, &paper, json_str(w->payload, "format"), caption, &cues);
+    return transcript_send_file(w, chat_id, language, &paper, json_str(w->payload, "format"),
+                                caption, &cues);
 }
 
 err *on_transcript_file(struct turn *t)

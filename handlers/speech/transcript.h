@@ -34,6 +34,7 @@ err *transcript_must_be_done(struct turn *t);
 /* "21.11.2026 · 3:20 · Russian · 412 words" */
 str transcript_about(struct arena *a, enum language language, const struct transcript *t);
 /* A file as a message: sends bytes under a name made of the title. */
-err *transcript_send_file(struct work *w, int64_t chat_id, const struct paper *paper, str format,
-                          str caption_html, const struct cues *cues);
+err *transcript_send_file(struct work *w, int64_t chat_id, enum language language,
+                          const struct paper *paper, str format, str caption_html,
+                          const struct cues *cues);
 bool transcript_has_format(str format);
