@@ -279,15 +279,31 @@ err *on_gallery_newer_far(struct turn *t)
     return step(t, -FAR_STEPS);
 }
 
-err *on_gallery_first(struct turn *t)
+/* Who is at the end already is told so: Telegram refuses to show the same card once more. */
+static err *end_of(struct turn *t, err *shown, str at, int64_t index, int64_t total,
+                   enum text words)
 {
-    return is_elsewhere(t) ? show_again(t) : show_newest(t);
+    TRY(shown);
+    bool is_same = t->call_count && str_eq(at, field_get(t, "g.at")) &&
+                   index == field_get_i64(t, "g.index") && total == field_get_i64(t, "g.total");
+    if (!is_same)
+        return NULL;
+    turn_unsay(t);
+    hint(t, words);
+    return NULL;
 }
 
-err *on_gallery_last(struct turn *t)
+err *on_gallery_first(struct turn *t)
 {
     if (is_elsewhere(t))
         return show_again(t);
+    str at = field_get(t, "g.at");
+    int64_t index = field_get_i64(t, "g.index"), total = field_get_i64(t, "g.total");
+    return end_of(t, show_newest(t), at, index, total, T_gallery_is_first);
+}
+
+static err *show_oldest(struct turn *t)
+{
     struct image image;
     int moved;
     TRY(step_from(t, &gallery_bottom, -1, &image, &moved));
@@ -295,6 +311,15 @@ err *on_gallery_last(struct turn *t)
         return show_empty(t);
     int64_t total = field_get_i64(t, "g.total") - gone(t);
     return show(t, &image, total, total);
+}
+
+err *on_gallery_last(struct turn *t)
+{
+    if (is_elsewhere(t))
+        return show_again(t);
+    str at = field_get(t, "g.at");
+    int64_t index = field_get_i64(t, "g.index"), total = field_get_i64(t, "g.total");
+    return end_of(t, show_oldest(t), at, index, total, T_gallery_is_last);
 }
 
 /* Between the arrows stands where one is; it asks where to go instead. */
