@@ -299,7 +299,8 @@ err *on_flux_words(struct turn *t)
 static void style_back_row(struct turn *t, str template_id)
 {
     str place = field_get(t, "d.place");
-    str argument = str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(template_id), STR_ARG(place));
+    str argument = str_printf(t->arena, STR_FMT "%s" STR_FMT, STR_ARG(template_id),
+                              str_empty(place) ? "" : ":", STR_ARG(place));
     keyboard_row(&t->keyboard);
     keyboard_button(&t->keyboard, T_button_style_back, tap_for(t->arena, "style:show", argument));
     keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));

@@ -84,6 +84,8 @@ static str cut_place(const struct turn *t, str *id)
 
 static str named_tap(struct turn *t, const char *tap, str name, str rest)
 {
+    if (str_empty(rest))
+        return tap_for(t->arena, tap, name);
     return tap_for(t->arena, tap,
                    str_printf(t->arena, STR_FMT ":" STR_FMT, STR_ARG(name), STR_ARG(rest)));
 }

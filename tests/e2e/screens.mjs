@@ -284,7 +284,7 @@ const journeys = {
         ["card-no-avatar", (walk) => walk.tap("style:show", "knight")],
         ["card", async (walk) => {
             await giveAvatar(walk);
-            await walk.tap("style:group", "heroes");
+            await walk.tap("style:group");
             await walk.tap("style:show", "knight");
         }],
         ["card-favorite", (walk) => walk.tap("style:mark")],
