@@ -123,6 +123,15 @@ export class Ground {
         return Number(readFileSync(join(this.folder, "pid", service), "utf8").split(" ")[0]);
     }
 
+    // Kills a service's program, if that very process is still there: its number may be somebody else's by now.
+    kill(service) {
+        try {
+            const [pid, started] = readFileSync(join(this.folder, "pid", service), "utf8").trim().split(" ");
+            const fields = readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /s, "").split(" ");
+            if (started && fields[19] === started) process.kill(Number(pid), "SIGKILL");
+        } catch { /* it is being revived */ }
+    }
+
     // Holds the workers still: nothing is sent and nothing asked of FAL meanwhile.
     async withoutWorkers(acts) {
         const pids = ["worker-1", "worker-2"].map((name) => this.pid(name));
