@@ -15,6 +15,7 @@
 #include "core/fastcgi.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "db/metrics.h"
 #include "gateway.h"
 #include "setup.h"
 
@@ -23,6 +24,7 @@ enum {
     BODY_MAX_BYTES = 4 << 20, /* FAL's callbacks with logs; nginx allows Telegram less */
     TURN_MEMORY_BYTES = 24 << 20,
     GIVE_BACK_EVERY_MS = 5000,
+    METRICS_BYTES = 4 << 20,
 };
 
 static const char *ready_file;
@@ -53,8 +55,20 @@ static struct timer giving_back = {.fire = give_back};
 static void on_stop(int signal_number)
 {
     timer_set(&giving_back, 0);
+    metrics_keep_no_longer();
     log_info("bot.draining", KV("signal", signal_number), KV("in_flight", fastcgi_in_flight()));
     fastcgi_drain();
+}
+
+/* What was counted since the last time is added before this process is gone. */
+static void end_metrics(void *cache)
+{
+    struct arena *a = arena_new(METRICS_BYTES);
+    err *e = metrics_end(cache, a);
+    if (e)
+        log_err("metrics.not_ended", e, KVS());
+    arena_free(a);
+    loop_stop();
 }
 
 int main(void)
@@ -72,8 +86,11 @@ int main(void)
         .handle = gateway_handle,
     });
     give_back(&giving_back);
+    metrics_keep(bot->cache, "bot");
     say_ready(a, bot->conf);
     log_info("bot.started");
+    loop_run();
+    task_start(end_metrics, bot->cache, 0);
     loop_run();
 
     if (ready_file)

@@ -3,10 +3,13 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/loop.h"
+#include "core/metrics.h"
 #include "core/version.h"
 #include "db/queries.h"
 #include "handlers/dispatch.h"
 #include "handlers/routes.h"
+#include "status/prometheus.h"
 #include "status/status.h"
 
 enum { READING_BYTES = 8 << 20 };
@@ -75,20 +78,37 @@ static err *read_update(struct request *r, struct update *update)
     return e;
 }
 
+static const char *const update_kinds[] = {
+    [UPDATE_OTHER] = "other",     [UPDATE_MESSAGE] = "message",
+    [UPDATE_TAP] = "tap",         [UPDATE_PRE_CHECKOUT] = "pre_checkout",
+    [UPDATE_PAYMENT] = "payment", [UPDATE_REFUND] = "refund",
+    [UPDATE_MEMBER] = "member",
+};
+
+static void count_update(const struct request *r, const char *kind, const char *outcome)
+{
+    metric_count(METRIC_updates, KVS(KV("kind", kind), KV("outcome", outcome)));
+    metric_observe(METRIC_update_duration, clock_steady_us() - r->arrived_us,
+                   KVS(KV("kind", kind)));
+}
+
 static void on_telegram(struct request *r)
 {
     if (!has_secret(r)) {
         request_refuse(r, 401, "wrong secret");
+        count_update(r, "unknown", "refused");
         return;
     }
     struct update update;
     err *e = read_update(r, &update);
     if (e) {
         park_unreadable(r, e);
+        count_update(r, "unknown", "unreadable");
         return;
     }
     struct reply reply;
     dispatch(bot, r->arena, &update, r->body, &reply);
+    count_update(r, update_kinds[update.kind], reply.outcome);
     if (reply.status == 503)
         answer_later(r);
     else
@@ -165,23 +185,45 @@ static const struct callback_route *callback_route_of(str path)
     return route;
 }
 
+static const char *callback_outcome(int status)
+{
+    return status == 200   ? "taken"
+           : status == 503 ? "postponed"
+           : status == 400 ? "unreadable"
+                           : "refused";
+}
+
+static void answer_callback(struct request *r, const struct callback_route *route, int status,
+                            const char *words)
+{
+    metric_count(METRIC_callbacks,
+                 KVS(KV("entrance", route->entrance), KV("outcome", callback_outcome(status))));
+    if (status == 200)
+        answer(r, 200, S("{}"));
+    else if (status == 503)
+        answer_later(r);
+    else
+        request_refuse(r, status, words);
+}
+
 static void on_fal(struct request *r)
 {
     const struct callback_route *route = callback_route_of(r->path);
     str id = request_query(r, "g");
     if (!errand_callback_is_ours(bot, r->arena, route->entrance, id, request_query(r, "n"),
                                  request_query(r, "s"))) {
-        request_refuse(r, 401, "not an address of ours");
+        answer_callback(r, route, 401, "not an address of ours");
         return;
     }
+    task_set_log_fields(log_fields(r->arena, KVS(KV(route->kind->name, id))));
     int verdict = judge_signature(r, db_new(bot->pool, r->arena));
     if (verdict == 503) {
-        answer_later(r);
+        answer_callback(r, route, 503, "");
         return;
     }
     if (verdict != 200) {
-        log_warn("callback.refused", KV(route->kind->name, id));
-        request_refuse(r, 401, "wrong signature");
+        log_warn("callback.refused");
+        answer_callback(r, route, 401, "wrong signature");
         return;
     }
     str text = json_mended(r->arena, r->body);
@@ -192,16 +234,17 @@ static void on_fal(struct request *r)
         e = fal_callback_parse(r->arena, body, &outcome);
     if (e) {
         log_err("callback.unreadable", e, KVS());
-        request_refuse(r, 400, "not a callback");
+        answer_callback(r, route, 400, "not a callback");
         return;
     }
     e = errand_callback(bot, r->arena, route->kind, id, &outcome, text);
     if (e) {
         log_err("callback.postponed", e, KVS());
-        answer_later(r);
+        answer_callback(r, route, 503, "");
         return;
     }
-    answer(r, 200, S("{}"));
+    log_info("callback.taken", KV("is_ok", outcome.is_ok));
+    answer_callback(r, route, 200, "");
 }
 
 /* ---------------------------------------------------------------- health */
@@ -222,6 +265,15 @@ static void on_ready(struct request *r)
     answer(r, redis || postgresql ? 503 : 200,
            json_make(r->arena, KV("redis", redis ? S("away") : S("ok")),
                      KV("postgresql", postgresql ? S("away") : S("ok"))));
+}
+
+static void on_metrics(struct request *r)
+{
+    request_answer(r, &(struct answer){
+                          .status = 200,
+                          .content_type = PROMETHEUS_TYPE,
+                          .body = prometheus_text(bot, r->arena),
+                      });
 }
 
 /* ---------------------------------------------------------------- the table */
@@ -245,6 +297,7 @@ static const struct entrance entrances[] = {
     {"POST", "/webhook/fal/image",    false, on_fal     },
     {"GET",  "/health",               false, on_health  },
     {"GET",  "/ready",                false, on_ready   },
+    {"GET",  "/metrics",              false, on_metrics },
     {NULL,   "/status",               true,  on_status  },
 };
 

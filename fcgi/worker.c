@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/version.h"
+#include "db/metrics.h"
 #include "db/queries.h"
 #include "lanes/lanes.h"
 #include "setup.h"
@@ -65,6 +66,7 @@ static void start_lanes(void *unused)
         setup_fail("redis.unsafe", e);
     arena_free(a);
 
+    metrics_keep(worker.bot->cache, "worker");
     worker_start(&worker, run_seen, NULL, MAIN_STACK_KIB);
     lane_send_start(&worker);
     lane_jobs_start(&worker);
@@ -90,6 +92,9 @@ static void run_drain(void *unused)
     err *e = sign_off(a);
     if (e)
         log_err("worker.not_signed_off", e, KVS());
+    e = metrics_end(worker.bot->cache, a);
+    if (e)
+        log_err("metrics.not_ended", e, KVS());
     arena_free(a);
     log_info("worker.stopped", KV("unfinished", worker.task_count));
     loop_stop();

@@ -287,6 +287,14 @@ static err *run_handler(struct turn *t)
     return NULL;
 }
 
+/* On each line of this turn; user: our number, once it is known. */
+static void set_log_fields(struct arena *a, const struct update *update, int64_t user_id)
+{
+    struct kv user = user_id ? KV("user", user_id) : (struct kv){0};
+    task_set_log_fields(
+        log_fields(a, KVS(KV("turn", update->id), KV("chat", update->chat_id), user)));
+}
+
 /* A member update says only whether the user can be reached. */
 static err *run_member(struct turn *t)
 {
@@ -311,6 +319,7 @@ static err *run_update(struct turn *t)
     if (t->update->kind == UPDATE_REFUND)
         return on_payment_refunded(t);
     TRY(person_load(t));
+    set_log_fields(t->arena, t->update, t->user->id);
     if (t->update->kind == UPDATE_PAYMENT)
         return on_payment(t); /* whoever has paid gets what was paid for */
     if (t->user->is_blocked) {
@@ -430,9 +439,9 @@ static err *park(struct turn *t, str raw_body, int attempts, str *answer)
     return end_turn(t, true, &ended, answer);
 }
 
-static void answer_later(struct reply *reply)
+static void answer_later(struct reply *reply, const char *outcome)
 {
-    *reply = (struct reply){.status = 503, .retry_at_once = true};
+    *reply = (struct reply){.status = 503, .retry_at_once = true, .outcome = outcome};
 }
 
 /* The turn failed before its end. A fault of ours counts and may park; a store that is away never. */
@@ -440,13 +449,15 @@ static void fail_turn(struct turn *t, err *e, str raw_body, struct reply *reply)
 {
     bool counts = !err_is_waiting(e);
     log_err(counts ? "turn.failed" : "turn.postponed", e, KVS());
-    answer_later(reply);
+    answer_later(reply, counts ? "failed" : "postponed");
 
     int attempts = 0;
     if (session_release(t->bot->cache, t->arena, t->chat_id, t->update->id, counts, &attempts))
         return;
-    if (counts && attempts >= COUNTED_ATTEMPTS_MAX && !park(t, raw_body, attempts, &reply->body))
+    if (counts && attempts >= COUNTED_ATTEMPTS_MAX && !park(t, raw_body, attempts, &reply->body)) {
         reply->status = 200;
+        reply->outcome = "parked";
+    }
 }
 
 /* ---------------------------------------------------------------- the whole turn */
@@ -506,18 +517,20 @@ static bool run_once(const struct bot *bot, struct arena *a, const struct update
                            uncounted_state(update), &beginning);
     if (e) {
         log_err("turn.postponed", e, KVS());
-        answer_later(reply);
+        answer_later(reply, "postponed");
         return true;
     }
     switch (beginning.begun) {
     case BEGUN_DONE:
         reply->body = beginning.answer;
+        reply->outcome = "repeated";
         return true;
     case BEGUN_RUNNING:
-        answer_later(reply);
+        answer_later(reply, "busy");
         return true;
     case BEGUN_FLOODED:
         answer_flooded(a, update, beginning.above, reply);
+        reply->outcome = "flooded";
         return true;
     case BEGUN_RUN:
         break;
@@ -527,7 +540,9 @@ static bool run_once(const struct bot *bot, struct arena *a, const struct update
     start_turn(&t, bot, a, update, &beginning);
     bool has_written = false;
     enum ended ended = ENDED_OK;
-    if (beginning.counted_attempts >= COUNTED_ATTEMPTS_MAX)
+    bool is_given_up = beginning.counted_attempts >= COUNTED_ATTEMPTS_MAX;
+    reply->outcome = is_given_up ? "parked" : "done";
+    if (is_given_up)
         e = park(&t, raw_body, beginning.counted_attempts, &reply->body);
     else if (!(e = run_turn(&t, &has_written)))
         e = end_turn(&t, has_written, &ended, &reply->body);
@@ -539,16 +554,17 @@ static bool run_once(const struct bot *bot, struct arena *a, const struct update
 void dispatch(const struct bot *bot, struct arena *a, const struct update *update, str raw_body,
               struct reply *reply)
 {
-    *reply = (struct reply){.status = 200};
+    *reply = (struct reply){.status = 200, .outcome = "ignored"};
     if (update->kind == UPDATE_OTHER || !update->chat_id || update->is_bot)
         return;
-    task_set_log_fields(log_fields(a, KVS(KV("turn", update->id), KV("chat", update->chat_id))));
+    set_log_fields(a, update, 0);
     if (update->kind == UPDATE_PRE_CHECKOUT) {
         reply->body = payment_answer_checkout(bot, a, update);
+        reply->outcome = "done";
         return;
     }
     for (int run = 0; run < RUNS_MAX; run++)
         if (run_once(bot, a, update, raw_body, reply))
             return;
-    answer_later(reply);
+    answer_later(reply, "busy");
 }

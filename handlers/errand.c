@@ -265,7 +265,7 @@ err *errand_callback(const struct bot *bot, struct arena *a, const struct errand
     struct errand *errand;
     err *e = kind->lock(db, a, id, &errand);
     if (err_is_not_found(e)) {
-        log_warn("callback.unknown", KV(kind->name, id));
+        log_warn("callback.unknown");
         e = db_query(db, &Q_counter_add, NULL, V("fal_callback_unknown"), V(1));
     } else if (!e) {
         e = take_callback(db, a, kind, errand, outcome, raw_body);

@@ -75,8 +75,9 @@ void fal_allow(const struct fal *fal)
 
 /* -- one call with our key -- */
 
-static err *call_with(struct arena *a, const struct fal *fal, const char *method, str url, str body,
-                      struct http_header more, int64_t timeout_ms, struct http_response *out)
+static err *call_with(struct arena *a, const struct fal *fal, const char *doing, const char *method,
+                      str url, str body, struct http_header more, int64_t timeout_ms,
+                      struct http_response *out)
 {
     str authorization = str_printf(a, "Key " STR_FMT, STR_ARG(fal->key));
     struct http_header headers[MOST_HEADERS + 1] = {
@@ -90,7 +91,9 @@ static err *call_with(struct arena *a, const struct fal *fal, const char *method
     if (more.name.len)
         headers[count++] = more;
     return http_fetch(a,
-                      &(struct http_request){.method = str_from(method),
+                      &(struct http_request){.party = "fal",
+                                             .purpose = str_from(doing),
+                                             .method = str_from(method),
                                              .url = url,
                                              .headers = headers,
                                              .body = body,
@@ -99,10 +102,10 @@ static err *call_with(struct arena *a, const struct fal *fal, const char *method
                       out);
 }
 
-static err *call(struct arena *a, const struct fal *fal, const char *method, str url, str body,
-                 int64_t timeout_ms, struct http_response *out)
+static err *call(struct arena *a, const struct fal *fal, const char *doing, const char *method,
+                 str url, str body, int64_t timeout_ms, struct http_response *out)
 {
-    return call_with(a, fal, method, url, body, (struct http_header){0}, timeout_ms, out);
+    return call_with(a, fal, doing, method, url, body, (struct http_header){0}, timeout_ms, out);
 }
 
 /* An answer that is no success, where asking again does no harm. */
@@ -178,7 +181,7 @@ static err *submit(struct arena *a, const struct fal *fal, str model, str input,
         url = str_printf(a, STR_FMT "?fal_webhook=" STR_FMT, STR_ARG(url),
                          STR_ARG(str_percent(a, callback_url, false)));
 
-    TRY(call(a, fal, "POST", url, input, SUBMIT_TIMEOUT_MS, &response));
+    TRY(call(a, fal, "submit", "POST", url, input, SUBMIT_TIMEOUT_MS, &response));
     if (response.status < 200 || response.status > 299)
         return submit_refusal(a, &response);
     return submission_parse(a, fal, response.body, out);
@@ -316,7 +319,7 @@ err *fal_status(struct arena *a, const struct fal *fal, str status_url, struct f
     struct fal_status made = {0};
     TRY(check_place(a, fal, status_url));
     str url = str_printf(a, STR_FMT "?logs=1", STR_ARG(status_url));
-    TRY(call(a, fal, "GET", url, S(""), FOLLOW_TIMEOUT_MS, &response));
+    TRY(call(a, fal, "status", "GET", url, S(""), FOLLOW_TIMEOUT_MS, &response));
     if (response.status != 200 && response.status != 202)
         return refusal(a, "status", &response);
     TRY(json_parse(a, response.body, &answer));
@@ -361,7 +364,7 @@ err *fal_result(struct arena *a, const struct fal *fal, str response_url, struct
     struct json_object *body = NULL;
     struct fal_outcome made = {0};
     TRY(check_place(a, fal, response_url));
-    TRY(call(a, fal, "GET", response_url, S(""), FOLLOW_TIMEOUT_MS, &response));
+    TRY(call(a, fal, "result", "GET", response_url, S(""), FOLLOW_TIMEOUT_MS, &response));
     response.body = json_mended(a, response.body);
     if (json_parse(a, response.body, &body))
         body = NULL;
@@ -396,7 +399,7 @@ err *fal_cancel(struct arena *a, const struct fal *fal, str cancel_url, enum fal
     struct http_response response;
     struct json_object *answer;
     TRY(check_place(a, fal, cancel_url));
-    TRY(call(a, fal, "PUT", cancel_url, S(""), FOLLOW_TIMEOUT_MS, &response));
+    TRY(call(a, fal, "cancel", "PUT", cancel_url, S(""), FOLLOW_TIMEOUT_MS, &response));
     if (!json_parse(a, response.body, &answer))
         for (size_t i = 0; i < ARRAY_LEN(words); i++)
             if (str_eq(words[i].word, json_str(answer, "status"))) {
@@ -413,7 +416,7 @@ err *fal_forget(struct arena *a, const struct fal *fal, str request_id)
     account.key = fal->admin_key;
     str url = str_printf(a, STR_FMT "/models/requests/" STR_FMT "/payloads", STR_ARG(fal->api_url),
                          STR_ARG(str_percent(a, request_id, false)));
-    TRY(call(a, &account, "DELETE", url, S(""), FOLLOW_TIMEOUT_MS, &response));
+    TRY(call(a, &account, "forget", "DELETE", url, S(""), FOLLOW_TIMEOUT_MS, &response));
     bool is_done = response.status >= 200 && response.status <= 299;
     err *e = is_done ? NULL : refusal(a, "forget", &response);
     if (e && response.status == 409) /* it is not over yet */
@@ -603,7 +606,9 @@ err *fal_jwks_fetch(struct arena *a, const struct fal *fal, str *out)
     struct json_object *keys;
     str key;
     TRY(http_fetch(a,
-                   &(struct http_request){.url = fal->jwks_url,
+                   &(struct http_request){.party = "fal",
+                                          .purpose = S("keys"),
+                                          .url = fal->jwks_url,
                                           .timeout_ms = KEYS_TIMEOUT_MS,
                                           .max_bytes = ANSWER_MOST_BYTES},
                    &response));
@@ -656,11 +661,14 @@ err *fal_fetch_file(struct arena *a, const struct fal *fal, str url, size_t max_
     struct http_response response;
     if (!is_file_place(fal, url))
         return fail_with(a, ERR_INPUT, 0, url, "fal: the file is on a host that is not allowed");
-    TRY(http_fetch(
-        a,
-        &(struct http_request){
-            .url = url, .timeout_ms = FILE_TIMEOUT_MS, .max_bytes = max_bytes, .foreign = true},
-        &response));
+    TRY(http_fetch(a,
+                   &(struct http_request){.party = "fal",
+                                          .purpose = S("file"),
+                                          .url = url,
+                                          .timeout_ms = FILE_TIMEOUT_MS,
+                                          .max_bytes = max_bytes,
+                                          .foreign = true},
+                   &response));
     if (response.status != 200)
         return refusal(a, "file", &response);
 
@@ -682,7 +690,8 @@ err *fal_upload(struct arena *a, const struct fal *fal, str file_name, str conte
         S("X-Fal-Object-Lifecycle"),
         json_make(a, KV("expiration_duration_seconds", (int64_t)UPLOAD_LIFE_SECONDS)),
     };
-    TRY(call_with(a, fal, "POST", initiate, ask, lifecycle, FOLLOW_TIMEOUT_MS, &response));
+    TRY(call_with(a, fal, "upload", "POST", initiate, ask, lifecycle, FOLLOW_TIMEOUT_MS,
+                  &response));
     if (response.status != 200)
         return refusal(a, "upload", &response);
     TRY(json_parse(a, response.body, &places));
@@ -695,7 +704,9 @@ err *fal_upload(struct arena *a, const struct fal *fal, str file_name, str conte
         {{0},               {0}         }
     };
     TRY(http_fetch(a,
-                   &(struct http_request){.method = S("PUT"),
+                   &(struct http_request){.party = "fal",
+                                          .purpose = S("upload_put"),
+                                          .method = S("PUT"),
                                           .url = upload_url,
                                           .headers = headers,
                                           .body = bytes,

@@ -199,6 +199,8 @@ static err *call(struct arena *a, const struct openai *openai, const char *doing
         {request->parts ? S("") : S("Content-Type"), S("application/json")},
         {{0}, {0}            },
     };
+    request->party = "openai";
+    request->purpose = str_from(doing);
     request->headers = headers;
     request->max_bytes = ANSWER_MOST_BYTES;
     TRY(http_fetch(a, request, response));

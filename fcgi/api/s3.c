@@ -264,7 +264,9 @@ static err *exchange(struct arena *a, const struct s3 *s3, const struct exchange
         {{0},                                                {0}                },
     };
     return http_fetch(a,
-                      &(struct http_request){.method = call.method,
+                      &(struct http_request){.party = "s3",
+                                             .purpose = call.method,
+                                             .method = call.method,
                                              .url = made.url,
                                              .headers = headers,
                                              .body = x->body,

@@ -374,6 +374,8 @@ static err *make_trip(struct arena *a, const struct telegram *telegram, const st
         {S(""),             S("")                }
     };
     struct http_request request = {
+        .party = "telegram",
+        .purpose = trip->method,
         .method = S("POST"),
         .url = str_printf(a, STR_FMT "/bot" STR_FMT "/" STR_FMT, STR_ARG(telegram->api_url),
                           STR_ARG(telegram->token), STR_ARG(trip->method)),
@@ -422,6 +424,8 @@ static err *download(struct arena *a, const struct telegram *telegram, str file_
                      size_t max_bytes, const int *file, str *bytes)
 {
     const struct http_request request = {
+        .party = "telegram",
+        .purpose = S("download"),
         .url = str_printf(a, STR_FMT "/file/bot" STR_FMT "/" STR_FMT, STR_ARG(telegram->api_url),
                           STR_ARG(telegram->token), STR_ARG(str_percent(a, file_path, true))),
         .timeout_ms = DOWNLOAD_TIMEOUT_MS,

@@ -10,21 +10,26 @@ static int64_t standing_ms; /* what tests have set; 0: the real time */
 static bool is_seeded;      /* tests: numbers come from the seed */
 static uint64_t seeded_state;
 
-static int64_t read_clock_ms(clockid_t which)
+static int64_t read_clock_us(clockid_t which)
 {
     struct timespec now;
     clock_gettime(which, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t clock_ms(void)
 {
-    return standing_ms ? standing_ms : read_clock_ms(CLOCK_REALTIME);
+    return standing_ms ? standing_ms : read_clock_us(CLOCK_REALTIME) / 1000;
 }
 
 int64_t clock_steady_ms(void)
 {
-    return read_clock_ms(CLOCK_MONOTONIC);
+    return read_clock_us(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t clock_steady_us(void)
+{
+    return read_clock_us(CLOCK_MONOTONIC);
 }
 
 void clock_set_ms(int64_t now)

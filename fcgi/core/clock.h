@@ -6,6 +6,7 @@
 
 int64_t clock_ms(void);         /* Unix time, milliseconds */
 int64_t clock_steady_ms(void);  /* never jumps; for waiting */
+int64_t clock_steady_us(void);  /* the same clock, for measuring */
 void clock_set_ms(int64_t now); /* tests: stands still until set again; 0 gives it back */
 
 /* Cryptographic randomness from getrandom(2). */

@@ -318,7 +318,7 @@ static enum body_result read_body(struct connection *c, str *out)
 static void fill_request(struct connection *c)
 {
     struct request *r = &c->request;
-    *r = (struct request){.arena = c->arena, .connection = c, .arrived_ms = clock_steady_ms()};
+    *r = (struct request){.arena = c->arena, .connection = c, .arrived_us = clock_steady_us()};
     r->method = request_param(r, "REQUEST_METHOD");
     r->content_type = request_param(r, "CONTENT_TYPE");
     r->id = request_param(r, "REQUEST_ID");

@@ -17,7 +17,7 @@ struct request {
     str content_type, body;
     str id; /* REQUEST_ID of nginx */
     str remote_address;
-    int64_t arrived_ms;            /* steady clock */
+    int64_t arrived_us;            /* steady clock */
     struct connection *connection; /* for this module alone */
     bool is_answered;
 };

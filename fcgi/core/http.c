@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/metrics.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 5000,
@@ -18,6 +19,7 @@ enum {
     POOLED_HANDLES_MAX = 32,
     KEPT_CONNECTIONS_MAX = 64,
     HEADER_BLOCK_MAX_BYTES = 64 * 1024,
+    TOO_MANY_REQUESTS = 429,
 };
 
 /* Where the Debian package ca-certificates puts the roots of the system. */
@@ -681,6 +683,28 @@ static bool has_clean_headers(const struct http_header *headers)
     return true;
 }
 
+/* By the answer's status; without one by what is known of the other side. */
+static const char *outcome_of(const err *e, int status)
+{
+    if (e)
+        return e->kind == ERR_UNREACHABLE ? "unreachable"
+               : e->kind == ERR_UNKNOWN   ? "unanswered"
+                                          : "unusable";
+    if (status == TOO_MANY_REQUESTS)
+        return "rate_limited";
+    return status >= 500 ? "failed" : status >= 400 ? "refused" : "ok";
+}
+
+static void count_call(const struct http_request *request, const err *e, int status,
+                       int64_t began_us)
+{
+    if (!request->party)
+        return;
+    struct kv party = KV("party", request->party), method = KV("method", request->purpose);
+    metric_count(METRIC_calls, KVS(party, method, KV("outcome", outcome_of(e, status))));
+    metric_observe(METRIC_call_duration, clock_steady_us() - began_us, KVS(party, method));
+}
+
 err *http_fetch(struct arena *a, const struct http_request *request, struct http_response *out)
 {
     assert(client.multi && task_self() && request->timeout_ms > 0 && request->max_bytes > 0);
@@ -692,7 +716,7 @@ err *http_fetch(struct arena *a, const struct http_request *request, struct http
     if (!has_clean_headers(request->headers))
         return fail(a, ERR_INPUT, "http: a header holds a line break");
 
-    int64_t started_ms = clock_steady_ms();
+    int64_t began_us = clock_steady_us();
     call.is_origin_allowed = is_allowed(scheme, host, port);
     call.body = buf_new(a);
     call.header_block = buf_new(a);
@@ -702,12 +726,13 @@ err *http_fetch(struct arena *a, const struct http_request *request, struct http
 
     err *e = NULL;
     if (call.result == CURLE_OK)
-        read_response(&call, out, started_ms);
+        read_response(&call, out, began_us / 1000);
     else
         e = failure(&call);
     curl_slist_free_all(call.headers);
     curl_mime_free(call.mime);
     give_handle_back(call.easy);
+    count_call(request, e, e ? 0 : out->status, began_us);
     return e;
 }
 

@@ -24,7 +24,9 @@ struct http_part {
 };
 
 struct http_request {
-    str method; /* GET when empty, POST when there is a body */
+    const char *party; /* "fal"; whom to count the call under (core/metrics.h); NULL: not counted */
+    str purpose;       /* "submit", "sendMessage" */
+    str method;        /* GET when empty, POST when there is a body */
     str url;
     const struct http_header *headers; /* ends with an empty name; may be NULL */
     str body;

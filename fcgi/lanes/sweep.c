@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/metrics.h"
 #include "core/version.h"
 #include "db/ledger.h"
 #include "db/promo.h"
@@ -114,6 +115,18 @@ static err *fetch_keys(struct worker *w, struct arena *a)
 
 /* -- coins -- */
 
+static str check_json(struct arena *a, const struct ledger_problem *problems, size_t count)
+{
+    str first = S("");
+    if (count)
+        first = str_printf(a,
+                           STR_FMT ", transfer %" PRId64 ", account %" PRId64 ", expected %" PRId64
+                                   ", found %" PRId64,
+                           STR_ARG(problems[0].problem), problems[0].transfer_id,
+                           problems[0].account_id, problems[0].expected, problems[0].found);
+    return json_make(a, KV("problems", count), KV("first", first));
+}
+
 /* What is wrong stays wrong until an operator has mended it by a transfer, and is told every time. */
 static err *check_ledger(struct worker *w, struct arena *a)
 {
@@ -122,12 +135,54 @@ static err *check_ledger(struct worker *w, struct arena *a)
     size_t count;
     struct db *db = db_new(w->bot->pool, a);
     TRY(ledger_check(db, a, &problems, &count));
+    metric_set(METRIC_ledger_problems, (int64_t)count, KVS());
+    metric_set(METRIC_ledger_checked, clock_ms() / 1000, KVS());
     for (size_t i = 0; i < count && i < PROBLEMS_TOLD; i++)
         log_error("ledger.wrong", KV("problem", problems[i].problem),
                   KV("transfer", problems[i].transfer_id), KV("account", problems[i].account_id),
                   KV("expected", problems[i].expected), KV("found", problems[i].found),
                   KV("problems", count));
-    return count ? db_query_commit(db, &Q_counter_add, NULL, V("ledger_wrong"), V(count)) : NULL;
+    if (count)
+        TRY(db_query(db, &Q_counter_add, NULL, V("ledger_wrong"), V(count)));
+    return db_query_commit(db, &Q_summary_put, NULL, V("ledger_check"),
+                           V(check_json(a, problems, count)));
+}
+
+/* Sums over whole tables, made here once for all who look at them. */
+static err *count_totals(struct worker *w, struct arena *a)
+{
+    struct db *db = db_new(w->bot->pool, a);
+    struct rows coins, users;
+    TRY(db_query(db, &Q_summary_ledger, NULL));
+    TRY(db_query_commit(db, &Q_summary_users, NULL));
+    TRY(db_query(db, &Q_summary_totals, &coins));
+    TRY(db_query(db, &Q_summary_user_counts, &users));
+    for (int i = 0; i < coins.count; i++)
+        metric_set(METRIC_coins, rows_i64(&coins, i, "balance"),
+                   KVS(KV("account", rows_str(&coins, i, "kind"))));
+    int64_t all = rows_i64(&users, 0, "everybody"), blocked = rows_i64(&users, 0, "blocked");
+    int64_t unreachable = rows_i64(&users, 0, "unreachable");
+    metric_set(METRIC_users, blocked, KVS(KV("state", "blocked")));
+    metric_set(METRIC_users, unreachable, KVS(KV("state", "unreachable")));
+    metric_set(METRIC_users, all, KVS(KV("state", "all")));
+    return NULL;
+}
+
+/* -- the webhook -- */
+
+static err *ask_for_webhook(struct worker *w, struct arena *a)
+{
+    struct json_object *info;
+    int64_t pending = 0;
+    if (str_empty(w->bot->conf->public_url))
+        return NULL;
+    err *e = telegram_call(a, &w->bot->telegram, S("getWebhookInfo"), S("{}"), NULL, &info);
+    worker_met(w, "telegram", e);
+    TRY(e);
+    json_i64(info, "pending_update_count", &pending);
+    metric_set(METRIC_webhook_pending, pending, KVS());
+    struct db *db = db_new(w->bot->pool, a);
+    return db_query_commit(db, &Q_summary_put, NULL, V("webhook"), V(json_text(a, info)));
 }
 
 /* Once a day, whichever worker sweeps by then. */
@@ -258,6 +313,8 @@ static struct duty {
     {"buckets",     make_buckets,     0             },
     {"commands",    publish_commands, 0             },
     {"ledger",      check_ledger,     5 * MINUTE_MS },
+    {"totals",      count_totals,     30 * SECOND_MS},
+    {"webhook",     ask_for_webhook,  MINUTE_MS     },
     {"prune",       prune,            HOUR_MS       },
 };
 

@@ -1,34 +1,23 @@
 #include "status/figures.h"
 
-#include <time.h>
-
 #include "core/clock.h"
 #include "core/loop.h"
 #include "core/version.h"
-#include "db/ledger.h"
 #include "db/queries.h"
 #include "db/session.h"
 
 enum {
     ROWS_SHOWN = 20,
     SPEND_DAYS_SHOWN = 7,
-    CHECK_EVERY_MS = 60 * 1000,
     READERS = 8, /* tasks that ask for the lengths of streams at the same time */
     BUCKETS_PER_READER = SESSION_BUCKETS / READERS,
 };
 
 static_assert(SESSION_BUCKETS % READERS == 0, "every bucket is read");
 
-static int64_t steady_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static double milliseconds_since(int64_t began_us)
 {
-    return (double)(steady_us() - began_us) / 1000;
+    return (double)(clock_steady_us() - began_us) / 1000;
 }
 
 /* ---------------------------------------------------------------- Redis */
@@ -41,6 +30,7 @@ struct backlog {
     struct task *waiting;
     int readers_left;
     int64_t calls, answers;
+    int64_t oldest_ms; /* Unix time of the oldest call; 0: none */
     const err *failure;
 };
 
@@ -57,10 +47,32 @@ static err *add_length(struct backlog *backlog, str key, int64_t *sum)
     return NULL;
 }
 
+/* What is made is removed, so the first entry of a stream has waited longest; its id begins with
+ * the moment it came. */
+static err *find_oldest(struct backlog *backlog, str key)
+{
+    redisReply *reply;
+    TRY(cache_call(backlog->cache, backlog->arena, &reply, S("XRANGE"), key, S("-"), S("+"),
+                   S("COUNT"), S("1")));
+    const redisReply *entry = reply_item(reply, 0);
+    str moment, number;
+    int64_t since_ms = 0;
+    if (!entry)
+        return NULL;
+    str_cut(reply_str(reply_item(entry, 0)), '-', &moment, &number);
+    if (str_to_i64(moment, &since_ms) && (!backlog->oldest_ms || since_ms < backlog->oldest_ms))
+        backlog->oldest_ms = since_ms;
+    return NULL;
+}
+
 static err *add_lengths(struct backlog *backlog, int first_bucket)
 {
     for (int i = first_bucket; i < first_bucket + BUCKETS_PER_READER; i++) {
-        TRY(add_length(backlog, outbox_key(backlog->arena, i), &backlog->calls));
+        int64_t waiting = 0;
+        TRY(add_length(backlog, outbox_key(backlog->arena, i), &waiting));
+        if (waiting)
+            TRY(find_oldest(backlog, outbox_key(backlog->arena, i)));
+        backlog->calls += waiting;
         TRY(add_length(backlog, answers_key(backlog->arena, i), &backlog->answers));
     }
     return NULL;
@@ -79,7 +91,7 @@ static void read_part(void *argument)
 
 static const err *read_backlog(struct cache *cache, struct arena *a, struct redis_figures *out)
 {
-    struct backlog backlog = {cache, a, task_self(), READERS, 0, 0, NULL};
+    struct backlog backlog = {cache, a, task_self(), READERS, 0, 0, 0, NULL};
     struct backlog_reader readers[READERS];
     for (int i = 0; i < READERS; i++) {
         readers[i] = (struct backlog_reader){&backlog, i * BUCKETS_PER_READER};
@@ -89,6 +101,8 @@ static const err *read_backlog(struct cache *cache, struct arena *a, struct redi
         task_wait(0); /* each command has a deadline of its own */
     out->calls_waiting = backlog.calls;
     out->answers_waiting = backlog.answers;
+    if (backlog.oldest_ms && clock_ms() > backlog.oldest_ms)
+        out->oldest_call_ms = clock_ms() - backlog.oldest_ms;
     return backlog.failure;
 }
 
@@ -108,7 +122,7 @@ static int64_t info_number(str info, str name)
 static err *ask_redis(struct cache *cache, struct arena *a, struct redis_figures *out)
 {
     redisReply *reply;
-    int64_t began_us = steady_us();
+    int64_t began_us = clock_steady_us();
     TRY(cache_call(cache, a, NULL, S("PING")));
     out->ping_ms = milliseconds_since(began_us);
     TRY(cache_call(cache, a, &reply, S("INFO")));
@@ -118,53 +132,57 @@ static err *ask_redis(struct cache *cache, struct arena *a, struct redis_figures
     return NULL;
 }
 
-static void read_redis(struct cache *cache, struct arena *a, struct redis_figures *out)
+void figures_read_redis(struct cache *cache, struct arena *a, struct redis_figures *out)
 {
     out->failure = ask_redis(cache, a, out);
     if (!out->failure)
         out->failure = read_backlog(cache, a, out);
 }
 
-/* ---------------------------------------------------------------- PostgreSQL */
+/* ---------------------------------------------------------------- what came in */
 
-/* Of this process, for all readers of the page together. */
-static struct {
-    int64_t at_ms; /* steady clock; 0: never */
-    int64_t problem_count;
-    char first_problem[200];
-} last_check;
-
-static err *check_ledger(struct db *db, struct arena *a)
+/* What went wrong with us, not what was refused or came too often. */
+static bool is_error(str labels)
 {
-    struct ledger_problem *problems;
-    size_t count;
-    TRY(ledger_check(db, a, &problems, &count));
-    last_check.at_ms = clock_steady_ms();
-    last_check.problem_count = (int64_t)count;
-    last_check.first_problem[0] = '\0';
-    if (count)
-        snprintf(last_check.first_problem, sizeof last_check.first_problem,
-                 STR_FMT ", transfer %" PRId64 ", account %" PRId64 ", expected %" PRId64
-                         ", found %" PRId64,
-                 STR_ARG(problems[0].problem), problems[0].transfer_id, problems[0].account_id,
-                 problems[0].expected, problems[0].found);
+    static const char *const outcomes[] = {"failed", "postponed", "parked", "unreadable"};
+    size_t at;
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        char wanted[40];
+        int len = snprintf(wanted, sizeof wanted, "outcome=\"%s\"", outcomes[i]);
+        if (str_find(labels, (str){wanted, (size_t)len}, &at))
+            return true;
+    }
+    return false;
+}
+
+static void add_minute(struct traffic *out, int minute, const struct metric_sums *sums)
+{
+    for (size_t i = 0; i < sums->count; i++) {
+        const struct metric_sum *sum = &sums->items[i];
+        str labels, value;
+        if (metric_sum_is_of(sum, METRIC_updates, &labels, &value)) {
+            out->updates[minute] += sum->value;
+            out->errors[minute] += is_error(labels) ? sum->value : 0;
+        }
+        if (metric_sum_is_of(sum, METRIC_update_duration, &labels, &value))
+            metric_histogram_add(&out->answers, METRIC_update_duration, value, sum->value);
+    }
+}
+
+static err *read_traffic(struct cache *cache, struct arena *a, int64_t now_ms, struct traffic *out)
+{
+    struct metric_sums minutes[MINUTES_DRAWN];
+    TRY(metrics_read_minutes(cache, a, now_ms, MINUTES_DRAWN, minutes));
+    for (int i = 0; i < MINUTES_DRAWN; i++)
+        add_minute(out, i, &minutes[i]);
     return NULL;
 }
 
-/* The check of a large ledger may run into the time that a statement has: the rest of the page
- * stays. */
-static void read_check(struct db *db, struct arena *a, struct figures *out)
-{
-    if (!last_check.at_ms || clock_steady_ms() - last_check.at_ms >= CHECK_EVERY_MS)
-        out->check_failure = check_ledger(db, a);
-    out->checked_ms_ago = clock_steady_ms() - last_check.at_ms;
-    out->problem_count = last_check.problem_count;
-    out->first_problem = str_dup(a, str_from(last_check.first_problem));
-}
+/* ---------------------------------------------------------------- PostgreSQL */
 
 static err *read_rows(struct db *db, struct figures *out)
 {
-    int64_t began_us = steady_us();
+    int64_t began_us = clock_steady_us();
     TRY(db_query(db, &Q_status_ping, NULL));
     out->database_ms = milliseconds_since(began_us);
 
@@ -180,12 +198,15 @@ static err *read_rows(struct db *db, struct figures *out)
     TRY(db_query(db, &Q_status_orders_today, &out->orders));
     TRY(db_query(db, &Q_status_open_orders, &out->open, V(ROWS_SHOWN)));
     TRY(db_query(db, &Q_status_images_by_hour, &out->hours, V(HOURS_DRAWN)));
-    TRY(db_query(db, &Q_ledger_totals, &out->totals));
+    TRY(db_query(db, &Q_status_open_trainings, &out->open_trainings, V(ROWS_SHOWN)));
+    TRY(db_query(db, &Q_summary_webhook, &out->webhook));
+    TRY(db_query(db, &Q_summary_check, &out->check));
+    TRY(db_query(db, &Q_summary_totals, &out->totals));
     TRY(db_query(db, &Q_status_payments, &out->payments));
     TRY(db_query(db, &Q_spend_today, &out->spend));
     TRY(db_query(db, &Q_spend_kinds, &out->spend_kinds));
     TRY(db_query(db, &Q_spend_lately, &out->spend_lately, V(SPEND_DAYS_SHOWN)));
-    return db_query(db, &Q_user_counts, &out->users);
+    return db_query(db, &Q_summary_user_counts, &out->users);
 }
 
 static void read_database(struct db_pool *pool, struct arena *a, struct figures *out)
@@ -196,8 +217,6 @@ static void read_database(struct db_pool *pool, struct arena *a, struct figures 
     }
     struct db *db = db_new(pool, a);
     out->database_failure = read_rows(db, out);
-    if (!out->database_failure)
-        read_check(db, a, out);
 }
 
 void figures_read(const struct bot *bot, struct arena *a, struct figures *out)
@@ -207,6 +226,8 @@ void figures_read(const struct bot *bot, struct arena *a, struct figures *out)
         .release = S(AISHA_VERSION),
         .spend_limit_microdollars = bot->conf->daily_spend_limit_microdollars,
     };
-    read_redis(bot->cache, a, &out->redis);
+    figures_read_redis(bot->cache, a, &out->redis);
+    if (!out->redis.failure)
+        out->redis.failure = read_traffic(bot->cache, a, out->now_ms, &out->traffic);
     read_database(bot->status_pool, a, out);
 }

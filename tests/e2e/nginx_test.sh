@@ -76,6 +76,13 @@ for path in /health /ready; do
     ok 'and names GET' has_header 'allow: GET, HEAD'
 done
 
+ask -X POST -d '' "$address/metrics"
+ok 'POST /metrics is 405' refused 405 method_not_allowed
+ask "$address/metrics"
+ok 'metrics are told on this machine' [ "$status" = 200 ]
+ask --interface 127.0.0.2 "$address/metrics"
+ok 'and to no other address' refused 403 forbidden
+
 head -c 1048577 /dev/zero >"$work/large"
 ask -H 'content-type: application/json' --data-binary "@$work/large" "$address/webhook/telegram"
 ok 'an update of more than 1 MiB is 413' refused 413 too_large
