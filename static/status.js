@@ -10,6 +10,11 @@ function isBeingRead() {
     return selection && !selection.isCollapsed;
 }
 
+// Whoever is about to press a button keeps it.
+function isBeingUsed() {
+    return document.activeElement?.closest("main form") != null;
+}
+
 // A link of the list at the top keeps the focus that it has.
 function replaceMain(fresh) {
     const old = document.querySelector("main");
@@ -24,7 +29,7 @@ function say(words) {
 }
 
 async function refresh() {
-    if (document.hidden || isBeingRead()) return;
+    if (document.hidden || isBeingRead() || isBeingUsed()) return;
     const answer = await fetch("/status", { cache: "no-store", signal: AbortSignal.timeout(10000) });
     if (answer.status === 401) {
         isOver = true;

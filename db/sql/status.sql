@@ -85,3 +85,141 @@ from image_generations
 where status in ('pending', 'processing')
 order by created_at, id
 limit 1
+
+-- :status_open_counts
+select (select count(*) from image_generations where status in ('pending', 'processing')) as generations,
+       (select count(*) from avatar_trainings where status in ('pending', 'processing')) as trainings,
+       (select count(*) from user_transcripts where status in ('pending', 'processing')) as transcripts
+
+-- Sums over whole tables, made by the worker that sweeps.
+-- :summary_ledger writes
+insert into summaries (name, value)
+select 'ledger', jsonb_agg(to_jsonb(t)) from ledger_totals() t
+on conflict (name) do update set value = excluded.value, made_at = excluded.made_at
+returning value
+
+-- :summary_users writes
+insert into summaries (name, value)
+select 'users', jsonb_build_object(
+           'everybody', count(*),
+           'blocked', count(*) filter (where is_blocked),
+           'unreachable', count(*) filter (where unreachable_at is not null))
+from users
+on conflict (name) do update set value = excluded.value, made_at = excluded.made_at
+
+-- What else is found out and shown later: $1 its name, $2 its words.
+-- :summary_put writes
+insert into summaries (name, value)
+values ($1, $2::jsonb)
+on conflict (name) do update set value = excluded.value, made_at = excluded.made_at
+
+-- :summary_totals
+select t.kind, t.accounts, t.balance,
+       (extract(epoch from clock_timestamp() - s.made_at) * 1000)::bigint as made_ms_ago
+from summaries s
+cross join jsonb_to_recordset(s.value) as t (kind text, accounts bigint, balance bigint)
+where s.name = 'ledger'
+order by array_position(array['user', 'held', 'revenue', 'promo', 'stars', 'adjustment'], t.kind)
+
+-- :summary_user_counts
+select coalesce((s.value->>'everybody')::bigint, 0) as everybody,
+       coalesce((s.value->>'blocked')::bigint, 0) as blocked,
+       coalesce((s.value->>'unreachable')::bigint, 0) as unreachable,
+       (select count(*) from users where created_at > now() - interval '1 day') as new_today
+from (values (1)) as one (row)
+left join summaries s on s.name = 'users'
+
+-- :summary_check
+select (value->>'problems')::bigint as problems, value->>'first' as first_problem,
+       (extract(epoch from clock_timestamp() - made_at) * 1000)::bigint as made_ms_ago
+from summaries
+where name = 'ledger_check'
+
+-- As Telegram tells it; no row where updates are fetched.
+-- :summary_webhook
+select value->>'url' as url, coalesce((value->>'pending_update_count')::bigint, 0) as pending,
+       coalesce((value->>'max_connections')::bigint, 0) as max_connections,
+       value->>'last_error_message' as last_error,
+       coalesce((value->>'last_error_date')::bigint, 0) * 1000 as last_error_at_ms,
+       value->>'ip_address' as ip_address,
+       (extract(epoch from clock_timestamp() - made_at) * 1000)::bigint as made_ms_ago
+from summaries
+where name = 'webhook'
+
+-- :status_open_trainings
+select t.id, t.user_id, t.training_type, t.preset, t.status, t.progress, t.attempt,
+       (extract(epoch from now() - t.created_at) * 1000)::bigint as age_ms,
+       (extract(epoch from now() - coalesce(t.last_status_check, t.submitted_at, t.created_at))
+           * 1000)::bigint as silent_ms
+from avatar_trainings t
+where t.status in ('pending', 'processing')
+order by t.created_at, t.id
+limit $1
+
+-- People by Telegram's number, or by how their name begins. Each arm has an index.
+-- :status_users_find
+select id, telegram_id, first_name, last_name, username, is_blocked,
+       unreachable_at is not null as is_unreachable,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
+from users
+where id in (
+    (select id from users where telegram_id = $2)
+    union all
+    (select id from users where lower(username) like $1 limit $3)
+    union all
+    (select id from users where lower(first_name) like $1 limit $3))
+order by created_at desc, id desc
+limit $3
+
+-- :status_users_newest
+select id, telegram_id, first_name, last_name, username, is_blocked,
+       unreachable_at is not null as is_unreachable,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
+from users
+order by created_at desc, id desc
+limit $1
+
+-- :status_user_work
+select (select count(*) from avatars where user_id = $1) as avatars,
+       (select count(*) from images where user_id = $1) as images,
+       (select count(*) from user_transcripts where user_id = $1) as transcripts,
+       (select count(*) from jobs where user_id = $1 and state in ('queued', 'running')) as open_jobs,
+       (select count(*) from jobs where user_id = $1 and state = 'dead') as dead_jobs
+
+-- :status_user_orders
+select id, generation_type, status, num_images, price, original_prompt, failure,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
+from image_generations
+where user_id = $1
+order by created_at desc
+limit $2
+
+-- Before $1, which is 0 for the newest.
+-- :admin_audit_list
+select id, telegram_id, action, subject, details,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
+from admin_audit
+where $1 = 0 or id < $1
+order by id desc
+limit $2
+
+-- A login of Telegram opens one session, as a link does; no row when it did before.
+-- :admin_login_use writes
+insert into admin_links (token_sha256, telegram_id, expires_at, used_at)
+values (decode($1, 'hex'), $2, now() + interval '1 hour', now())
+on conflict (token_sha256) do nothing
+returning telegram_id
+
+-- :status_user
+select id, telegram_id, first_name, last_name, username, language_code, is_blocked,
+       unreachable_at is not null as is_unreachable,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
+from users
+where id = $1
+
+-- :status_user_jobs
+select id, lane, kind, state, failures, last_error
+from jobs
+where user_id = $1 and state in ('queued', 'running', 'dead')
+order by id desc
+limit $2

@@ -121,7 +121,7 @@ void cell_ago(struct table *t, int64_t unix_ms)
 {
     struct page *p = t->page;
     cell_text(t, str_printf(p->arena, STR_FMT " ago",
-                            STR_ARG(number_duration(p->arena, p->figures->now_ms - unix_ms))));
+                            STR_ARG(number_duration(p->arena, p->now_ms - unix_ms))));
 }
 
 void cell_level(struct table *t, enum level level)
@@ -134,6 +134,18 @@ void cell_level(struct table *t, enum level level)
 void cell_id(struct table *t, str uuid)
 {
     cell_text(t, str_sub(uuid, 0, UUID_SHOWN));
+}
+
+void cell_user(struct table *t, int64_t user_id)
+{
+    if (!user_id) {
+        cell_text(t, S(""));
+        return;
+    }
+    cell_begin(t);
+    buf_addf(&t->page->body, "<a href=\"/status/user?id=%" PRId64 "\">%" PRId64 "</a>", user_id,
+             user_id);
+    cell_end(t);
 }
 
 void table_end(struct table *t)
@@ -153,4 +165,82 @@ void page_tile(struct page *p, const char *title, str value, str note)
         page_put(p, S("</dd>"));
     }
     page_put(p, S("</div>\n"));
+}
+
+/* Bars alone are stretched to the width there is; words beside them are HTML and keep their
+ * size. */
+static void put_bar(struct page *p, size_t at, int64_t value, const char *class, str title,
+                    int64_t most)
+{
+    enum { STEP = 10, WIDTH = 8, HEIGHT = 100 };
+    double height = most ? (double)value * HEIGHT / (double)most : 0;
+    if (value == 0)
+        height = 1; /* a time in which nothing was is a time, too */
+    buf_addf(&p->body,
+             "<rect class=\"%s\" x=\"%zu\" y=\"%.2f\" width=\"%d\" height=\"%.2f\"><title>", class,
+             at * STEP + (STEP - WIDTH) / 2, HEIGHT - height, WIDTH, height);
+    page_put_text(p, title);
+    page_put(p, S("</title></rect>\n"));
+}
+
+void page_bars(struct page *p, const struct bar *bars, size_t count, str words)
+{
+    int64_t most = 0;
+    for (size_t i = 0; i < count; i++)
+        most = bars[i].value > most ? bars[i].value : most;
+    buf_addf(&p->body,
+             "<svg class=\"chart\" viewBox=\"0 0 %zu 100\" preserveAspectRatio=\"none\" "
+             "role=\"img\" aria-label=\"" STR_FMT "\">\n",
+             count * 10, STR_ARG(str_html(p->arena, words)));
+    for (size_t i = 0; i < count; i++) {
+        put_bar(p, i, bars[i].value, bars[i].value ? "bar" : "bar empty", bars[i].title, most);
+        if (bars[i].bad)
+            put_bar(p, i, bars[i].bad, "bar bad", bars[i].title, most);
+    }
+    page_put(p, S("</svg>\n"));
+}
+
+/* ---------------------------------------------------------------- forms */
+
+static void put_hidden(struct page *p, const char *name, str value)
+{
+    buf_addf(&p->body, "<input type=\"hidden\" name=\"%s\" value=\"" STR_FMT "\">", name,
+             STR_ARG(str_html(p->arena, value)));
+}
+
+void page_form_begin(struct page *p, const char *action, const struct kv *hidden)
+{
+    buf_addf(&p->body, "<form method=\"post\" action=\"%s\">", action);
+    put_hidden(p, "csrf", p->csrf);
+    for (; hidden->name; hidden++) {
+        char digits[I64_DIGITS_MOST];
+        bool is_number = hidden->value.type == VAL_INT;
+        put_hidden(p, hidden->name,
+                   is_number ? str_of_i64(digits, hidden->value.integer) : hidden->value.string);
+    }
+}
+
+void page_form_end(struct page *p, const char *button)
+{
+    buf_addf(&p->body, "<button>%s</button></form>\n", button);
+}
+
+void page_form(struct page *p, const char *action, const char *button, str about,
+               const struct kv *hidden)
+{
+    if (str_empty(p->csrf))
+        return;
+    page_form_begin(p, action, hidden);
+    buf_addf(&p->body, "<button>%s", button);
+    if (!str_empty(about))
+        buf_addf(&p->body, "<span class=\"unseen\"> " STR_FMT "</span>",
+                 STR_ARG(str_html(p->arena, about)));
+    page_put(p, S("</button></form>\n"));
+}
+
+void page_field(struct page *p, const char *label, const char *name, const char *attributes,
+                str value)
+{
+    buf_addf(&p->body, "<label>%s <input name=\"%s\" value=\"" STR_FMT "\" %s></label>\n", label,
+             name, STR_ARG(str_html(p->arena, value)), attributes);
 }

@@ -1,6 +1,6 @@
 /*
  * html.h - the pieces of HTML that the status page is made of: sections,
- * tables, tiles, and the list of concerns at the top. Text is escaped on its
+ * tables, tiles, charts, forms, and the list of concerns at the top. Text is escaped on its
  * way in.
  *
  *     struct table t = TABLE(p, columns);
@@ -15,7 +15,9 @@ enum level { LEVEL_OK, LEVEL_UNUSED, LEVEL_GONE, LEVEL_LATE, LEVEL_DOWN };
 
 struct page {
     struct arena *arena;
-    const struct figures *figures;
+    const struct figures *figures; /* of the page /status; NULL on the others */
+    str csrf;                      /* empty: nothing can be changed now, so there are no forms */
+    int64_t now_ms;
     struct buf body;
     struct buf concerns; /* items of the list at the top */
     int concern_count;
@@ -32,6 +34,25 @@ void page_badge(struct page *p, enum level level, const char *word);
 /* In place of a table without rows. */
 void page_none(struct page *p, const char *words);
 void page_tile(struct page *p, const char *title, str value, str note);
+
+/* Bars from left to right. */
+struct bar {
+    int64_t value, bad; /* bad: how much of it is no good */
+    str title;          /* "08:00 UTC: 12" */
+};
+/* words: what is drawn, for those who do not see it. */
+void page_bars(struct page *p, const struct bar *bars, size_t count, str words);
+
+/* A POST with the token of the session: fields that are not seen, and a button. about: what the
+ * button is for where several say the same; may be empty. Nothing while nothing can be changed. */
+void page_form(struct page *p, const char *action, const char *button, str about,
+               const struct kv *hidden);
+/* The same with fields to fill in between the two. */
+void page_form_begin(struct page *p, const char *action, const struct kv *hidden);
+void page_form_end(struct page *p, const char *button);
+/* attributes: of the input element, ours. */
+void page_field(struct page *p, const char *label, const char *name, const char *attributes,
+                str value);
 
 /* LONG may be broken anywhere and takes the room that the others leave. */
 enum form { WORDS, NUMBER, LONG };
@@ -61,3 +82,4 @@ void cell_duration(struct table *t, int64_t ms);
 void cell_ago(struct table *t, int64_t unix_ms);
 void cell_level(struct table *t, enum level level);
 void cell_id(struct table *t, str uuid);
+void cell_user(struct table *t, int64_t user_id); /* leads to the page of the user; 0: nobody's */

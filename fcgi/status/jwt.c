@@ -1,63 +1,61 @@
 #include "status/jwt.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include "core/json.h"
+#include <jwt.h>
 
 enum { CLOCKS_DIFFER_S = 60, MOST_TOKEN_BYTES = 1024 };
 
-/* {"alg":"HS256","typ":"JWT"} */
-#define HEADER "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
-
-static str signature(struct arena *a, str secret, str signed_part)
+static void close_token(void *token)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
-    const void *made = HMAC(EVP_sha256(), secret.ptr, (int)secret.len,
-                            (const unsigned char *)signed_part.ptr, signed_part.len, digest,
-                            &length);
-    assert(made);
-    return str_base64url(a, (str){(const char *)digest, length});
+    jwt_free(token);
+}
+
+static void close_text(void *text)
+{
+    free(text);
 }
 
 str jwt_make(struct arena *a, str secret, const struct jwt *claims)
 {
-    str payload = str_base64url(
-        a, json_make(a, KV("sub", claims->admin_id), KV("sid", claims->session_id),
-                     KV("iat", claims->issued_at_s), KV("exp", claims->expires_at_s)));
-    str signed_part = str_printf(a, HEADER "." STR_FMT, STR_ARG(payload));
-    return str_printf(a, STR_FMT "." STR_FMT, STR_ARG(signed_part),
-                      STR_ARG(signature(a, secret, signed_part)));
+    jwt_t *token = NULL;
+    int refused = jwt_new(&token);
+    assert(!refused && token);
+    arena_defer(a, close_token, token);
+    refused = jwt_set_alg(token, JWT_ALG_HS256, (const unsigned char *)secret.ptr, (int)secret.len);
+    refused |= jwt_add_grant_int(token, "sub", claims->admin_id);
+    refused |= jwt_add_grant(token, "sid", cstr(a, claims->session_id));
+    refused |= jwt_add_grant_int(token, "iat", claims->issued_at_s);
+    refused |= jwt_add_grant_int(token, "exp", claims->expires_at_s);
+    char *text = refused ? NULL : jwt_encode_str(token);
+    assert(text);
+    arena_defer(a, close_text, text);
+    return str_from(text);
 }
 
 /* Only what was signed with our secret gets as far as this. */
-static bool read_claims(struct arena *a, str payload, struct jwt *out)
+static bool read_claims(jwt_t *token, struct jwt *out)
 {
-    str text;
-    struct json_object *claims;
-    if (!str_unbase64url(a, payload, &text) || json_parse(a, text, &claims))
-        return false;
-    out->session_id = json_str(claims, "sid");
-    return json_i64(claims, "sub", &out->admin_id) && json_i64(claims, "iat", &out->issued_at_s) &&
-           json_i64(claims, "exp", &out->expires_at_s) && str_is_uuid(out->session_id);
+    out->session_id = str_from(jwt_get_grant(token, "sid"));
+    out->admin_id = jwt_get_grant_int(token, "sub");
+    out->issued_at_s = jwt_get_grant_int(token, "iat");
+    out->expires_at_s = jwt_get_grant_int(token, "exp");
+    return out->admin_id > 0 && out->issued_at_s > 0 && out->expires_at_s > 0 &&
+           str_is_uuid(out->session_id);
 }
 
-err *jwt_read(struct arena *a, str secret, str token, int64_t now_s, struct jwt *out)
+err *jwt_read(struct arena *a, str secret, str text, int64_t now_s, struct jwt *out)
 {
-    str header, rest, payload, given;
-    if (token.len > MOST_TOKEN_BYTES || !str_cut(token, '.', &header, &rest) ||
-        !str_cut(rest, '.', &payload, &given))
+    jwt_t *token = NULL;
+    if (str_empty(text) || text.len > MOST_TOKEN_BYTES || memchr(text.ptr, '\0', text.len))
         return fail(a, ERR_REFUSED, "session: no token");
-    if (!str_eq(header, S(HEADER)))
+    if (jwt_decode(&token, cstr(a, text), (const unsigned char *)secret.ptr, (int)secret.len) ||
+        !token)
+        return fail(a, ERR_REFUSED, "session: a token that we did not sign");
+    arena_defer(a, close_token, token);
+    if (jwt_get_alg(token) != JWT_ALG_HS256)
         return fail(a, ERR_REFUSED, "session: a token of another make");
 
-    str signed_part = str_sub(token, 0, header.len + 1 + payload.len);
-    if (!str_same_secret(given, signature(a, secret, signed_part)))
-        return fail(a, ERR_REFUSED, "session: a token that we did not sign");
-
     struct jwt claims;
-    if (!read_claims(a, payload, &claims))
+    if (!read_claims(token, &claims))
         return fail(a, ERR_REFUSED, "session: a token without its claims");
     if (claims.expires_at_s <= now_s)
         return fail(a, ERR_REFUSED, "session: the token is over");

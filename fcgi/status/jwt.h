@@ -1,9 +1,10 @@
 /*
  * jwt.h - the session of an admin as a signed token, HS256 and nothing else.
  *
- * We are the only maker of these tokens, so the header is compared with the
- * one we write, byte by byte: no other algorithm, "none" least of all, is ever
- * looked at. A token says who is signed in, in which session, and until when.
+ * libjwt makes and reads them. We are the only maker, and the algorithm is
+ * compared with ours after the signature was: no other one, "none" least of
+ * all, opens anything. A token says who is signed in, in which session, and
+ * until when.
  * It proves that for a few minutes; that the session was not ended meanwhile
  * is asked of the database.
  *

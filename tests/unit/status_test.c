@@ -145,6 +145,8 @@ static struct rows rows_of(const char *names, const char *cells)
 }
 
 #define PARTY_COLUMNS  "name|is_ok|ok_at_ms|failed_at_ms|error"
+#define TOTALS_COLUMNS "kind|accounts|balance|made_ms_ago"
+#define CHECK_COLUMNS  "problems|first_problem|made_ms_ago"
 #define WORKER_COLUMNS "name|host|pid|release|lanes|started_at_ms|silent_ms"
 
 static struct figures calm_figures(void)
@@ -162,16 +164,16 @@ static struct figures calm_figures(void)
         .orders = rows_of("ordered|completed|failed|median_seconds|p95_seconds|images|open",
                           "7|6|1|8.25|12.5|9|0"),
         .hours = rows_of("hour_ms|images", "0|0\n3600000|5\n7200000|10"),
-        .totals = rows_of("kind|accounts|balance", "user|2|900\nheld|2|100\npromo|1|-1000"),
+        .totals = rows_of(TOTALS_COLUMNS, "user|2|900|9000\nheld|2|100|9000\npromo|1|-1000|9000"),
         .users = rows_of("everybody|new_today|blocked|unreachable", "2|1|0|0"),
         .parked_count = rows_of("parked|parked_today", "0|0"),
-        .checked_ms_ago = 3000,
+        .check = rows_of(CHECK_COLUMNS, "0||3000"),
     };
 }
 
 static str page_of(const struct figures *figures)
 {
-    return page_status(a, figures, &(struct page_reader){1001, S("c5f")});
+    return page_status(a, figures, &(struct page_reader){1001, S("c5f"), S("")});
 }
 
 static void a_calm_page_has_no_concerns(void **state)
@@ -257,18 +259,68 @@ static void a_ledger_that_is_wrong_is_told(void **state)
 {
     (void)state;
     struct figures f = calm_figures();
-    f.problem_count = 2;
-    f.first_problem = S("balance below zero");
+    f.check = rows_of(CHECK_COLUMNS, "2|balance below zero|3000");
     assert_true(holds(page_of(&f), "The ledger has 2 problems, the first: balance below zero"));
+    assert_true(holds(page_of(&f), "<h1>Something is down</h1>"));
 
     f = calm_figures();
-    f.totals = rows_of("kind|accounts|balance", "user|2|900\npromo|1|-1000");
+    f.totals = rows_of(TOTALS_COLUMNS, "user|2|900|5\npromo|1|-1000|5");
     assert_true(holds(page_of(&f), "The accounts sum to \u2212100, not to zero"));
 
     f = calm_figures();
-    f.check_failure = fail(a, ERR_BUSY, "db: ledger_check: too slow");
-    assert_true(holds(page_of(&f), "could not be checked: db: ledger_check: too slow"));
+    f.check = rows_of(CHECK_COLUMNS, "");
+    assert_true(holds(page_of(&f), "The ledger was not checked yet"));
+    assert_true(holds(page_of(&f), "<h1>One thing to look at</h1>"));
+    f.check = rows_of(CHECK_COLUMNS, "0||1800000");
+    assert_true(holds(page_of(&f), "The ledger was last checked 30 min ago"));
+}
+
+static void errors_of_the_last_minutes_are_of_concern(void **state)
+{
+    (void)state;
+    struct figures f = calm_figures();
+    for (int i = 0; i < MINUTES_DRAWN; i++)
+        f.traffic.updates[i] = 100;
+    metric_histogram_add(&f.traffic.answers, METRIC_update_duration, S("0.005"), 6000);
+    f.traffic.errors[20] = 90;
+    str page = page_of(&f);
+    assert_true(holds(page, "6\u202f000"));
+    assert_true(holds(page, "100.0 a minute"));
+    assert_true(holds(page, "3.5 ms"));
+    assert_true(holds(page, "39 min ago: 100 updates, 90 errors"));
+    assert_true(holds(page, "<h1>Everything works</h1>"));
+    f.traffic.errors[MINUTES_DRAWN - 2] = 7;
+    assert_true(holds(page_of(&f), "Updates with errors in the last 5 minutes: 7 of 500"));
+}
+
+static void telegram_tells_of_the_webhook(void **state)
+{
+    (void)state;
+    static const char columns[] =
+        "url|pending|max_connections|last_error|last_error_at_ms|ip_address|made_ms_ago";
+    struct figures f = calm_figures();
+    f.now_ms = INT64_C(1795252057000);
+    f.webhook = rows_of(columns, "https://x/webhook/telegram|3|40|||1.2.3.4|5000");
+    str page = page_of(&f);
+    assert_true(
+        holds(page, "https://x/webhook/telegram · 3 updates wait · at most 40 connections"));
+    f.webhook = rows_of(columns, "https://x/w|3|40|Connection refused|1795252000000|1.2.3.4|5000");
+    assert_true(holds(page_of(&f), "last error 57 s ago: Connection refused"));
+    assert_true(holds(page_of(&f), "<h1>One thing to look at</h1>"));
+    f.webhook = rows_of(columns, "|0|40||||5000");
+    assert_true(holds(page_of(&f), "no address is set"));
     assert_true(holds(page_of(&f), "<h1>Something is down</h1>"));
+}
+
+/* Whatever an address says, the page says one of its own sentences, or none. */
+static void only_known_words_are_said(void **state)
+{
+    (void)state;
+    struct figures f = calm_figures();
+    struct page_reader reader = {1001, S("c5f"), S("retried")};
+    assert_true(holds(page_status(a, &f, &reader), "The job is queued again."));
+    reader.said = S("<b>retried</b>");
+    assert_false(holds(page_status(a, &f, &reader), "class=\"said"));
 }
 
 /* Nothing that is not known is shown as if it were. */
@@ -278,10 +330,10 @@ static void without_postgresql_its_parts_are_left_out(void **state)
     struct figures f = {.now_ms = NOW_MS, .release = S("v1")};
     f.redis.is_durable = true;
     f.database_failure = fail(a, ERR_UNREACHABLE, "db: not connected");
-    str page = page_status(a, &f, &(struct page_reader){1001, S("")});
+    str page = page_status(a, &f, &(struct page_reader){1001, S(""), S("")});
     assert_true(holds(page, "PostgreSQL: db: not connected"));
     assert_true(holds(page, "id=\"outbox\""));
-    static const char *const parts[] = {"today",   "hours", "queues", "orders",
+    static const char *const parts[] = {"today",   "hours", "queues", "orders", "trainings",
                                         "running", "dead",  "parked", "coins"};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         assert_false(holds(page, cstr(a, str_printf(a, "id=\"%s\"", parts[i]))));
@@ -308,13 +360,19 @@ static void what_others_wrote_is_escaped(void **state)
     f.running = rows_of("id|lane|kind|attempt|failures|worker|running_ms|lease_ms",
                         "1|fal|" EVIL "|1|0|" EVIL "|1000|1000");
     f.counters = rows_of("name|value|updated_at_ms", EVIL "|1|1000");
-    f.first_problem = S(EVIL);
-    f.problem_count = 1;
+    f.check = rows_of(CHECK_COLUMNS, "1|" EVIL "|5");
+    f.webhook = rows_of(
+        "url|pending|max_connections|last_error|last_error_at_ms|ip_address|made_ms_ago",
+        EVIL "|3|40|" EVIL "|1000|" EVIL "|5");
+    f.open_trainings = rows_of(
+        "id|user_id|training_type|preset|status|progress|attempt|age_ms|silent_ms",
+        EVIL "|1|" EVIL "|" EVIL "|" EVIL "|5|1|1000|1000");
     str page = page_of(&f);
     assert_false(holds(page, "<script>"));
     assert_false(holds(page, "</script>\""));
     assert_true(holds(page, "&lt;script&gt;&quot;&amp;"));
 
+    assert_false(holds(page_telegram(a, KVS(KV("first_name", EVIL))), "<script>\""));
     assert_false(holds(page_link(a, S("\"><script>")), "\"><script>"));
     assert_false(holds(page_words(a, S("<i>"), S("<i>")), "<i>"));
 }
@@ -332,6 +390,9 @@ int main(void)
         WITH_ARENA(the_day_is_held_against_its_limit),
         WITH_ARENA(what_is_wrong_stands_at_the_top),
         WITH_ARENA(a_ledger_that_is_wrong_is_told),
+        WITH_ARENA(errors_of_the_last_minutes_are_of_concern),
+        WITH_ARENA(telegram_tells_of_the_webhook),
+        WITH_ARENA(only_known_words_are_said),
         WITH_ARENA(without_postgresql_its_parts_are_left_out),
         WITH_ARENA(what_others_wrote_is_escaped),
     };
