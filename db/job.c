@@ -53,6 +53,7 @@ static struct job read_job(const struct rows *rows, int i)
         .key = rows_str(rows, i, "key"),
         .subject = rows_str(rows, i, "subject"),
         .user_id = rows_i64(rows, i, "user_id"),
+        .turn_id = rows_i64(rows, i, "turn_id"),
         .payload = rows_str(rows, i, "payload"),
         .attempt = (int)rows_i64(rows, i, "attempt"),
         .failures = (int)rows_i64(rows, i, "failures"),

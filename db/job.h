@@ -40,7 +40,8 @@ struct job {
     int64_t id;
     str lane, kind, key, subject;
     int64_t user_id;
-    str payload; /* JSON text */
+    int64_t turn_id; /* the update that it came of; 0: of none, or not known */
+    str payload;     /* JSON text */
     int attempt, failures;
     str last_error;
     int64_t age_ms; /* since it was queued */

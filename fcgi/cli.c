@@ -64,6 +64,10 @@ static const struct option now_option[] = {
     {"--now", NULL},
     {NULL,    NULL}
 };
+static const struct option log_option[] = {
+    {"--log", "FOLDER"},
+    {NULL,    NULL    }
+};
 static const struct option promo_options[] = {
     {"--code",     "CODE"                 },
     {"--kind",     "balance|bonus|percent"},
@@ -166,6 +170,10 @@ static const struct command commands[] = {
      "repeated at any time, and stands in the audit log.", NULL, 1},
     {"styles list", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_styles_list,
      "print the styles that are loaded, with how they are used", NULL},
+    {"trace", " <update or job>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_trace,
+     "tell the story of an update: turn, jobs, callbacks, coins, and the lines of all logs",
+     "A number is an update of Telegram, as the logs call it (turn=), or else a job; job:7 is a job.\n"
+     "Logs come from the journal, or from --log FOLDER, in which each program has a file.", log_option},
     {"user find", " <words>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_user_find,
      "find people by their Telegram id, or letters of their names",
      "--limit says how many are printed, 50 when left out.", limit_option},

@@ -25,7 +25,7 @@ with due as materialized (
     where jobs.id = due.id
     returning jobs.*
 )
-select id, lane, kind, key, user_id, subject, payload, attempt, failures, last_error,
+select id, lane, kind, key, user_id, subject, turn_id, payload, attempt, failures, last_error,
        (extract(epoch from now() - created_at) * 1000)::bigint as age_ms
 from taken
 order by run_at, id
@@ -123,18 +123,32 @@ where id = $1 and state in ('queued', 'dead')
 returning id
 
 -- :job_lanes
-select wanted.lane,
-       count(j.id) filter (where j.state = 'queued') as queued,
-       count(j.id) filter (where j.state = 'queued' and j.run_at <= now()) as due,
-       coalesce((extract(epoch from now() - min(j.run_at)
-           filter (where j.state = 'queued' and j.run_at <= now()))
-           * 1000)::bigint, 0) as oldest_ms,
-       count(j.id) filter (where j.state = 'running') as running,
-       count(j.id) filter (where j.state = 'dead') as dead
+-- Each state by its own index: what is done and kept for a week is never read.
+with waiting as (
+    select lane, count(*) as queued, count(*) filter (where run_at <= now()) as due,
+           min(run_at) as oldest
+    from jobs where state = 'queued' group by lane
+), running as (
+    select lane, count(*) as running from jobs where state = 'running' group by lane
+), dead as (
+    select lane, count(*) as dead from jobs where state = 'dead' group by lane
+)
+select wanted.lane, coalesce(w.queued, 0) as queued, coalesce(w.due, 0) as due,
+       greatest(0, coalesce((extract(epoch from now() - w.oldest) * 1000)::bigint, 0)) as oldest_ms,
+       coalesce(r.running, 0) as running, coalesce(d.dead, 0) as dead
 from unnest(array['send', 'fal', 'words', 'speech', 'media']) with ordinality as wanted (lane, position)
-left join jobs j on j.lane = wanted.lane and j.state in ('queued', 'running', 'dead')
-group by wanted.lane, wanted.position
+left join waiting w on w.lane = wanted.lane
+left join running r on r.lane = wanted.lane
+left join dead d on d.lane = wanted.lane
 order by wanted.position
+
+-- :job_kinds
+select 'queued' as state, lane, kind, count(*) as jobs from jobs where state = 'queued' group by lane, kind
+union all
+select 'running', lane, kind, count(*) from jobs where state = 'running' group by lane, kind
+union all
+select 'dead', lane, kind, count(*) from jobs where state = 'dead' group by lane, kind
+order by 2, 3, 1
 
 -- :jobs_prune writes
 select jobs_prune() as pruned
@@ -155,7 +169,7 @@ set state = 'running', attempt = attempt + 1, failures = failures + (state = 'ru
 where id = $1 and lane = 'send'
   and (state = 'queued' and run_at <= now()
        or state = 'running' and leased_until < now() + interval '40 seconds')
-returning id, lane, kind, key, user_id, subject, payload, attempt, failures, last_error,
+returning id, lane, kind, key, user_id, subject, turn_id, payload, attempt, failures, last_error,
           (extract(epoch from now() - created_at) * 1000)::bigint as age_ms
 
 -- No row: the job is over, and so is its place in the stream.

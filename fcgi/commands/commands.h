@@ -83,6 +83,7 @@ err *cli_promo_stats(struct cli *cli);
 err *cli_styles_check(struct cli *cli);
 err *cli_styles_list(struct cli *cli);
 err *cli_styles_load(struct cli *cli);
+err *cli_trace(struct cli *cli);
 err *cli_user_find(struct cli *cli);
 err *cli_user_show(struct cli *cli);
 err *cli_user_block(struct cli *cli);
