@@ -13,8 +13,8 @@
 
 struct reply {
     int status;
-    str body;           /* JSON; empty for none */
-    bool retry_at_once; /* with 503: Retry-After: 1 */
+    str body;            /* JSON; empty for none */
+    bool retry_at_once;  /* with 503: Retry-After: 1 */
     const char *outcome; /* for the metrics: "done", "repeated", "busy", "flooded", "postponed",
                             "failed", "parked", "ignored" */
 };

@@ -24,9 +24,6 @@ from ledger_statement($1, $2, nullif($3::bigint, 0))
 select problem, transfer_id, account_id, expected, found
 from ledger_check()
 
--- :ledger_totals
-select kind, accounts, balance from ledger_totals()
-
 -- By number, by key or by what they are about; a hold with its end, newest last.
 -- :ledger_transfers_about
 with named as (

@@ -165,9 +165,9 @@ from users
 where id in (
     (select id from users where telegram_id = $2)
     union all
-    (select id from users where lower(username) like $1 limit $3)
+    (select id from users where lower(username) like lower($1) limit $3)
     union all
-    (select id from users where lower(first_name) like $1 limit $3))
+    (select id from users where lower(first_name) like lower($1) limit $3))
 order by created_at desc, id desc
 limit $3
 
@@ -178,13 +178,6 @@ select id, telegram_id, first_name, last_name, username, is_blocked,
 from users
 order by created_at desc, id desc
 limit $1
-
--- :status_user_work
-select (select count(*) from avatars where user_id = $1) as avatars,
-       (select count(*) from images where user_id = $1) as images,
-       (select count(*) from user_transcripts where user_id = $1) as transcripts,
-       (select count(*) from jobs where user_id = $1 and state in ('queued', 'running')) as open_jobs,
-       (select count(*) from jobs where user_id = $1 and state = 'dead') as dead_jobs
 
 -- :status_user_orders
 select id, generation_type, status, num_images, price, original_prompt, failure,

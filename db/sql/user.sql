@@ -70,13 +70,6 @@ where telegram_id = $1 and unreachable_at is null
 update users set unreachable_at = null, updated_at = now()
 where telegram_id = $1 and unreachable_at is not null
 
--- :user_counts
-select count(*) as everybody,
-       count(*) filter (where created_at > now() - interval '1 day') as new_today,
-       count(*) filter (where is_blocked) as blocked,
-       count(*) filter (where unreachable_at is not null) as unreachable
-from users
-
 -- What an admin finds people by: their number, or letters of their names.
 -- :user_search
 select telegram_id, first_name, last_name, username, is_blocked,

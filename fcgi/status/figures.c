@@ -134,6 +134,7 @@ static err *ask_redis(struct cache *cache, struct arena *a, struct redis_figures
 
 void figures_read_redis(struct cache *cache, struct arena *a, struct redis_figures *out)
 {
+    *out = (struct redis_figures){0};
     out->failure = ask_redis(cache, a, out);
     if (!out->failure)
         out->failure = read_backlog(cache, a, out);

@@ -116,7 +116,7 @@ err *page_users(struct visit *v, str *html)
 
 struct seen_user {
     struct rows user;   /* status_user */
-    struct rows work;   /* status_user_work */
+    struct rows work;   /* user_work_counts */
     struct rows orders; /* status_user_orders */
     struct rows jobs;   /* status_user_jobs */
     struct ledger_line *lines;
@@ -130,7 +130,7 @@ static err *read_user(struct visit *v, int64_t user_id, struct seen_user *out)
     TRY(db_query(db, &Q_status_user, &out->user, V(user_id)));
     if (!out->user.count)
         return fail(v->arena, ERR_NOT_FOUND, "status: no such user");
-    TRY(db_query(db, &Q_status_user_work, &out->work, V(user_id)));
+    TRY(db_query(db, &Q_user_work_counts, &out->work, V(user_id)));
     TRY(db_query(db, &Q_status_user_orders, &out->orders, V(user_id), V(ORDERS_SHOWN)));
     TRY(db_query(db, &Q_status_user_jobs, &out->jobs, V(user_id), V(ORDERS_SHOWN)));
     TRY(ledger_balance(db, user_id, &out->balance, &out->held));

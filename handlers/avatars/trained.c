@@ -50,7 +50,8 @@ static err *settle(struct work *w, const struct training *g)
     TRY(errand_queue(w->db, w->arena, errand, "send", "training_deliver", 0, told, 0));
     log_info("training.completed", KV("training", errand->id), KV("avatar", g->avatar_id),
              KV("coins", errand->price_coins));
-    metric_observe(METRIC_training_duration, errand->age_ms * 1000, KVS(KV("type", g->training_type)));
+    metric_observe(METRIC_training_duration, errand->age_ms * 1000,
+                   KVS(KV("type", g->training_type)));
     return NULL;
 }
 

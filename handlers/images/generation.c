@@ -290,7 +290,8 @@ static err *settle(struct work *w, const struct generation *g)
                      errand_chat(w->arena, &g->errand), 0));
     log_info("generation.completed", KV("generation", g->errand.id), KV("images", stored),
              KV("coins", spent));
-    metric_observe(METRIC_generation_duration, g->errand.age_ms * 1000, KVS(KV("type", g->generation_type)));
+    metric_observe(METRIC_generation_duration, g->errand.age_ms * 1000,
+                   KVS(KV("type", g->generation_type)));
     return NULL;
 }
 

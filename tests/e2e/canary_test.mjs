@@ -58,7 +58,8 @@ test("no log holds a secret, a prompt, a name, what was said, or the address of 
     for (const path of files(join(ground.folder, "log"))) {
         const name = path.split("/").pop();
         if (/^(sandbox|postgres)/.test(name)) continue; // the other side, and the server that is handed the rows
-        const text = readFileSync(path, "utf8");
+        // Telegram's addresses have the token in them, and the sandbox plays Telegram behind the same nginx.
+        const text = readFileSync(path, "utf8").split("\n").filter((line) => !line.includes(' path="/sandbox/')).join("\n");
         assert.deepEqual(holders(text, { ...secrets, ...canaries }), [], name);
         assert.doesNotMatch(text, /\/file\/bot|photos\/file_|X-Amz-Signature|[?&](token|s)=[0-9a-f]{16}/, name);
     }

@@ -112,6 +112,7 @@ test("jobs and coins are those of the database", async () => {
     } finally {
         await ground.sql("delete from jobs where kind = 'metrics_planted';");
     }
+    assert.ok(await sum("aisha_outbox_oldest_seconds") < 60, "nothing has waited longer than the test runs");
     await until(async () => (await sum("aisha_coins", { account: "adjustment" })) !== 0, "coins", 90);
     assert.equal(await sum("aisha_coins"), 0, "all accounts together hold nothing");
     assert.equal(await sum("aisha_ledger_problems"), 0);

@@ -65,7 +65,7 @@ async function plant() {
         insert into images (id, generation_id, user_id, position, bucket, object_key, content_type, size_bytes)
         select gen_random_uuid(), id, user_id, 0, 'b', id::text, 'image/png', 1 from image_generations where status = 'completed';
         insert into avatars (id, user_id, name, gender, training_type, status, photos_count)
-        values (gen_random_uuid(), (select min(id) from users), :'evil', 'female', 'portrait', 'training', 10);
+        values (gen_random_uuid(), (select min(id) from users), 'Planted', 'female', 'portrait', 'training', 10);
         insert into avatar_trainings (id, avatar_id, user_id, chat_id, language, training_type, source_model, preset, price, photos_count, status, progress, attempt, submitted_at)
         select gen_random_uuid(), id, user_id, 70001, 'en', 'portrait', 'm', 'quality', 150, 10, 'processing', 37, 3, now() from avatars;
         insert into jobs (lane, kind, run_at) select 'words', 'planted_due', now() - interval '95 seconds' from generate_series(1, 6);
