@@ -739,6 +739,8 @@ static err *run_job(str kind)
     TRY(db_commit(db));
     for (size_t i = 0; i < count; i++)
         job_run(worker, &jobs[i]);
+    while (worker->task_count > 0) /* what it notes of the parties met, aside of the job */
+        task_sleep_ms(1);
     send_all();
     return NULL;
 }

@@ -495,6 +495,7 @@ static void media_listen(void)
     far.media_socket = cstr(far.arena, str_printf(far.arena, "/tmp/talk-%d.sock", (int)getpid()));
     memcpy(address.sun_path, far.media_socket, strlen(far.media_socket));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    unlink(far.media_socket); /* of a test that was killed, and had this number */
     int failed = bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 8);
     assert(!failed);
     (void)failed;
