@@ -29,9 +29,7 @@ async function picture(somebody, words) {
 }
 
 const killWorkers = () => {
-    for (const name of ["worker-1", "worker-2"]) {
-        try { process.kill(ground.pid(name), "SIGKILL"); } catch (error) { if (error.code !== "ESRCH") throw error; }
-    }
+    for (const name of ["worker-1", "worker-2"]) ground.kill(name);
 };
 
 test("somebody has everything that a person can have", async () => {

@@ -102,7 +102,7 @@ test("a ledger that is wrong is told of by the workers, the command and the coun
     assert.equal(aisha("db", "report").status, 1);
 
     // A worker looks when it starts, and then every five minutes.
-    for (const name of ["worker-1", "worker-2"]) process.kill(ground.pid(name), "SIGKILL");
+    for (const name of ["worker-1", "worker-2"]) ground.kill(name);
     await until(() => /level=error event=ledger\.wrong problem="stored balance differs from its entries" transfer=0 account=\d+ expected=100 found=107 problems=1/.test(ground.log("worker")), "the worker's word");
     await until(async () => (await ground.row("select coalesce(sum(value), 0)::int as n from counters where name = 'ledger_wrong'")).n > 0, "the counter");
 

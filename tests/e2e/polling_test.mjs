@@ -72,7 +72,7 @@ test("messages of one chat keep their order, and none comes twice or not at all"
 
 test("a worker that dies while it fetches loses nothing", async () => {
     const person = await (await Person.meet(ground)).start();
-    for (const name of ["worker-1", "worker-2"]) process.kill(ground.pid(name), "SIGKILL");
+    for (const name of ["worker-1", "worker-2"]) ground.kill(name);
     await person.say("/help");
     await person.see(/How it works/);
     assert.equal((await person.messages()).filter((message) => /How it works/.test(message.text)).length, 1);
