@@ -181,7 +181,7 @@ export class PostgresRelay extends Relay {
     constructor(at, to) {
         super(at, to);
         this.transactions = []; // names of the statements of each that was committed
-        this.points = []; // {path, place: "before" | "after", kills, isHit}
+        this.points = []; // {path, place: "before" | "after", kills, isAnyDeath: whoever kills, isHit, isOver}
     }
 
     forward(pair, bytes) {
@@ -240,8 +240,9 @@ export class PostgresRelay extends Relay {
                 if (!pid) throw new Error("nobody is there");
                 process.kill(pid, "SIGKILL");
             } catch {
-                point.isHit = false; // another point was faster
+                point.isHit = Boolean(point.isAnyDeath); // somebody else was faster
             }
+            point.isOver = true;
         }
         this.cut(pair);
     }
