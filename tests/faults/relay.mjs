@@ -230,6 +230,12 @@ export class PostgresRelay extends Relay {
         pair.said = pair.said.subarray(end);
     }
 
+    // A client that dies before it has its answer is a death as good as one by our hand.
+    cut(pair) {
+        if (!pair.isCut && pair.last?.isAnyDeath) pair.last.isHit = true;
+        super.cut(pair);
+    }
+
     async lose(pair, point) {
         pair.isLost = true;
         point.isHit = true;
