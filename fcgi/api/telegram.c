@@ -596,8 +596,11 @@ bool telegram_is_query_old(const err *e)
 
 bool telegram_is_file_gone(const err *e)
 {
-    static const char *const phrases[] = {"wrong file_id", "wrong file identifier",
-                                          "file is temporarily unavailable", "FILE_REFERENCE_",
+    static const char *const phrases[] = {"wrong file_id",
+                                          "wrong file identifier",
+                                          "wrong remote file identifier",
+                                          "file is temporarily unavailable",
+                                          "FILE_REFERENCE_",
                                           NULL};
     return says(e, phrases);
 }

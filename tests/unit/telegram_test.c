@@ -258,6 +258,9 @@ static void refusals_are_understood(void **state)
         {400, "Bad Request: query is too old and response timeout expired or query ID is invalid",
          QUERY_OLD                                                                                                },
         {400, "Bad Request: wrong file_id or the file is temporarily unavailable",                 FILE_GONE      },
+        {400, "Bad Request: wrong file identifier/HTTP URL specified",                             FILE_GONE      },
+        {400, "Bad Request: wrong remote file identifier specified: Wrong padding in the string",
+         FILE_GONE                                                                                                },
         {400, "Bad Request: can't parse entities: Unsupported start tag",                          NOTHING_SPECIAL},
         {404, "Not Found",                                                                         NOTHING_SPECIAL},
     };
