@@ -304,7 +304,8 @@ SQL
 measure_pages() # images
 {
     measure bot "tap_$1" --seconds "$SECONDS_EACH" --rate "$PAGE_RATE"
-    measure bot "page_$1" --seconds "$SECONDS_EACH" --rate "$PAGE_RATE" --users "$READERS" --gallery
+    measure bot "page_$1" --seconds "$SECONDS_EACH" --rate "$PAGE_RATE" --gallery \
+        --users "$READERS" --connections "$READERS"
 }
 
 measure_galleries()
