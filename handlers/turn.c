@@ -46,7 +46,9 @@ void field_put(struct turn *t, const char *name, str value)
 
 void field_put_i64(struct turn *t, const char *name, int64_t value)
 {
-    field_put(t, name, str_printf(t->arena, "%" PRId64, value));
+    struct buf b = buf_new(t->arena);
+    buf_add_i64(&b, value);
+    field_put(t, name, buf_str(&b));
 }
 
 void field_drop(struct turn *t, const char *name)

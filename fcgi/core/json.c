@@ -329,6 +329,12 @@ static void put_escaped(struct buf *b, char c)
     }
 }
 
+/* Most bytes are these, and stand for themselves. */
+static bool is_plain(char c)
+{
+    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
 /* Bytes that are no UTF-8 become U+FFFD: nobody takes a document that holds them. */
 void json_put_str(struct buf *b, str s)
 {
@@ -336,6 +342,10 @@ void json_put_str(struct buf *b, str s)
     buf_add_char(b, '"');
     for (size_t at = 0; at < s.len;) {
         char c = s.ptr[at];
+        if (is_plain(c)) {
+            at++;
+            continue;
+        }
         size_t length = str_utf8_at(s, at);
         if (length && (unsigned char)c >= ' ' && c != '"' && c != '\\') {
             at += length;

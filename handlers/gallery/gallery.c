@@ -122,7 +122,8 @@ static err *show(struct turn *t, const struct image *image, int64_t index, int64
     field_put(t, "g.at", image->id);
     field_put_i64(t, "g.at_us", image->created_at_us);
     field_put_i64(t, "g.index", index);
-    field_put_i64(t, "g.total", total);
+    if (total != field_get_i64(t, "g.total")) /* as it is from page to page */
+        field_put_i64(t, "g.total", total);
     const struct card card = card_of(t, image, index, total);
     if (str_empty(image->file_id))
         return send_later(t, &card);
