@@ -37,7 +37,7 @@ const word = (walk, key) => spoken[walk.language][key];
 
 async function giveAvatar(walk) {
     await ground.sql(`insert into avatars (id, user_id, name, gender, training_type, status, is_main, trigger_phrase, diffusers_lora_file_url)
-        select gen_random_uuid(), id, :name, 'female', 'portrait', 'completed', true, 'TOK_screens', 'https://v3.fal.media/files/screens'
+        select gen_random_uuid(), id, :'name', 'female', 'portrait', 'completed', true, 'TOK_screens', 'https://v3.fal.media/files/screens'
         from users where telegram_id = :id`, { id: walk.user, name: word(walk, "name") });
 }
 
