@@ -109,8 +109,8 @@ for (const { language, seconds, format, kind, price, pieces } of recordings)
         const bytes = format === "mp4" ? film(wav) : encode(wav, format);
         const began = Date.now();
         await send(person, bytes, kind, { file_name: `talk.${format}`, duration: seconds });
-        if (price) await person.tap("speech:start", 120);
-        const row = await arrived(person, "completed", 180), took = (Date.now() - began) / 1000, share = shareHeard(words, row.text);
+        if (price) await person.tap("speech:start", 300);
+        const row = await arrived(person, "completed", 300), took = (Date.now() - began) / 1000, share = shareHeard(words, row.text);
         console.log(`# ${(bytes.length / 1024).toFixed(0)} KiB, ${words.length} words, ${(share * 100).toFixed(1)} % heard, ${took.toFixed(1)} s`);
         assert.ok(share >= 0.95, row.text);
         assert.ok(Math.abs(row.duration_ms - seconds * 1000) < 300, `${row.duration_ms} ms`);
@@ -126,7 +126,7 @@ test("a piece that the recogniser refuses is not paid for", async () => {
     const before = await person.balance();
     await ground.fault("openai.answer:transcriptions", { value: 400, times: 1 });
     await send(person, encode(recording(900).wav, "ogg"), "audio", { file_name: "Lecture.ogg", duration: 900 });
-    await person.tap("speech:start", 120);
+    await person.tap("speech:start", 300);
     const row = await arrived(person, "completed", 120);
     assert.equal(row.price, 150);
     assert.equal(row.charged, Math.ceil(row.recognised_ms / 60000) * 10);

@@ -45,7 +45,7 @@ const lastAsked = async () => (await heard(ground)).seq;
 const isWaiting = (subject) => until(() => ground.row(
     "select id, last_error from jobs where subject = :'subject' and state in ('queued', 'running') and last_error is not null", { subject }), "a step that was tried in vain");
 
-async function isWritten(person, most = 120) {
+async function isWritten(person, most = 240) {
     const row = await arrived(person, "completed", most);
     assert.ok(shareHeard(words, row.text) >= 0.95, row.text);
     assert.equal(row.charged, price);
