@@ -83,11 +83,6 @@ static bool gives_times(str model)
     return openai_model_gives_times(model);
 }
 
-static int64_t minutes_begun(int64_t ms)
-{
-    return (ms + MINUTE_MS - 1) / MINUTE_MS;
-}
-
 static int64_t cost_of(const struct conf *conf, int64_t ms)
 {
     return conf->whisper_minute_cost_microdollars * ms / MINUTE_MS;
@@ -545,8 +540,8 @@ static bool has_failed_piece(const struct transcript_piece *pieces, size_t count
 /* Minutes that were recognised, at the price of a minute when the user agreed to it. */
 static int64_t charge(const struct transcript *t)
 {
-    int64_t minutes = minutes_begun(t->duration_ms);
-    int64_t coins = minutes ? minutes_begun(t->recognised_ms) * t->price_coins / minutes : 0;
+    int64_t minutes = speech_minutes(t->duration_ms);
+    int64_t coins = minutes ? speech_minutes(t->recognised_ms) * t->price_coins / minutes : 0;
     return coins < t->price_coins ? coins : t->price_coins;
 }
 

@@ -24,9 +24,15 @@ str speech_key(struct arena *a, str id)
     return str_printf(a, "speech:" STR_FMT, STR_ARG(id));
 }
 
+/* Of whole seconds, as the user sees them: some codecs add a few hundredths, which nobody has spoken. */
+int64_t speech_minutes(int64_t ms)
+{
+    return ms < 1 ? 0 : ms < MINUTE_MS ? 1 : (ms / 1000 + MINUTE_S - 1) / MINUTE_S;
+}
+
 int64_t speech_price(const struct conf *conf, int64_t duration_ms)
 {
-    return (duration_ms + MINUTE_MS - 1) / MINUTE_MS * conf->transcription_cost_per_minute_coins;
+    return speech_minutes(duration_ms) * conf->transcription_cost_per_minute_coins;
 }
 
 /* ---------------------------------------------------------------- what we take */

@@ -33,6 +33,7 @@ err *job_speech_tell(struct work *w);
 /* -- for recognition.c -- */
 
 str speech_key(struct arena *a, str id); /* of its hold, and of its message */
+int64_t speech_minutes(int64_t ms);      /* begun */
 int64_t speech_price(const struct conf *conf, int64_t duration_ms);
 /* Ends an open one without a result: the coins return, and the words to the user are queued. */
 err *speech_fail(struct db *db, struct arena *a, const struct transcript *t, const char *status,
