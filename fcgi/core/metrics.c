@@ -154,7 +154,8 @@ static size_t write_labels(char text[LABELS_BYTES], const struct kv *labels)
 str metric_labels(struct arena *a, const struct kv *labels)
 {
     char text[LABELS_BYTES];
-    return str_dup(a, (str){text, write_labels(text, labels)});
+    size_t len = write_labels(text, labels);
+    return str_dup(a, (str){text, len});
 }
 
 /* ---------------------------------------------------------------- series */

@@ -12,7 +12,8 @@ static err *change(struct visit *v, struct db *db, const char *action, const cha
                    err *(*run)(struct db *db, int64_t job_id, bool *done), struct outcome *out)
 {
     int64_t job_id = visit_number(request_form(v->request, "id"));
-    bool done;
+    bool done = false;
+    // cppcheck-suppress returnDanglingLifetime; an error keeps no address of what was asked for
     TRY(run(db, job_id, &done));
     *out = (struct outcome){.where = back(v), .said = done ? said : "no_job"};
     if (!done)

@@ -22,4 +22,4 @@ struct jwt {
 
 str jwt_make(struct arena *a, str secret, const struct jwt *claims);
 /* ERR_REFUSED when it is not ours, was changed, is over, or comes from the future. */
-err *jwt_read(struct arena *a, str secret, str token, int64_t now_s, struct jwt *out);
+err *jwt_read(struct arena *a, str secret, str text, int64_t now_s, struct jwt *out);
