@@ -145,6 +145,11 @@ err *job_die(struct db *db, const struct job *job, str why)
     return db_query(db, &Q_job_die, NULL, V(job->id), V(job->attempt), or_null(why));
 }
 
+err *job_give_key_up(struct db *db, const struct job *job)
+{
+    return db_query(db, &Q_job_give_key_up, NULL, V(job->id));
+}
+
 bool job_is_lost(const err *e)
 {
     return db_refused_by(e, "AI002");

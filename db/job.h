@@ -78,6 +78,8 @@ err *job_finish(struct db *db, const struct job *job);
 err *job_wait(struct db *db, const struct job *job, int64_t delay_ms, str why);
 err *job_fail(struct db *db, const struct job *job, int64_t delay_ms, str why, int *failures);
 err *job_die(struct db *db, const struct job *job, str why);
+/* The same step can be queued again while this job stays to be looked at. */
+err *job_give_key_up(struct db *db, const struct job *job);
 bool job_is_lost(const err *e);
 
 /* -- by an admin's hand; done: false when there is no such job, or it is past that -- */

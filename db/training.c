@@ -111,6 +111,11 @@ err *training_ask_to_stop(struct db *db, str id)
     return db_query(db, &Q_training_ask_to_stop, NULL, V(id));
 }
 
+err *training_take_stop_back(struct db *db, str id)
+{
+    return db_query(db, &Q_training_take_stop_back, NULL, V(id));
+}
+
 err *training_keep_files(struct db *db, str id, str lora_url, str config_url)
 {
     return db_query(db, &Q_training_keep_files, NULL, V(id), V(lora_url), V(config_url));

@@ -57,6 +57,8 @@ err *training_note(struct db *db, str id, const struct training_parameters *para
 err *training_progress(struct db *db, str id, int percent, str logs, bool is_running,
                        struct training *g);
 err *training_ask_to_stop(struct db *db, str id);
+/* FAL could not be asked. */
+err *training_take_stop_back(struct db *db, str id);
 
 /* What FAL says that it made. config_url may be empty. */
 err *training_keep_files(struct db *db, str id, str lora_url, str config_url);

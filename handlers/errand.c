@@ -60,6 +60,15 @@ void errand_tell(struct work *w, const struct errand_kind *kind, const struct er
               });
 }
 
+void errand_say(struct work *w, const struct errand *errand, str html, struct keyboard *k)
+{
+    work_tell(w, errand->chat_id,
+              &(struct outgoing){
+                  .way = CALL_QUEUED,
+                  .call = message_call(w->arena, errand->chat_id, 0, html, k),
+              });
+}
+
 void errand_clear_progress(struct work *w, const struct errand_kind *kind,
                            const struct errand *errand)
 {
@@ -375,6 +384,14 @@ static bool must_wait_for_callback(struct work *w, const struct errand_kind *kin
     return true;
 }
 
+/* FAL takes it, or not, and never says so: that cannot be tried for ever, for each try may be one more
+ * that FAL works on. A FAL that is certainly out of reach is waited for. */
+static bool is_never_answered(struct work *w, const struct errand_kind *kind,
+                              const struct errand *errand)
+{
+    return errand->submitting_ms >= 0 && errand_is_overdue(kind, w->bot->conf, errand);
+}
+
 /* A call to FAL cannot be taken back, so that it is about to happen is written down first: should the
  * answer or this process be lost, the errand waits for its callback before it is submitted again. */
 static err *note_submitting(struct work *w, const struct errand_kind *kind, struct errand *errand,
@@ -440,6 +457,9 @@ err *errand_run_submit(struct work *w, const struct errand_kind *kind,
         return fail_step(w, kind, errand, "failed", "timeout", S("FAL was not reached"));
     if (must_wait_for_callback(w, kind, errand))
         return NULL;
+    if (is_never_answered(w, kind, errand))
+        return fail_step(w, kind, errand, "failed", "timeout",
+                         S("FAL does not answer submissions"));
 
     const char *obstacle = NULL;
     err *e = kind->examine ? kind->examine(w, errand, &obstacle) : NULL;
@@ -480,6 +500,11 @@ static err *cancel_overdue(struct work *w, const struct errand_kind *kind,
 {
     return queue_at_fal(w->db, w->arena, errand, kind->cancel_job,
                         json_make(w->arena, KV("why", "timeout")));
+}
+
+static bool is_for_timeout(const struct work *w)
+{
+    return str_eq(json_str(w->payload, "why"), S("timeout"));
 }
 
 static err *take_status(struct work *w, const struct errand_kind *kind, struct errand *errand,
@@ -584,7 +609,7 @@ err *errand_run_cancel(struct work *w, const struct errand_kind *kind)
         return queue_at_fal(w->db, w->arena, errand, kind->result_job, S(""));
     if (cancelled == FAL_CANCEL_UNKNOWN_REQUEST) /* it was lost, not stopped: nobody pays for it */
         return fail_step(w, kind, errand, "failed", "upstream", S("FAL does not know the request"));
-    bool is_timeout = str_eq(json_str(w->payload, "why"), S("timeout"));
+    bool is_timeout = is_for_timeout(w);
     return fail_step(w, kind, errand, is_timeout ? "failed" : "cancelled",
                      is_timeout ? "timeout" : "cancelled", S(""));
 }
@@ -601,4 +626,20 @@ err *errand_run_give_up(struct work *w, const struct errand_kind *kind)
     bool is_awaited;
     TRY(lock_awaited(w, kind, &errand, &is_awaited));
     return is_awaited ? fail_step(w, kind, errand, "failed", "upstream", w->job->last_error) : NULL;
+}
+
+/* FAL works on and may finish, so the coins stay where they are. The job gives its name to the next
+ * one that asks. What took too long ends all the same: its result would be a present. */
+err *errand_run_go_on(struct work *w, const struct errand_kind *kind)
+{
+    struct errand *errand;
+    bool is_awaited;
+    TRY(lock_awaited(w, kind, &errand, &is_awaited));
+    if (!is_awaited)
+        return NULL;
+    if (is_for_timeout(w))
+        return fail_step(w, kind, errand, "failed", "timeout", w->job->last_error);
+    TRY(job_give_key_up(w->db, w->job));
+    log_warn(event(w->arena, kind, "not_stopped"), KV(kind->name, errand->id));
+    return kind->go_on(w, errand);
 }

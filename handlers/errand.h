@@ -9,6 +9,7 @@
  *     errand_run_cancel    asks FAL to stop it, which may be too late
  *     errand_run_drop      calls off a request that was made twice
  *     errand_run_give_up   when a step of it is dead: it fails, the coins return
+ *     errand_run_go_on     when asking FAL to stop it is dead: FAL goes on, and so does it
  *
  * What is special about images or trainings is in a struct errand_kind. Its
  * name begins the event "training.ended", the hold and the slot "training:<id>".
@@ -55,6 +56,8 @@ struct errand_kind {
     bool (*is_set_aside)(const struct errand *errand, str request_id);
     /* Whether the user has asked for the cancelling and pays for it; NULL: nobody ever does. */
     bool (*is_cancel_paid)(const struct errand *errand);
+    /* FAL could not be asked to stop it: tells the user, who can ask again. */
+    err *(*go_on)(struct work *w, struct errand *errand);
 };
 
 /* -- from order to result -- */
@@ -68,6 +71,7 @@ err *errand_run_result(struct work *w, const struct errand_kind *kind);
 err *errand_run_cancel(struct work *w, const struct errand_kind *kind);
 err *errand_run_drop(struct work *w);
 err *errand_run_give_up(struct work *w, const struct errand_kind *kind);
+err *errand_run_go_on(struct work *w, const struct errand_kind *kind);
 
 /* -- for those that have a kind of their own -- */
 
@@ -91,6 +95,8 @@ bool errand_is_overdue(const struct errand_kind *kind, const struct conf *conf,
 /* Progress may be lost: it goes out after the commit and is never waited for. */
 void errand_tell(struct work *w, const struct errand_kind *kind, const struct errand *errand,
                  str html, struct keyboard *k);
+/* Words of their own below it. */
+void errand_say(struct work *w, const struct errand *errand, str html, struct keyboard *k);
 /* The progress message has served and goes: the result stands. */
 void errand_clear_progress(struct work *w, const struct errand_kind *kind,
                            const struct errand *errand);

@@ -48,6 +48,9 @@ select job_fail($1, $2, $3, $4) as failures
 -- :job_die writes
 select job_die($1, $2, $3)
 
+-- :job_give_key_up writes
+update jobs set key = null where id = $1
+
 -- What runs already is not stopped here: its step finds its row cancelled.
 -- :job_cancel_by_subject writes
 update jobs

@@ -134,6 +134,9 @@ returning a.training_progress,
 -- :training_ask_to_stop writes
 update avatar_trainings set cancel_asked_at = coalesce(cancel_asked_at, now()) where id = $1
 
+-- :training_take_stop_back writes
+update avatar_trainings set cancel_asked_at = null where id = $1
+
 -- A callback that is faster than the answer to the submission brings the name of the request.
 -- :training_keep_result writes
 with told as (

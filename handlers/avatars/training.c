@@ -421,6 +421,23 @@ err *on_training_stop(struct turn *t)
     return edit(t, T_training_stopping, KV("name", training.avatar_name));
 }
 
+/* It cannot be stopped: nothing is asked any more, and what FAL says next is what it is. */
+static err *go_on(struct work *w, struct errand *errand)
+{
+    struct training *g = training_of(errand);
+    enum language language = language_of(errand->language);
+    TRY(training_take_stop_back(w->db, errand->id));
+    g->is_cancel_asked = false;
+    TRY(tell_progress(w, g, -1));
+    struct keyboard k = keyboard_new(w->arena, language);
+    cancel_button(&k, g);
+    training_leave_row(&k, g->avatar_id);
+    errand_say(w, errand,
+               text_html(w->arena, language, T_training_goes_on, KVS(KV("name", g->avatar_name))),
+               &k);
+    return NULL;
+}
+
 /* ---------------------------------------------------------------- the photos */
 
 static err *fail_training(struct db *db, struct arena *a, const struct errand *errand,
@@ -610,6 +627,7 @@ const struct errand_kind training_errands = {
     .show = show_status,
     .take = take_files,
     .is_cancel_paid = is_cancel_paid,
+    .go_on = go_on,
 };
 
 err *job_training_submit(struct work *w)
@@ -635,4 +653,9 @@ err *job_training_cancel(struct work *w)
 err *give_up_training(struct work *w)
 {
     return errand_run_give_up(w, &training_errands);
+}
+
+err *give_up_training_cancel(struct work *w)
+{
+    return errand_run_go_on(w, &training_errands);
 }

@@ -37,6 +37,7 @@ err *job_training_cancel(struct work *w);
 
 /* When a step is dead: the training fails, the coins return, the user is told. */
 err *give_up_training(struct work *w);
+err *give_up_training_cancel(struct work *w); /* FAL goes on, and the training with it */
 /* The same for one step: why is kept, words are a job of their own. */
 err *training_fail(struct work *w, const struct training *g, const char *failure, str message);
 /* The ways out under whatever is said of a training. */

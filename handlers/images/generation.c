@@ -44,6 +44,21 @@ str generation_shown_words(struct arena *a, const struct generation *g)
     return str_clip_points(a, g->words, SHOWN_WORDS_MAX);
 }
 
+/* It cannot be stopped, and comes. */
+static err *go_on(struct work *w, struct errand *errand)
+{
+    const struct generation *g = generation_of(errand);
+    enum language language = language_of(errand->language);
+    struct keyboard k = keyboard_new(w->arena, language);
+    cancel_button(&k, g);
+    keyboard_button(&k, T_button_menu, S("menu:open"));
+    errand_say(w, errand,
+               text_html(w->arena, language, T_order_goes_on,
+                         KVS(KV("words", generation_shown_words(w->arena, g)))),
+               &k);
+    return NULL;
+}
+
 static void tell_queued(struct work *w, const struct generation *g, int64_t place)
 {
     str html = text_html(
@@ -242,6 +257,7 @@ const struct errand_kind generation_errands = {
     .take = take_images,
     .mend = mend,
     .is_set_aside = is_set_aside,
+    .go_on = go_on,
 };
 
 err *job_generation_submit(struct work *w)
@@ -267,6 +283,11 @@ err *job_generation_cancel(struct work *w)
 err *give_up_generation(struct work *w)
 {
     return errand_run_give_up(w, &generation_errands);
+}
+
+err *give_up_generation_cancel(struct work *w)
+{
+    return errand_run_go_on(w, &generation_errands);
 }
 
 /* ---------------------------------------------------------------- storing */

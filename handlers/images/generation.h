@@ -35,5 +35,6 @@ str generation_shown_words(struct arena *a, const struct generation *g);
 
 /* When a step of the order is dead: the order fails, the coins return, the user is told. */
 err *give_up_generation(struct work *w);
+err *give_up_generation_cancel(struct work *w); /* FAL goes on, and the order with it */
 /* When one image could not be stored: the order ends with the others. */
 err *give_up_store(struct work *w);
