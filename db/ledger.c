@@ -90,10 +90,11 @@ err *ledger_statement(struct db *db, struct arena *a, int64_t user_id, int limit
     return NULL;
 }
 
-err *ledger_check(struct db *db, struct arena *a, struct ledger_problem **problems, size_t *count)
+static err *read_problems(struct db *db, struct arena *a, const struct query *query,
+                          struct ledger_problem **problems, size_t *count)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_ledger_check, &rows));
+    TRY(db_query(db, query, &rows));
 
     *problems = NEW_ARRAY(a, struct ledger_problem, rows.count);
     *count = (size_t)rows.count;
@@ -107,4 +108,21 @@ err *ledger_check(struct db *db, struct arena *a, struct ledger_problem **proble
         };
     }
     return NULL;
+}
+
+err *ledger_check(struct db *db, struct arena *a, struct ledger_problem **problems, size_t *count)
+{
+    return read_problems(db, a, &Q_ledger_check_new, problems, count);
+}
+
+err *ledger_check_on(struct db *db, struct arena *a, struct ledger_problem **problems,
+                     size_t *count)
+{
+    return read_problems(db, a, &Q_ledger_check_on, problems, count);
+}
+
+err *ledger_check_all(struct db *db, struct arena *a, struct ledger_problem **problems,
+                      size_t *count)
+{
+    return read_problems(db, a, &Q_ledger_check_all, problems, count);
 }

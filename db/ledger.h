@@ -61,5 +61,12 @@ struct ledger_problem {
     int64_t expected, found;
 };
 
-/* Reads the whole ledger. No problems is how it should be. */
+/* No problems is how it should be. Up to a mark the ledger was found right before: what is read is what
+ * stands behind it, the open holds and the sum of all balances. */
 err *ledger_check(struct db *db, struct arena *a, struct ledger_problem **problems, size_t *count);
+/* The same, and without problems the mark moves on. For workers. */
+err *ledger_check_on(struct db *db, struct arena *a, struct ledger_problem **problems,
+                     size_t *count);
+/* Reads everything, and makes the mark anew. For the owner of the tables, and with time. */
+err *ledger_check_all(struct db *db, struct arena *a, struct ledger_problem **problems,
+                      size_t *count);

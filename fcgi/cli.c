@@ -60,8 +60,13 @@ static const struct option drop_option[] = {
     {"--drop", NULL},
     {NULL,     NULL}
 };
-static const struct option now_option[] = {
+static const struct option all_option[] = {
+    {"--all", NULL},
+    {NULL,    NULL}
+};
+static const struct option compare_options[] = {
     {"--now", NULL},
+    {"--all", NULL},
     {NULL,    NULL}
 };
 static const struct option log_option[] = {
@@ -120,9 +125,11 @@ static const struct command commands[] = {
      "A worker buries it, as it would after too many failures: coins are given back and the user is\n"
      "told. It stands in the audit log."},
     {"ledger check", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_ledger_check,
-     "read the whole ledger, and name everything in it that is wrong",
-     "Ends with 1 when something is. Workers do the same every five minutes and log ledger.wrong.\n"
-     "Reads through STATUS_DATABASE_URL, or DATABASE_URL where that is not set."},
+     "check the ledger, and name everything in it that is wrong",
+     "Ends with 1 when something is. What was found right before is not read again: workers do this\n"
+     "every five minutes, log ledger.wrong, and move the mark on up to which all is well. Reads through\n"
+     "STATUS_DATABASE_URL, or DATABASE_URL where that is not set. --all reads everything and makes the\n"
+     "mark anew, through DATABASE_URL, as aisha_owner.", all_option},
     {"ledger statement", " <telegram id>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_ledger_statement,
      "print every line of a user's coins, newest first",
      "The balance is the one after the line. A hold says how it ended, or nothing while it is open."},
@@ -144,7 +151,8 @@ static const struct command commands[] = {
      "good, the coins come back; `aisha payment show` says why. It stands in the audit log.", force_option},
     {"payment check", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_payment_check,
      "print where our payments and Telegram's transactions differ",
-     "Ends with 1 when they do. A worker compares once a day; --now compares first.", now_option},
+     "Ends with 1 when they do. A worker compares once a day what neither side had before; --now does\n"
+     "so first, --all compares everything first. Both write, as aisha_owner.", compare_options},
     {"promo make", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_promo_make,
      "make a promo code",
      "balance gives --coins at once; bonus adds --coins and percent --percent of the coins bought to\n"

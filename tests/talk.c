@@ -639,7 +639,7 @@ static err *find_user(struct db *db, struct user *user)
 
 static err *credit(int64_t coins)
 {
-    struct db *db = db_new(ground.work->pool, step_arena);
+    struct db *db = db_new(ground.pool, step_arena);
     struct user user;
     TRY(find_user(db, &user));
     str key = str_printf(step_arena, "talk:%" PRId64, talk.next_update_id++);
@@ -658,7 +658,8 @@ static err *show_balance(void)
     buf_addf(&talk.out, "= balance %" PRId64 ", held %" PRId64 "\n", balance, held);
     struct ledger_problem *problems;
     size_t count;
-    TRY(ledger_check(db, step_arena, &problems, &count));
+    TRY(ledger_check_on(db, step_arena, &problems, &count));
+    TRY(db_commit(db));
     for (size_t i = 0; i < count; i++)
         buf_addf(&talk.out, "! the ledger: " STR_FMT "\n", STR_ARG(problems[i].problem));
     return NULL;

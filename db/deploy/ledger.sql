@@ -448,23 +448,9 @@ as $$
     where a.kind = 'held' and a.balance <> coalesce(o.amount, 0)
 $$;
 
--- One row per kind of account: coins in circulation for the status page.
-create function ledger_totals()
-returns table (kind ledger_account_kind, accounts bigint, balance bigint)
-language sql stable
-security definer
-set search_path = public, pg_temp
-as $$
-    select a.kind, count(distinct a.id), coalesce(sum(e.amount), 0)::bigint
-    from ledger_accounts a
-    left join ledger_entries e on e.account_id = a.id
-    group by a.kind
-    order by a.kind
-$$;
-
 grant execute on function ledger_hold, ledger_capture, ledger_release, ledger_credit, ledger_debit
     to aisha_bot, aisha_worker;
-grant execute on function ledger_balance, ledger_statement, ledger_check, ledger_totals
+grant execute on function ledger_balance, ledger_statement, ledger_check
     to aisha_bot, aisha_worker, aisha_status;
 grant select on ledger_accounts, ledger_transfers, ledger_entries to aisha_status;
 

@@ -5,7 +5,6 @@ begin;
 set local lock_timeout = '2s';
 
 drop trigger users_have_accounts on users;
-drop function ledger_totals();
 drop function ledger_check();
 drop function ledger_statement(bigint, int, bigint);
 drop function ledger_balance(bigint);

@@ -20,9 +20,17 @@ select id, (extract(epoch from created_at) * 1000)::bigint as created_at_ms, kin
        amount, balance_after, settled
 from ledger_statement($1, $2, nullif($3::bigint, 0))
 
--- :ledger_check
+-- :ledger_check_new
 select problem, transfer_id, account_id, expected, found
-from ledger_check()
+from ledger_check_new()
+
+-- :ledger_check_on writes
+select problem, transfer_id, account_id, expected, found
+from ledger_check_on()
+
+-- :ledger_check_all writes
+select problem, transfer_id, account_id, expected, found
+from ledger_check_all()
 
 -- By number, by key or by what they are about; a hold with its end, newest last.
 -- :ledger_transfers_about

@@ -50,11 +50,22 @@ void print_ledger_problems(const struct ledger_problem *problems, size_t count)
                problems[i].expected, problems[i].found);
 }
 
+static err *check_all(struct cli *cli, struct ledger_problem **problems, size_t *count)
+{
+    cli->advice = S("Does PostgreSQL run, and does DATABASE_URL lead there as aisha_owner?");
+    struct db *db = db_new(db_pool_new(cli->conf.database_url, 1), cli->arena);
+    TRY(ledger_check_all(db, cli->arena, problems, count));
+    return db_commit(db);
+}
+
 err *cli_ledger_check(struct cli *cli)
 {
     struct ledger_problem *problems;
     size_t count;
-    TRY(ledger_check(open_reader(cli), cli->arena, &problems, &count));
+    if (cli_has(cli, "--all"))
+        TRY(check_all(cli, &problems, &count));
+    else
+        TRY(ledger_check(open_reader(cli), cli->arena, &problems, &count));
     if (cli->wants_json) {
         str text = json_make(cli->arena,
                              KV("problems", ledger_problems_json(cli->arena, problems, count)));

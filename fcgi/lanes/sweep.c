@@ -134,7 +134,8 @@ static err *check_ledger(struct worker *w, struct arena *a)
     struct ledger_problem *problems;
     size_t count;
     struct db *db = db_new(w->bot->pool, a);
-    TRY(ledger_check(db, a, &problems, &count));
+    TRY(ledger_check_on(db, a, &problems, &count));
+    TRY(db_commit(db));
     metric_set(METRIC_ledger_problems, (int64_t)count, KVS());
     metric_set(METRIC_ledger_checked, clock_ms() / 1000, KVS());
     for (size_t i = 0; i < count && i < PROBLEMS_TOLD; i++)

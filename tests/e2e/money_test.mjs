@@ -98,14 +98,36 @@ test("a ledger that is wrong is told of by the workers, the command and the coun
     await tamper(7);
     const check = aisha("ledger", "check");
     assert.equal(check.status, 1);
-    assert.match(check.out, /^ledger: WRONG\n {2}stored balance differs from its entries, transfer 0, account \d+, expected 100, found 107\n$/);
+    assert.match(check.out, /^ledger: WRONG\n {2}stored balance differs from its entries, transfer 0, account \d+, expected 100, found 107\n {2}balances do not sum to zero, transfer 0, account 0, expected 0, found 7\n$/);
     assert.equal(aisha("db", "report").status, 1);
 
     // A worker looks when it starts, and then every five minutes.
     for (const name of ["worker-1", "worker-2"]) ground.kill(name);
-    await until(() => /level=error event=ledger\.wrong problem="stored balance differs from its entries" transfer=0 account=\d+ expected=100 found=107 problems=1/.test(ground.log("worker")), "the worker's word");
+    await until(() => /level=error event=ledger\.wrong problem="stored balance differs from its entries" transfer=0 account=\d+ expected=100 found=107 problems=2/.test(ground.log("worker")), "the worker's word");
     await until(async () => (await ground.row("select coalesce(sum(value), 0)::int as n from counters where name = 'ledger_wrong'")).n > 0, "the counter");
 
     await tamper(-7);
     assert.equal(aisha("ledger", "check").status, 0);
+});
+
+test("a line of the past that was changed is found by reading everything, and from then on by everybody", async () => {
+    const person = await (await Person.meet(ground)).start();
+    // What workers do every five minutes, until the mark has gone over all there is.
+    await until(async () => {
+        await ground.sql("select ledger_check_on()");
+        return (await ground.row("select transfer_id = (select max(id) from ledger_transfers) as is_done from ledger_marks")).is_done;
+    }, "the mark");
+    const tamper = (coins) => ground.sql(`begin; alter table ledger_entries disable trigger user;
+        update ledger_entries set amount = amount + ${coins}
+        where amount > 0 and transfer_id = (select max(id) from ledger_transfers where user_id = ${person.rowId});
+        alter table ledger_entries enable trigger user; commit`);
+    await tamper(1);
+    assert.equal(aisha("ledger", "check").status, 0, "the past is not read");
+    const all = aisha("ledger", "check", "--all");
+    assert.equal(all.status, 1);
+    assert.match(all.out, /entries do not sum to zero, transfer \d+, account 0, expected 0, found 1\n/);
+    assert.match(aisha("ledger", "check").out, /entries do not sum to zero/);
+    await tamper(-1);
+    assert.equal(aisha("ledger", "check").status, 0);
+    assert.equal(aisha("ledger", "check", "--all").status, 0);
 });

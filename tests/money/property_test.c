@@ -14,7 +14,9 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #undef fail
@@ -31,6 +33,7 @@ enum {
     ALL_OPERATIONS = 104000,
     FEW_OPERATIONS = 3200,
     FAULTS_SHOWN = 12,
+    CHECK_EVERY_US = 50 * 1000,
 };
 
 /* ---------------------------------------------------------------- what is asked for */
@@ -293,8 +296,23 @@ static void *run_client(void *argument)
     return NULL;
 }
 
+/* What a worker does every five minutes: the mark of the check must go over no transfer that is still
+ * to be committed, however many are under way. */
+static void *run_checks(void *are_clients_done)
+{
+    PGconn *connection = base_connect("aisha_worker");
+    while (!atomic_load((atomic_bool *)are_clients_done)) {
+        PQclear(PQexec(connection, "select from ledger_check_on()"));
+        usleep(CHECK_EVERY_US);
+    }
+    PQfinish(connection);
+    return NULL;
+}
+
 static void run_clients(struct client *clients, int operations, uint64_t seed)
 {
+    pthread_t checks;
+    atomic_bool are_done = false;
     for (int i = 0; i < CLIENTS; i++) {
         const char *role = i % 2 ? "aisha_worker" : "aisha_bot";
         clients[i] = (struct client){
@@ -307,8 +325,11 @@ static void run_clients(struct client *clients, int operations, uint64_t seed)
     }
     for (int i = 0; i < CLIENTS; i++)
         assert_int_equal(pthread_create(&clients[i].thread, NULL, run_client, &clients[i]), 0);
+    assert_int_equal(pthread_create(&checks, NULL, run_checks, &are_done), 0);
     for (int i = 0; i < CLIENTS; i++)
         pthread_join(clients[i].thread, NULL);
+    atomic_store(&are_done, true);
+    pthread_join(checks, NULL);
 }
 
 static void end_clients(struct client *clients)
@@ -676,6 +697,38 @@ static void await_clients(void)
         do_sql(base.database, "select pg_stat_clear_snapshot()");
 }
 
+/* The mark comes to the end when nothing else of this server is under way, and says what reading
+ * everything says. */
+static void compare_mark(void)
+{
+    enum { TRIES_MOST = 600 };
+    static const char is_behind[] = "select (select max(id) from ledger_transfers) - transfer_id"
+                                    " from ledger_marks";
+    int tries = 0;
+    while (number_of(base.database, is_behind) > 0 && tries++ < TRIES_MOST) {
+        PGresult *problems = must(base.database, "select problem from ledger_check_on()");
+        for (int i = 0; i < PQntuples(problems); i++)
+            FAULT("ledger_check_on: %s", PQgetvalue(problems, i, 0));
+        bool is_wrong = PQntuples(problems) > 0;
+        PQclear(problems);
+        if (is_wrong)
+            return;
+        usleep(CHECK_EVERY_US);
+    }
+    if (tries > TRIES_MOST)
+        FAULT("the mark does not come to the end");
+    if (number_of(base.database,
+                  "select count(*) from ledger_checked_sums c full join (select account_id,"
+                  " sum(amount) as amount from ledger_entries group by account_id) e"
+                  " using (account_id) where c.amount is distinct from e.amount") != 0)
+        FAULT("the mark has other sums than the entries");
+    if (number_of(base.database,
+                  "select count(*) from ledger_checked_holds c full join open_holds o"
+                  " using (transfer_id)"
+                  " where c.transfer_id is null or o.transfer_id is null") != 0)
+        FAULT("the mark has other holds than there are");
+}
+
 static void compare_whole(void)
 {
     if (number_of(base.database, "select coalesce(sum(amount), 0)::bigint from ledger_entries") !=
@@ -685,6 +738,7 @@ static void compare_whole(void)
     for (int i = 0; i < PQntuples(problems); i++)
         FAULT("ledger_check: %s", PQgetvalue(problems, i, 0));
     PQclear(problems);
+    compare_mark();
     compare_balances();
     for (int i = 0; i < PEOPLE; i++)
         compare_statement(i);

@@ -102,10 +102,14 @@ SQL
 }
 
 # Each statement belongs to a program: to the bot, to the worker or to both, or
-# it is the status page's or `aisha db report`'s, which only look.
+# it is the status page's or `aisha db report`'s, which only look. One is for
+# the operator, who has the owner's rights.
 plan()
 {
-    plan_as aisha_bot "$1" || plan_as aisha_worker "$1" || plan_as aisha_status "$1"
+    case $1 in
+    */ledger_check_all) plan_as aisha_owner "$1" ;;
+    *) plan_as aisha_bot "$1" || plan_as aisha_worker "$1" || plan_as aisha_status "$1" ;;
+    esac
 }
 
 administer "create database $scratch template template0"

@@ -127,6 +127,10 @@ static void move_coins(void)
     struct ledger_problem *problems;
     CHECK_OK(ledger_check(db, arena, &problems, &count));
     CHECK(count == 0);
+    CHECK_OK(ledger_check_on(db, arena, &problems, &count));
+    CHECK(count == 0);
+    CHECK_OK(ledger_check_all(db, arena, &problems, &count));
+    CHECK(count == 0);
 
     err *e = ledger_hold(db, user.id, S("rows_test:5"), 8, (str){0}, S("image"), NULL);
     CHECK(e && e->kind == ERR_REFUSED && ledger_lacks_coins(e));
