@@ -320,62 +320,6 @@ comment on column payment_differences.telegram_id is 'Who paid what we know noth
 create unique index payment_differences_open on payment_differences (charge_id, kind)
     where resolved_at is null;
 
--- What does not agree now. What is younger than ten minutes there may still be on
--- its way to us.
-create function payments_differing(p_check_id uuid, p_started_at timestamptz)
-returns table (charge_id text, kind text, stars_here bigint, stars_there bigint, telegram_id bigint)
-language sql stable
-set search_path = public, pg_temp
-as $$
-    select coalesce(p.charge_id, t.id),
-           case when p.id is null then 'not_here'
-                when t.id is null then 'not_there'
-                else 'amount' end,
-           p.stars, t.stars, case when p.id is null then t.telegram_id end
-    from (select * from payments where currency = 'XTR') p
-    full join (select * from star_transactions
-               where check_id = p_check_id and not is_refund) t on t.id = p.charge_id
-    where p.id is null and t.made_at < p_started_at - interval '10 minutes'
-       or t.id is null and p.created_at < p_started_at
-       or p.stars <> t.stars
-    union all
-    select coalesce(p.charge_id, t.id),
-           case when t.id is null then 'refund_not_there' else 'refund_not_here' end,
-           p.stars, t.stars, case when p.id is null then t.telegram_id end
-    from (select * from payments where state = 'refunded') p
-    full join (select * from star_transactions
-               where check_id = p_check_id and is_refund) t on t.id = p.charge_id
-    where t.id is null and p.refunded_at < p_started_at
-       or p.id is null and t.made_at < p_started_at - interval '10 minutes'
-$$;
-
--- Writes down what differs, ends what no longer does, and drops the list, with
--- those of comparisons that came to no end. The number of differences.
-create function payments_compare(p_check_id uuid, p_started_at timestamptz) returns bigint
-language plpgsql
-security definer
-set search_path = public, pg_temp
-as $$
-declare
-    open bigint;
-begin
-    update payment_differences d set resolved_at = now()
-    where d.resolved_at is null
-      and not exists (select from payments_differing(p_check_id, p_started_at) f
-                      where f.charge_id = d.charge_id and f.kind = d.kind);
-    insert into payment_differences (charge_id, kind, stars_here, stars_there, telegram_id)
-    select f.charge_id, f.kind, f.stars_here, f.stars_there, f.telegram_id
-    from payments_differing(p_check_id, p_started_at) f
-    on conflict (charge_id, kind) where resolved_at is null do nothing;
-    select count(*) into open from payment_differences where resolved_at is null;
-
-    insert into star_checks (started_at, transactions, differences)
-    select p_started_at, count(*), open from star_transactions where check_id = p_check_id;
-    delete from star_transactions
-    where check_id = p_check_id or read_at < now() - interval '1 day';
-    return open;
-end $$;
-
 grant select, insert on payment_orders to aisha_bot;
 grant select, delete on payment_orders to aisha_worker;
 grant select on payments to aisha_bot, aisha_worker;
@@ -383,6 +327,6 @@ grant select, insert on star_transactions to aisha_bot, aisha_worker;
 grant select on star_checks, payment_differences to aisha_bot, aisha_worker;
 grant select on payment_orders, payments, star_checks, payment_differences to aisha_status;
 grant execute on function payment_take, payment_add_bonus, payment_refund, payment_refund_done,
-    payment_refund_failed, payment_refund_seen, payments_compare to aisha_bot, aisha_worker;
+    payment_refund_failed, payment_refund_seen to aisha_bot, aisha_worker;
 
 commit;

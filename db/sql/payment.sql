@@ -111,8 +111,12 @@ where partner->>'type' = 'user'
   and coalesce(partner->>'transaction_type', 'invoice_payment') = 'invoice_payment'
 on conflict do nothing
 
+-- Where the last comparison has left the list.
+-- :star_mark
+select coalesce((select settled from star_checks order by id desc limit 1), 0) as settled
+
 -- :payments_compare writes
-select payments_compare($1, to_timestamp($2::bigint / 1000.0)) as differences
+select payments_compare($1, to_timestamp($2::bigint / 1000.0), $3, $4) as differences
 
 -- :payment_differences
 select charge_id, kind, coalesce(stars_here, 0) as stars_here,

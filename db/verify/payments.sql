@@ -20,7 +20,6 @@ from (values
     ('payment_refund(text, boolean)'),
     ('payment_refund_done(uuid)'),
     ('payment_refund_failed(uuid, text)'),
-    ('payment_refund_seen(text)'),
-    ('payments_compare(uuid, timestamptz)')) as wanted (f);
+    ('payment_refund_seen(text)')) as wanted (f);
 
 rollback;

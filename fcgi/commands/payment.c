@@ -247,15 +247,18 @@ static str differences_json(struct arena *a, const struct payment_difference *di
     return buf_str(&b);
 }
 
-static err *compare_now(struct cli *cli, struct db_pool *pool, struct stars_comparison *out)
+static err *compare_now(struct cli *cli, struct db_pool *pool, enum stars_part part,
+                        struct stars_comparison *out)
 {
     const struct conf *conf = &cli->conf;
     http_init(conf->ca_file, 0);
     http_allow(conf->telegram_api_url);
     const struct telegram telegram = {conf->telegram_api_url, conf->telegram_token};
-    err *e = stars_compare(&telegram, pool, cli->arena, out);
+    err *e = stars_compare(&telegram, pool, cli->arena, part, out);
     if (e)
-        cli->advice = S("Nothing was compared. Can Telegram and PostgreSQL be reached from here?");
+        cli->advice = S(
+            "Nothing was compared. Can Telegram and PostgreSQL be reached from here, and "
+            "does DATABASE_URL lead there as aisha_owner?");
     return e;
 }
 
@@ -265,8 +268,9 @@ err *cli_payment_check(struct cli *cli)
     struct payment_difference *differences;
     struct stars_comparison done = {0};
     size_t count;
-    if (cli_has(cli, "--now"))
-        TRY(compare_now(cli, pool, &done));
+    bool is_all = cli_has(cli, "--all"), is_compared = is_all || cli_has(cli, "--now");
+    if (is_compared)
+        TRY(compare_now(cli, pool, is_all ? STARS_ALL : STARS_NEW, &done));
     TRY(payment_differences(db_new(pool, cli->arena), cli->arena, MOST_LISTED, &differences,
                             &count));
     cli->exit_status = count ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -277,7 +281,7 @@ err *cli_payment_check(struct cli *cli)
                    KV("differences", JSON(differences_json(cli->arena, differences, count))))));
         return NULL;
     }
-    if (cli_has(cli, "--now"))
+    if (is_compared)
         printf("Compared with %" PRId64 " transactions of Telegram.\n", done.transactions);
     printf("%s\n", count ? "Payments that differ:" : "Telegram and we have the same payments.");
     print_differences(cli, differences, count);

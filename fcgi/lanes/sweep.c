@@ -194,7 +194,7 @@ static err *compare_stars(struct worker *w, struct arena *a)
     TRY(stars_is_due(db_new(w->bot->pool, a), &is_due));
     if (!is_due)
         return NULL;
-    TRY(stars_compare(&w->bot->telegram, w->bot->pool, a, &done));
+    TRY(stars_compare(&w->bot->telegram, w->bot->pool, a, STARS_NEW, &done));
     log_info("stars.compared", KV("transactions", done.transactions));
     if (done.differences)
         log_error("stars.differ", KV("differences", done.differences));

@@ -189,8 +189,22 @@ test("what Telegram lists and what we have is compared, page by page, in both di
     assert.equal((await ground.row("select count(*)::int as n from payment_differences where resolved_at is null and kind = 'not_there' and charge_id = :'charge'", { charge: who.payment.charge_id })).n, 1);
     for (let i = 0; i < 230; i++) await ground.control("forget_star_transaction", { id: `planted-${i}` });
     await ground.control("star_transaction", { id: who.payment.charge_id, user: who.id, stars: 340, date });
-    const again = aisha("payment", "check", "--now");
+    assert.equal(aisha("payment", "check", "--now").status, 1, "what was listed once is remembered");
+    const again = aisha("payment", "check", "--all");
     assert.equal(again.status, 0, again.out);
+});
+
+test("what is a day old and was compared is not read again", async () => {
+    const read = (...words) => Number(aisha("payment", "check", ...words).out.match(/^Compared with (\d+) transactions/)[1]);
+    const all = read("--all");
+    assert.ok(all > 3);
+    assert.equal(read("--now"), all, "all of it is of today");
+    // As if the first three had been settled by the comparison of yesterday.
+    await ground.sql("update star_checks set settled = 3 where id = (select max(id) from star_checks)");
+    assert.equal(read("--now"), all - 3);
+    assert.equal((await ground.row("select settled::int from star_checks order by id desc limit 1")).settled, 3);
+    assert.equal(read("--all"), all);
+    assert.equal((await ground.row("select settled::int from star_checks order by id desc limit 1")).settled, 0);
 });
 
 const orderOf = (who) => ground.row("select id, stars from payment_orders where user_id = :id order by created_at desc limit 1", { id: who.rowId });

@@ -109,21 +109,48 @@ update payments set created_at = now() - interval '1 hour';
 update payments set refunded_at = now() - interval '1 hour' where refunded_at is not null;
 
 select pg_temp.all_listed();
-select is(payments_compare(pg_temp.one(), now()), 0::bigint, 'the same on both sides');
+select is(payments_compare(pg_temp.one(), now(), 0, true), 0::bigint, 'the same on both sides');
 select is_empty('select from star_transactions', 'the list is not kept');
 select pg_temp.all_listed();
 delete from star_transactions where id in ('c1') or id = 'c2' and is_refund;
 update star_transactions set stars = 1 where id = 'c5';
 select pg_temp.listed('d1', false, 5), pg_temp.listed('c3', true, 180), pg_temp.listed('d2', false, 5, '1 minute');
-select is(payments_compare(pg_temp.one(), now()), 5::bigint, 'five differ');
+select is(payments_compare(pg_temp.one(), now(), 0, true), 5::bigint, 'five differ');
 select results_eq('select * from pg_temp.differs()', array['amount c5 7 1', 'not_here d1  5', 'not_there c1 180 ',
     'refund_not_here c3  180', 'refund_not_there c2 180 '], 'in both directions');
 select is((select telegram_id from payment_differences where charge_id = 'd1'), 77::bigint,
           'who paid what we do not know is told');
 select pg_temp.all_listed(), pg_temp.listed('d1', false, 5);
-select is(payments_compare(pg_temp.one(), now()), 1::bigint, 'what agrees again is over');
+select is(payments_compare(pg_temp.one(), now(), 0, true), 1::bigint, 'what agrees again is over');
 select results_eq('select * from pg_temp.differs()', array['not_here d1  5'], 'the rest stays');
 select is((select count(*)::int from payment_differences), 5, 'and nothing is forgotten');
+
+-- What agreed once is not asked for again; what did not is remembered where the list is not read again.
+select pg_temp.all_listed(), pg_temp.listed('d1', false, 5);
+select payments_compare(pg_temp.one(), now(), 0, true);
+select is((select count(*)::int from payments where currency = 'XTR' and compared_at is null), 0, 'all agree');
+select is(payments_compare(pg_temp.one(), now(), 12, false), 1::bigint, 'an empty rest of the list is enough');
+select results_eq('select * from pg_temp.differs()', array['not_here d1  5'], 'what we do not know is still unknown');
+select is((select settled from star_checks order by id desc limit 1), 12::bigint, 'and the list has its place');
+select is((select transactions from star_checks order by id desc limit 1), 0::bigint, 'nothing was read');
+select pg_temp.pay(9001, 'd1', 'what is this', 6), pg_temp.pay(9001, 'd3', 'what is this', 8);
+update payments set created_at = now() - interval '1 hour' where charge_id in ('d1', 'd3');
+select is(payments_compare(pg_temp.one(), now(), 12, false), 2::bigint, 'two that are new here');
+select results_eq('select * from pg_temp.differs()', array['amount d1 6 5', 'not_there d3 8 '],
+    'are compared with what Telegram said long ago, and with what it says now');
+update payments set stars = 5 where charge_id = 'd1';
+select pg_temp.listed('d3', false, 8);
+select is(payments_compare(pg_temp.one(), now(), 13, false), 0::bigint, 'until both have the same');
+update payments set state = 'refunded', refunded_at = now() - interval '1 hour' where charge_id = 'd3';
+select is(payments_compare(pg_temp.one(), now(), 13, false), 1::bigint, 'a refund of an old payment is new');
+select pg_temp.listed('d3', true, 8);
+select is(payments_compare(pg_temp.one(), now(), 14, false), 0::bigint, 'and is compared by itself');
+update payments set stars = 9 where charge_id = 'd3';
+select is(payments_compare(pg_temp.one(), now(), 14, false), 0::bigint, 'what was found to agree is not looked at');
+select pg_temp.all_listed();
+update star_transactions set stars = 8 where id = 'd3' and not is_refund;
+select is(payments_compare(pg_temp.one(), now(), 14, true), 1::bigint, 'but by comparing everything');
+select results_eq('select * from pg_temp.differs()', array['amount d3 9 8'], 'the one that was tampered with');
 
 -- Who goes leaves the payment.
 delete from users where id = 9002;
