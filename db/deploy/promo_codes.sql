@@ -137,25 +137,6 @@ as $$
     where id = returned.promo_code_id
 $$;
 
--- Why this person cannot have this code now; null when they can. The code and the person are locked.
-create function promo_refusal(p_code promo_codes, p_user_id bigint, p_now timestamptz) returns text
-language sql stable
-set search_path = public, pg_temp
-as $$
-    select case
-    when p_code.id is null or not p_code.is_active then 'unknown'
-    when p_now < p_code.valid_from then 'early'
-    when p_now >= p_code.valid_until then 'late'
-    when exists (select from promo_code_usages
-                 where promo_code_id = p_code.id and user_id = p_user_id and state = 'waiting')
-        then 'stands'
-    when p_code.current_uses >= p_code.max_uses then 'used_up'
-    when (select count(*) from promo_code_usages
-          where promo_code_id = p_code.id and user_id = p_user_id and state = 'used')
-         >= p_code.max_uses_per_user then 'used'
-    end
-$$;
-
 create function promo_count_wrong(p_user_id bigint, p_now timestamptz) returns void
 language sql
 set search_path = public, pg_temp
@@ -289,47 +270,6 @@ as $$
     where u.user_id = p_user_id and u.state = 'waiting' and u.expires_at > p_now
 $$;
 
--- Settles a use by a payment for so many coins and credits what it adds; the
--- same payment again gets the same answer. 0: it does not wait any more. A
--- payment may take a while: until a use is given back it is good.
-create function promo_spend(p_user_id bigint, p_usage_id uuid, p_payment_id uuid,
-                            p_package_coins bigint, p_now timestamptz)
-returns bigint
-language plpgsql
-security definer
-set search_path = public, pg_temp
-as $$
-declare
-    promo promo_codes;
-    extra bigint;
-begin
-    if p_package_coins is null or p_package_coins <= 0 then
-        raise exception 'a package of % coins', p_package_coins
-            using errcode = 'invalid_parameter_value';
-    end if;
-    perform ledger_lock(p_user_id);
-    select c.* into promo
-    from promo_codes c
-    join promo_code_usages u on u.promo_code_id = c.id
-    where u.id = p_usage_id and u.user_id = p_user_id
-    for update of c;
-    if not found then
-        return 0;
-    end if;
-
-    extra := promo_extra(promo.type, promo_amount(promo), p_package_coins);
-    update promo_code_usages
-    set state = 'used', used_at = p_now, payment_id = p_payment_id, package_used = p_package_coins,
-        bonus_added = extra
-    where id = p_usage_id and state = 'waiting';
-    if not found then
-        return coalesce((select bonus_added from promo_code_usages
-                         where id = p_usage_id and payment_id = p_payment_id), 0);
-    end if;
-    perform ledger_credit(p_user_id, 'promo:' || p_usage_id, extra, 'promo', 'promo', p_usage_id);
-    return extra;
-end $$;
-
 -- No row when there is no such code. What waited is given back: nothing has been paid for it.
 create function promo_stop(p_code text) returns table (was_active boolean, given_back bigint)
 language plpgsql
@@ -381,7 +321,7 @@ end $$;
 grant select, insert on promo_codes to aisha_bot;
 grant select on promo_codes to aisha_worker, aisha_status;
 grant select on promo_code_usages to aisha_bot, aisha_worker, aisha_status;
-grant execute on function promo_apply, promo_waiting, promo_spend, promo_stop
+grant execute on function promo_apply, promo_waiting, promo_stop
     to aisha_bot, aisha_worker;
 grant execute on function promo_sweep to aisha_worker;
 

@@ -17,7 +17,6 @@ begin
     assert (select bool_and(has_function_privilege('aisha_bot', f, 'execute'))
             from (values ('promo_apply(bigint, text, timestamptz)'),
                          ('promo_waiting(bigint, timestamptz)'),
-                         ('promo_spend(bigint, uuid, uuid, bigint, timestamptz)'),
                          ('promo_stop(text)')) as wanted (f));
     assert has_function_privilege('aisha_worker', 'promo_sweep()', 'execute');
     assert not has_table_privilege('aisha_bot', 'promo_code_usages', 'insert, update, delete');

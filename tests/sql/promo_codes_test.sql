@@ -135,6 +135,43 @@ select is_empty($$select * from promo_stop('NOPE')$$, 'nothing is there to stop'
 select is(pg_temp.uses('PLUS'), 1::bigint, 'the used one stays counted');
 select is(pg_temp.enter(-2, 'PLUS', now()), 'unknown', 'it is not taken again');
 
+-- What an invoice promised is given, whatever became of the use since.
+insert into users (telegram_id) values (-11), (-12);
+insert into promo_codes (code, type, bonus_amount, max_uses, max_uses_per_user, created_by)
+values ('LAST', 'bonus', 30, 1, null, 'test'), ('GONE', 'bonus', 40, null, null, 'test');
+select is(pg_temp.enter(-11, 'GONE', now()), 'waits', 'a code is on the invoice');
+select id as use from promo_code_usages where user_id = pg_temp.person(-11) and state = 'waiting' \gset
+select promo_stop('GONE');
+select results_eq(format($$execute spend(-11, %L, '00000000-0000-0000-0000-000000000011')$$, :'use'), array[40::bigint],
+    'stopped under way, it is given');
+select results_eq(format($$execute spend(-11, %L, '00000000-0000-0000-0000-000000000011')$$, :'use'), array[40::bigint],
+    'the same payment again is told the same');
+select results_eq(format('execute spend(-11, %L, %L)', :'use', gen_random_uuid()), array[0::bigint], 'once');
+select is(pg_temp.uses('GONE'), 1::bigint, 'and counts again');
+select is(pg_temp.coins(-11), 40::bigint, 'credited once');
+select is(pg_temp.enter(-11, 'LAST', now()), 'waits', 'the last place of another');
+select id as use from promo_code_usages where user_id = pg_temp.person(-11) and state = 'waiting' \gset
+update promo_code_usages set expires_at = now() - interval '1 hour' where id = :'use';
+select is(promo_sweep(), 1::bigint, 'is given back');
+select is(pg_temp.enter(-12, 'LAST', now()), 'waits', 'and taken by somebody else');
+select results_eq(format('execute spend(-11, %L, %L)', :'use', gen_random_uuid()), array[30::bigint],
+    'who was promised it has it');
+select is(pg_temp.uses('LAST'), 1::bigint, 'above the limit, which stays');
+select is(pg_temp.waits(-12), 'LAST bonus 30', 'and so has the other');
+update promo_codes set max_uses = 9 where code = 'LAST';
+delete from promo_code_usages where user_id = pg_temp.person(-11);
+select is(pg_temp.enter(-11, 'LAST', now()), 'waits', 'a code');
+select id as use from promo_code_usages where user_id = pg_temp.person(-11) and state = 'waiting' \gset
+update promo_code_usages set expires_at = now() - interval '1 hour' where id = :'use';
+select is(pg_temp.enter(-11, 'LAST', now()), 'waits', 'that was given back and entered again');
+select results_eq(format($$execute spend(-11, %L, '00000000-0000-0000-0000-000000000012')$$, :'use'), array[30::bigint],
+    'is spent once: the one that waits');
+select results_eq(format($$execute spend(-11, %L, '00000000-0000-0000-0000-000000000012')$$, :'use'), array[30::bigint],
+    'also when the payment is told of again');
+select is(pg_temp.waits(-11), null, 'nothing waits any more');
+select is((select string_agg(state::text, ' ' order by state) from promo_code_usages where user_id = pg_temp.person(-11)),
+    'used returned', 'one is used');
+
 -- A person who goes leaves a place.
 update promo_codes set is_active = true where code = 'PLUS';
 select is(pg_temp.enter(-2, 'PLUS', now()), 'waits', 'one waits');
