@@ -2,6 +2,11 @@
 
 #include "db/queries.h"
 
+err *erasure_remember(struct db *db, int64_t user_id, str mark, int64_t days)
+{
+    return db_query(db, &Q_person_remember, NULL, V(user_id), V(mark), V(days));
+}
+
 err *erasure_begin(struct db *db, int64_t user_id, str id, str language, bool *has_left)
 {
     struct rows rows;

@@ -27,6 +27,9 @@ struct erasure {
     bool has_ended;
 };
 
+/* In the turn of erasure_begin(), before it: what this person had been given once is kept for so many
+ * days under the mark, see person_mark(), and under nothing else. */
+err *erasure_remember(struct db *db, int64_t user_id, str mark, int64_t days);
 /* has_left: false when the person is gone already. */
 err *erasure_begin(struct db *db, int64_t user_id, str id, str language, bool *has_left);
 

@@ -60,6 +60,14 @@ static str or_empty(str s)
     return s.ptr ? s : S("");
 }
 
+static err *recall(struct db *db, int64_t user_id, str mark, bool *was_welcomed)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_person_recall, &rows, V(user_id), V(mark)));
+    *was_welcomed = rows_bool(&rows, 0, "was_welcomed");
+    return NULL;
+}
+
 static err *sender_put(struct db *db, struct arena *a, const struct sender *sender,
                        int64_t welcome_coins)
 {
@@ -67,10 +75,15 @@ static err *sender_put(struct db *db, struct arena *a, const struct sender *send
     TRY(db_query(db, &Q_user_put, &rows, V(sender->telegram_id), V(or_empty(sender->first_name)),
                  V(or_empty(sender->last_name)), V(or_empty(sender->username)),
                  V(language_of(sender->language_code)), V(sender->is_premium)));
-    if (!rows_bool(&rows, 0, "is_new") || welcome_coins == 0)
+    if (!rows_bool(&rows, 0, "is_new"))
         return NULL;
 
     int64_t user_id = rows_i64(&rows, 0, "id");
+    bool was_welcomed = false;
+    if (!str_empty(sender->mark))
+        TRY(recall(db, user_id, sender->mark, &was_welcomed));
+    if (was_welcomed || welcome_coins == 0)
+        return NULL;
     str key = str_printf(a, "welcome:%" PRId64, user_id);
     return ledger_credit(db, user_id, key, welcome_coins, LEDGER_PROMO, S("welcome"), (str){0},
                          NULL);

@@ -47,6 +47,7 @@ struct sender {
     str first_name, last_name, username;
     str language_code; /* as Telegram gives it: "en-GB"; may be empty */
     bool is_premium;
+    str mark; /* person_mark(): whoever left under it gets no second welcome; may be empty */
 };
 
 /* Writes only on first contact and when something changed. */

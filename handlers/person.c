@@ -1,5 +1,7 @@
 #include "handlers/person.h"
 
+#include <openssl/hmac.h>
+
 #include "core/clock.h"
 
 enum { CACHED_FOR_MS = 10 * 60 * 1000 };
@@ -84,6 +86,16 @@ static bool is_named_as(const struct user *user, const struct update *update)
            user->is_premium == update->is_premium;
 }
 
+str person_mark(const struct bot *bot, struct arena *a, int64_t telegram_id)
+{
+    str text = str_printf(a, "person %" PRId64, telegram_id);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    HMAC(EVP_sha256(), bot->conf->callback_secret.ptr, (int)bot->conf->callback_secret.len,
+         (const unsigned char *)text.ptr, text.len, digest, &length);
+    return str_hex(a, (str){(const char *)digest, length});
+}
+
 err *person_load(struct turn *t)
 {
     t->user = NEW(t->arena, struct user);
@@ -97,6 +109,7 @@ err *person_load(struct turn *t)
             .username = t->update->username,
             .language_code = t->update->language_code,
             .is_premium = t->update->is_premium,
+            .mark = person_mark(t->bot, t->arena, t->update->user_id),
         };
         TRY(user_touch(t->db, t->arena, &sender, t->bot->conf->welcome_coins, t->user));
         t->was_user_read = true;

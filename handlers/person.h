@@ -8,6 +8,9 @@
 #pragma once
 #include "handlers/turn.h"
 
+/* A hash of the Telegram id that nobody can undo or make without our key, in hex: what is kept under it
+ * is known again when the same person comes, and names nobody. */
+str person_mark(const struct bot *bot, struct arena *a, int64_t telegram_id);
 /* Sets t->user and t->language; writes on first contact and when names changed. */
 err *person_load(struct turn *t);
 /* At the end of a turn: keeps what was read, or forgets what was changed. */

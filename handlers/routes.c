@@ -26,6 +26,7 @@
 #include "handlers/money/topup.h"
 #include "handlers/profile/deleteme.h"
 #include "handlers/profile/mydata.h"
+#include "handlers/profile/privacy.h"
 #include "handlers/profile/profile.h"
 #include "handlers/profile/settings.h"
 #include "handlers/profile/statistics.h"
@@ -75,6 +76,7 @@ const struct route commands[] = {
     {"/settings", on_settings_open, NEED_NOTHING, ST_idle},
     {"/language", on_language,     NEED_NOTHING, ST_idle},
     {"/terms",    on_terms,        NEED_NOTHING, ST_stay},
+    {"/privacy",  on_privacy,      NEED_NOTHING, ST_stay},
     {"/paysupport", on_paysupport, NEED_NOTHING, ST_stay},
     {"/help",     on_help,         NEED_NOTHING, ST_idle},
     {"/mydata",   on_mydata,       NEED_NOTHING, ST_idle},
@@ -97,6 +99,7 @@ const struct menu_command menu_commands[] = {
     {"help",     T_command_help},
     {"cancel",   T_command_cancel},
     {"terms",    T_command_terms},
+    {"privacy",  T_command_privacy},
     {"paysupport", T_command_paysupport},
     {"mydata",   T_command_mydata},
     {"deleteme", T_command_deleteme},

@@ -1,5 +1,11 @@
 -- People who are being forgotten; what is done about it is in deploy/erasures.sql.
 
+-- :person_remember writes
+select person_remember($1, decode($2, 'hex'), (now() at time zone 'UTC')::date + $3::int)
+
+-- :erased_marks_prune writes
+select erased_marks_prune() as pruned
+
 -- :person_leave writes
 select person_leave($1, $2, $3) as has_left
 

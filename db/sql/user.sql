@@ -32,6 +32,10 @@ with put as (
 )
 select id, is_new from put
 
+-- True: was here before, and was given the welcome coins then.
+-- :person_recall writes
+select person_recall($1, decode($2, 'hex')) as was_welcomed
+
 -- :user_set_language writes
 update users set language_code = $2, updated_at = now() where id = $1
 

@@ -176,6 +176,8 @@ static const struct setting settings[] = {
      "Photos of a user that are looked at in a day of UTC."},
     {"FREE_PREVIEWS_PER_DAY", NULL, FORM_NUMBER, AT(free_previews_per_day), "10", 0, 0, 1000, NULL,
      "First images for nothing that a user is given in a day of UTC."},
+    {"ERASED_MARK_DAYS", NULL, FORM_NUMBER, AT(erased_mark_days), "365", 0, 0, 3650, NULL,
+     "Days for which it is known, by a keyed hash alone, that somebody who left was welcomed and used a code."},
     {"AUTO_GENERATE_PREVIEW", NULL, FORM_SWITCH, AT(auto_generate_preview), "true", 0, ANY_LENGTH, NULL,
      "Whether a new avatar is given a first image for nothing."},
     {"DELETE_PHOTOS_AFTER_TRAINING", NULL, FORM_SWITCH, AT(delete_photos_after_training), "true", 0, ANY_LENGTH, NULL,

@@ -110,6 +110,7 @@ struct conf {
     int64_t avatar_min_photos, avatar_max_photos;
     int64_t avatars_max;                           /* of a user */
     int64_t photos_per_day, free_previews_per_day; /* of a user */
+    int64_t erased_mark_days;                      /* 0: nothing is kept */
     bool auto_generate_preview, delete_photos_after_training, keep_preview_photo;
     int64_t photo_max_size_bytes;
     int64_t photo_min_resolution_pixels, photo_max_pixels;

@@ -5,6 +5,8 @@
 #include "db/erasure.h"
 #include "db/gallery.h"
 #include "db/ledger.h"
+#include "handlers/person.h"
+#include "handlers/profile/privacy.h"
 
 enum {
     STEP_AGAIN_MS = 1,
@@ -23,7 +25,7 @@ static err *show(struct turn *t, enum text text)
     TRY(gallery_count(t->db, t->user->id, &images));
     TRY(ledger_balance(t->db, t->user->id, &balance, &held));
     return edit(t, text, KV("avatars", t->user->avatars), KV("images", images),
-                KV("coins", balance + held));
+                KV("coins", balance + held), KV("kept", privacy_kept_words(t)));
 }
 
 err *on_deleteme(struct turn *t)
@@ -50,6 +52,10 @@ err *on_deleteme_go(struct turn *t)
 {
     bool has_left;
     str id = random_uuid(t->arena);
+    int64_t days = t->bot->conf->erased_mark_days;
+    if (days)
+        TRY(erasure_remember(t->db, t->user->id,
+                             person_mark(t->bot, t->arena, t->user->telegram_id), days));
     TRY(erasure_begin(t->db, t->user->id, id, str_from(language_code(t->language)), &has_left));
     if (!has_left)
         return refuse(t, T_thing_is_gone);

@@ -46,7 +46,8 @@ test("somebody has everything that a person can have", async () => {
     await until(() => ground.row("select id from avatars where id = :'id' and preview_key is not null", { id: avatar.id }), "the present", 60);
     await ground.sql("select payment_take(gen_random_uuid(), :id, 'charge-of-somebody', 'payload', 'XTR', 180, 250)", { id: person.rowId });
     await ground.sql(`insert into promo_codes (code, type, balance_amount, max_uses, created_by) values ('ERASETEST', 'balance', 5, 9, 'operator')`);
-    await ground.sql("select verdict from promo_apply(:id, 'erasetest', now())", { id: person.rowId });
+    await ground.sql(`insert into promo_codes (code, type, balance_amount, max_uses_per_user, created_by) values ('ONCEONLY', 'balance', 5, 1, 'operator')`);
+    for (const code of ["erasetest", "onceonly"]) await ground.sql("select verdict from promo_apply(:id, :'code', now())", { id: person.rowId, code });
     const parked = await ground.update(`{"update_id":1,"message":{"from":{"id":${person.id},"first_name":"${canary}"},"text":"${canary}"`);
     assert.equal(parked.status, 200);
     assert.ok(await ground.row(`select id from parked_updates where encode(body, 'escape') like '%${canary}%'`));
@@ -130,6 +131,7 @@ test("nothing of them is left anywhere", async () => {
     const pattern = `(${canary}|\\m${person.id}\\M|${requests.join("|")})`;
     const tables = await ground.sql("select c.relname as name from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition");
     assert.ok(tables.length > 20);
+    assert.equal((await ground.row("select count(*)::int as n from erased_marks")).n, 4, "hashes say that somebody was welcomed and used two codes");
     for (const { name } of tables) {
         const found = await ground.sql(`select t::text as line from ${name} t where t::text ~* '${pattern}' or convert_from(coalesce(decode(nullif(regexp_replace(t::text, '^.*\\\\x([0-9a-f]*).*$', '\\1'), t::text), 'hex'), ''), 'LATIN1') ~* '${pattern}' limit 3`);
         assert.deepEqual(found, [], name);
@@ -166,7 +168,11 @@ test("others have what is theirs, and whoever comes back is somebody new", async
     const before = person.rowId;
     await person.start();
     assert.notEqual(person.rowId, before);
-    assert.deepEqual(await person.balance(), { balance: 500, held: 0 });
+    assert.deepEqual(await person.balance(), { balance: 0, held: 0 }, "but was welcomed before");
+    await person.say("/promo onceonly");
+    await person.see(/You have used promo code ONCEONLY already/);
+    await person.say("/promo erasetest");
+    await person.see(/\+5 coins/);
     await picture(person, "A new beginning");
     await checkLedger(ground);
 });

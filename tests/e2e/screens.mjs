@@ -348,6 +348,7 @@ const journeys = {
         ["history", (walk) => walk.say("/balance")],
         ["paysupport", (walk) => walk.say("/paysupport")],
         ["terms", (walk) => walk.say("/terms")],
+        ["privacy", (walk) => walk.say("/privacy")],
         ["refunded", async (walk) => {
             await ground.sql("select payment_refund(charge_id, true) from payments where user_id = (select id from users where telegram_id = :id) order by created_at desc limit 1", { id: walk.user });
             await walk.reads(/⭐ returned|Возвращено/, 2);
