@@ -15,6 +15,9 @@ as $$
     where a.user_id = p_user_id
 $$;
 
+-- Clients do here what the roles of the bot and the worker may do only in part.
+grant execute on function ledger_credit, ledger_debit, ledger_hold to aisha_bot, aisha_worker;
+
 -- A batch that a deadlock or a lost server ends is no answer: it is done again as a whole.
 create function money_batch(p_operations jsonb)
 returns table (state text, answer boolean, newest_before bigint, newest_after bigint)

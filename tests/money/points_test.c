@@ -241,7 +241,7 @@ static void note_point(void *owner, const char *message)
 /* The points that a step comes to; it is taken back. */
 static void hear_points(const char *step)
 {
-    PGconn *client = base_connect("aisha_worker");
+    PGconn *client = base_connect("aisha_owner");
     memset(is_hit, 0, sizeof is_hit);
     do_sql(client, "set money.is_told = 'yes'");
     PQsetNoticeProcessor(client, note_point, NULL);
@@ -256,7 +256,7 @@ static void hear_points(const char *step)
 
 static void end_at(const char *step, const char *point)
 {
-    PGconn *client = base_connect("aisha_worker");
+    PGconn *client = base_connect("aisha_owner");
     char sql[128];
     snprintf(sql, sizeof sql, "set money.end_at = '%s'", point);
     do_sql(client, sql);
@@ -282,7 +282,7 @@ static int end_everywhere(const char *step, int *hits)
         hits[i]++;
         ends++;
     }
-    PGconn *client = base_connect("aisha_worker");
+    PGconn *client = base_connect("aisha_owner");
     PGresult *answer = call(client, step);
     assert_int_equal(PQresultStatus(answer), PGRES_TUPLES_OK);
     PQclear(answer);

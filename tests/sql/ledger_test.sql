@@ -178,6 +178,11 @@ select is(pg_temp.state_as('aisha_status', $$select ledger_credit(1, 'k', 5, 'pr
 select is(pg_temp.state_as('aisha_status', 'select from ledger_check()'), '00000', 'but may look');
 select is(pg_temp.state_as('aisha_bot',
     format($$select ledger_hold(%s, 'as bot', 5, null, 'image')$$, :asya)), '00000', 'the bot holds');
+select is(pg_temp.state_as('aisha_worker',
+    format($$select ledger_hold(%s, 'as worker', 5, null, 'image')$$, :asya)), '42501', 'the worker does not');
+select is(pg_temp.state_as(role, format($$select ledger_debit(%s, 'as program', 5, 'adjustment', 'x')$$, :asya)), '42501',
+    role || ' takes nothing away')
+from unnest(array['aisha_bot', 'aisha_worker']) as role;
 select is(pg_temp.state_as('aisha_worker', $$select ledger_capture('as bot')$$), '00000',
     'the worker captures');
 select is(pg_temp.coins(:asya), '45+0', 'and the coins are spent');

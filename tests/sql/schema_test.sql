@@ -157,8 +157,7 @@ select function_privs_are('ledger_post',
     array['text', 'text', 'bigint', 'uuid', 'text', 'bigint[]', 'bigint[]'], role, array[]::text[],
     role || ' cannot post as it likes')
 from unnest(array['aisha_bot', 'aisha_worker', 'aisha_status']) as role;
-select function_privs_are('ledger_hold', array['bigint', 'text', 'bigint', 'uuid', 'text'], role,
-    array['EXECUTE'])
+select function_privs_are('ledger_capture', array['text', 'bigint'], role, array['EXECUTE'])
 from unnest(array['aisha_bot', 'aisha_worker']) as role;
 select function_privs_are('job_finish', array['bigint', 'integer'], 'aisha_bot', array[]::text[],
     'the bot finishes no job');
