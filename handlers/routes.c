@@ -133,6 +133,7 @@ const struct route taps[] = {
     {"statistics:open",   on_statistics_open,    NEED_NOTHING,    ST_idle},
     {"statistics:chart",  on_statistics_chart,   NEED_NOTHING,    ST_stay},
     {"promo:open",        on_promo_open,         NEED_NOTHING,    ST_promo_code},
+    {"promo:topup",       on_promo_topup,        NEED_NOTHING,    ST_stay},
     {"create:open",       on_create_open,        NEED_NOTHING,    ST_create},
     {"imagen:open",       on_imagen_open,        NEED_NOTHING,    ST_imagen_words},
     {"imagen:make",       on_imagen_made,        NEED_NOTHING,    ST_stay},

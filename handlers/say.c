@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "core/clock.h"
 #include "handlers/turn.h"
 
 enum {
@@ -275,6 +276,9 @@ str date_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes)
 str moment_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes)
 {
     struct tm tm = wall_clock(at_ms, utc_offset_minutes);
+    if (tm.tm_year != wall_clock(clock_ms(), utc_offset_minutes).tm_year)
+        return str_printf(a, "%02d.%02d.%04d %02d:%02d", tm.tm_mday, tm.tm_mon + 1,
+                          tm.tm_year + 1900, tm.tm_hour, tm.tm_min);
     return str_printf(a, "%02d.%02d %02d:%02d", tm.tm_mday, tm.tm_mon + 1, tm.tm_hour, tm.tm_min);
 }
 

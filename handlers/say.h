@@ -48,7 +48,8 @@ str text_plain(struct arena *a, enum language language, enum text text, const st
 /* A bar of ten cells; share: 0 to 1. It is full when everything is there, not before. */
 str progress_bar(struct arena *a, double share);
 
-/* In the user's zone: "21.11.2026", "21.11 09:30", "09:30". */
+/* In the user's zone: "21.11.2026", "21.11 09:30", "09:30"; a moment of another year tells it: "21.11.2025
+ * 09:30". */
 str date_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes);
 str moment_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes);
 str time_shown(struct arena *a, int64_t at_ms, int utc_offset_minutes);

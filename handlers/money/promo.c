@@ -4,14 +4,24 @@
 #include "core/log.h"
 #include "db/promo.h"
 #include "handlers/money/funds.h"
+#include "handlers/money/topup.h"
 
 enum { MINUTE_MS = 60 * 1000 };
 
+static const char from_topup[] = "d.topup";
+
 /* ---------------------------------------------------------------- what is said */
 
+/* Whoever came from the packages goes back to them. */
 err *draw_promo_code(struct turn *t)
 {
-    funds_back_row(t, T_button_back);
+    if (str_empty(field_get(t, from_topup))) {
+        funds_back_row(t, T_button_back);
+    } else {
+        keyboard_row(&t->keyboard);
+        keyboard_button(&t->keyboard, T_button_back, S("promo:topup"));
+        keyboard_button(&t->keyboard, T_button_menu, S("menu:open"));
+    }
     return edit(t, T_promo_ask);
 }
 
@@ -96,7 +106,17 @@ static err *say_entry(struct turn *t, const struct promo_entry *entry)
 err *on_promo_open(struct turn *t)
 {
     dialog_aside(t, ST_promo_code);
+    if (str_eq(t->argument, S("topup")))
+        field_put(t, from_topup, S("1"));
+    else
+        field_drop(t, from_topup);
     return draw_promo_code(t);
+}
+
+err *on_promo_topup(struct turn *t)
+{
+    dialog_return(t);
+    return on_topup_open(t);
 }
 
 /* Where a code was asked for, one that counts leads back; another can be tried. */

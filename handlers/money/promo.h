@@ -9,6 +9,7 @@
 
 err *draw_promo_code(struct turn *t);
 err *on_promo_open(struct turn *t);
+err *on_promo_topup(struct turn *t); /* back to the packages, from where the code was asked for */
 /* Words in the dialog, and /promo with a code or without. */
 err *on_promo_words(struct turn *t);
 err *on_promo(struct turn *t);

@@ -74,12 +74,17 @@ static enum text why_text(const struct statement_line *line)
         const char *failure;
         enum text text;
     } rows[] = {
-        {"cancelled", T_line_why_cancelled},
-        {"safety",    T_line_why_safety   },
-        {"nsfw",      T_line_why_safety   },
-        {"timeout",   T_line_why_timeout  },
-        {"photos",    T_line_why_photos   },
-        {"avatar",    T_line_why_avatar   },
+        {"cancelled",   T_line_why_cancelled },
+        {"safety",      T_line_why_safety    },
+        {"nsfw",        T_line_why_safety    },
+        {"timeout",     T_line_why_timeout   },
+        {"photos",      T_line_why_photos    },
+        {"avatar",      T_line_why_avatar    },
+        {"no_words",    T_line_why_no_words  },
+        {"silent",      T_line_why_no_words  },
+        {"unreadable",  T_line_why_unreadable},
+        {"cut_off",     T_line_why_unreadable},
+        {"not_fetched", T_line_why_unreadable},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (str_eq(line->failure, str_from(rows[i].failure)))
@@ -89,14 +94,17 @@ static enum text why_text(const struct statement_line *line)
     return T_line_why_fault;
 }
 
-/* What is not there any more cannot say why; of an order, images can be missing. */
+/* What is not there any more cannot say why; of an order, images can be missing, of a recording words. */
 static str why(struct turn *t, const struct statement_line *line)
 {
-    bool is_part = str_eq(line->kind, S("capture")) && is_reason(line, "image");
+    bool is_speech = is_reason(line, "speech");
+    bool is_part = str_eq(line->kind, S("capture")) && (is_speech || is_reason(line, "image"));
     if (!is_part && (!str_eq(line->kind, S("release")) || str_empty(line->failure)))
         return S("");
-    str words = text_plain(t->arena, t->language, is_part ? T_line_why_part : why_text(line),
-                           KVS());
+    enum text text = !is_part    ? why_text(line)
+                     : is_speech ? T_line_why_part_speech
+                                 : T_line_why_part;
+    str words = text_plain(t->arena, t->language, text, KVS());
     return str_printf(t->arena, " (" STR_FMT ")", STR_ARG(words));
 }
 
@@ -130,6 +138,16 @@ static str line_tap(struct turn *t, const char *name, int64_t line_id)
     return tap_for(t->arena, name, str_printf(t->arena, "%" PRId64, line_id));
 }
 
+/* Everybody begins with one clock, which is not everybody's: where times matter first, that is told. */
+static void add_zone(struct turn *t, struct buf *b)
+{
+    if (!str_eq(t->user->timezone, S("UTC+5")))
+        return;
+    buf_add(b, S("\n\n"));
+    buf_add(b,
+            text_plain(t->arena, t->language, T_balance_zone, KVS(KV("zone", t->user->timezone))));
+}
+
 static err *show_page(struct turn *t, int64_t before)
 {
     struct statement_line *lines;
@@ -147,6 +165,8 @@ static err *show_page(struct turn *t, int64_t before)
         add_line(t, &shown, &lines[i]);
     if (!count)
         buf_add(&shown, text_plain(t->arena, t->language, T_balance_empty, KVS()));
+    else if (!before)
+        add_zone(t, &shown);
 
     struct keyboard *k = &t->keyboard;
     keyboard_row(k);

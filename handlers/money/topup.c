@@ -69,7 +69,7 @@ err *on_topup_open(struct turn *t)
     for (size_t i = 0; i < conf->topup_packages.count; i++)
         package_button(t, &conf->topup_packages.items[i], &use);
     keyboard_row(&t->keyboard);
-    keyboard_button(&t->keyboard, T_button_promo, S("promo:open"));
+    keyboard_button(&t->keyboard, T_button_promo, S("promo:open:topup"));
     funds_back_row(t, T_button_back);
     return edit(t, T_topup, KV("balance", t->user->balance), KV("promo", promo_line(t, &use)),
                 KV("image", conf->image_generation_cost_coins),
