@@ -291,7 +291,8 @@ begin
 end $$;
 
 revoke execute on function ledger_check from aisha_bot, aisha_worker;
-grant execute on function ledger_totals, ledger_check_new to aisha_status;
+grant execute on function ledger_totals to aisha_worker, aisha_status;
+grant execute on function ledger_check_new to aisha_status;
 grant execute on function ledger_check_on to aisha_worker;
 grant select on ledger_marks, ledger_checked_sums, ledger_checked_holds to aisha_status;
 

@@ -23,7 +23,7 @@ insert into allowed values
     ('ledger_spending', 'bot worker'),
     ('ledger_spent', 'bot worker'),
     ('ledger_statement', 'bot status'),
-    ('ledger_totals', 'status'),
+    ('ledger_totals', 'worker status'),
     ('payment_add_bonus', 'bot'),
     ('payment_refund', 'bot'),
     ('payment_refund_done', 'worker'),
