@@ -46,6 +46,16 @@ static const struct option force_option[] = {
     {"--force", NULL},
     {NULL,      NULL}
 };
+static const struct option restore_options[] = {
+    {"--verify", NULL   },
+    {"--backup", "STAMP"},
+    {"--force",  NULL   },
+    {NULL,       NULL   },
+};
+static const struct option dry_option[] = {
+    {"--dry-run", NULL},
+    {NULL,        NULL}
+};
 static const struct option limit_option[] = {
     {"--limit", "N" },
     {NULL,      NULL}
@@ -87,6 +97,12 @@ static const struct option promo_options[] = {
 
 /* clang-format off */
 static const struct command commands[] = {
+    {"backup", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_backup,
+     "save PostgreSQL and every object where BACKUP_DIR or BACKUP_ENDPOINT says",
+     "Objects that were saved before are not copied again. Backups older than BACKUP_KEEP_DAYS go,\n"
+     "with what only they needed. A timer does this every night."},
+    {"backup ls", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_backup_list,
+     "print the backups that there are", NULL},
     {"config check", "", 0, GIVES_JSON, cli_config_check,
      "check the settings, and name every mistake at once", NULL},
     {"config show", "", 0, NEEDS_CONF | GIVES_JSON, cli_config_show,
@@ -111,6 +127,12 @@ static const struct command commands[] = {
     {"db report", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_db_report,
      "print sizes, numbers of rows, the ledger's check and what is stuck",
      "Reads through STATUS_DATABASE_URL, or DATABASE_URL where that is not set."},
+    {"import", " <database>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_import,
+     "bring over what a database of the predecessor holds",
+     "<database> is its address, as postgresql://reader@old.example.org/aisha; a password is better\n"
+     "kept in ~/.pgpass. People, settings, balances (whole coins), finished avatars with their photos,\n"
+     "images and transcripts are brought, objects copied from IMPORT_ENDPOINT. What was brought before\n"
+     "is left alone. --dry-run only counts.", dry_option},
     {"job ls", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_job_list,
      "print the latest jobs that wait, run or are dead",
      "--state and --lane choose among them; --limit says how many, 50 when left out.", job_options},
@@ -166,6 +188,13 @@ static const struct command commands[] = {
      "print all promo codes, newest first", NULL},
     {"promo stats", " <code>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_promo_stats,
      "print what became of a promo code", NULL},
+    {"restore", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_restore,
+     "bring the latest backup back, or the one that --backup names",
+     "--verify brings the database into one of its own, compares every table and every object with\n"
+     "what was saved, and leaves nothing behind. Without it both go where DATABASE_URL and\n"
+     "MINIO_ENDPOINT say; people who are there already are overwritten only with --force. Stop the\n"
+     "bot and the workers first. DATABASE_URL names a superuser:\n"
+     "DATABASE_URL=postgresql://postgres@/aisha aisha restore --verify", restore_options},
     {"styles check", " [FILE]", 0, GIVES_JSON, cli_styles_check,
      "check a file of styles, and name every mistake at once",
      "Without FILE the one that comes with this release, db/styles.ini; its head says how it is\n"

@@ -57,6 +57,8 @@ void print_json_line(str text);
 
 /* -- the commands -- */
 
+err *cli_backup(struct cli *cli);
+err *cli_backup_list(struct cli *cli);
 err *cli_config_check(struct cli *cli);
 err *cli_config_show(struct cli *cli);
 err *cli_config_defaults(struct cli *cli);
@@ -65,6 +67,7 @@ err *cli_db_migrate(struct cli *cli);
 err *cli_db_status(struct cli *cli);
 err *cli_db_verify(struct cli *cli);
 err *cli_db_report(struct cli *cli);
+err *cli_import(struct cli *cli);
 err *cli_job_list(struct cli *cli);
 err *cli_job_show(struct cli *cli);
 err *cli_job_retry(struct cli *cli);
@@ -80,6 +83,7 @@ err *cli_promo_make(struct cli *cli);
 err *cli_promo_stop(struct cli *cli);
 err *cli_promo_list(struct cli *cli);
 err *cli_promo_stats(struct cli *cli);
+err *cli_restore(struct cli *cli);
 err *cli_styles_check(struct cli *cli);
 err *cli_styles_list(struct cli *cli);
 err *cli_styles_load(struct cli *cli);

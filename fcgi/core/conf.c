@@ -130,6 +130,15 @@ static const struct setting settings[] = {
     {"BACKUP_KEEP_DAYS", NULL, FORM_NUMBER, AT(backup_keep_days), "14", 0, 1, 3650, NULL,
      "Days after which a backup is forgotten; the newest one stays in any case."},
 
+    {"IMPORT_ENDPOINT", NULL, FORM_ENDPOINT, AT(import_endpoint), NULL, 0, ANY_LENGTH, NULL,
+     "The S3 server of the predecessor, for `aisha import`; ours, unless this says otherwise."},
+    {"IMPORT_ACCESS_KEY", NULL, FORM_TEXT, AT(import_access_key), NULL, 0, 1, 512, NULL,
+     "Name of the account there."},
+    {"IMPORT_SECRET_KEY", NULL, FORM_TEXT, AT(import_secret_key), NULL, SECRET, 1, 512, NULL,
+     "Its secret."},
+    {"IMPORT_SECURE", NULL, FORM_SWITCH, AT(import_secure), "false", 0, ANY_LENGTH, NULL,
+     "Whether that server is spoken to over TLS."},
+
     {"WELCOME_COINS", NULL, FORM_COINS, AT(welcome_coins), "0", 0, ANY_PRICE, NULL,
      "What a new user is given."},
     {"AVATAR_CREATION_COST", NULL, FORM_COINS, AT(avatar_creation_cost_coins), "150", 0, ANY_PRICE, NULL,

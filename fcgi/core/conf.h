@@ -88,6 +88,10 @@ struct conf {
     str backup_region, backup_bucket;
     int64_t backup_keep_days;
 
+    /* the predecessor's object store, for the time of an import; empty: ours is also its */
+    str import_endpoint, import_access_key, import_secret_key;
+    bool import_secure;
+
     /* prices */
     int64_t welcome_coins;
     int64_t avatar_creation_cost_coins;

@@ -16,7 +16,7 @@ const aisha = operator(ground);
 test("every command tells what it is for, and a slip is understood", () => {
     const help = aisha(["--help"]);
     assert.equal(help.status, 0);
-    for (const name of ["config check", "config show", "credit", "db migrate", "db status", "db verify", "db report", "job ls", "job show", "job retry", "job giveup", "ledger check", "ledger statement", "ledger show", "payment list", "payment show", "payment refund", "payment check", "promo make", "promo stop", "promo list", "promo stats", "styles check", "styles load", "styles list", "user find", "user show", "user block", "user unblock", "webhook set", "webhook info", "webhook doctor", "webhook delete"]) {
+    for (const name of ["backup", "backup ls", "restore", "import", "config check", "config show", "credit", "db migrate", "db status", "db verify", "db report", "job ls", "job show", "job retry", "job giveup", "ledger check", "ledger statement", "ledger show", "payment list", "payment show", "payment refund", "payment check", "promo make", "promo stop", "promo list", "promo stats", "styles check", "styles load", "styles list", "user find", "user show", "user block", "user unblock", "webhook set", "webhook info", "webhook doctor", "webhook delete"]) {
         assert.ok(help.out.includes(`  ${name} `), name);
         const own = aisha([...name.split(" "), "--help"]);
         assert.equal(own.status, 0);
