@@ -100,12 +100,13 @@ read_options()
 {
     while [ $# -gt 0 ]; do
         case $1 in
-        --host) HOST=$(value_of "$@") && shift ;;
-        --config) CONFIG=$(value_of "$@") && shift ;;
-        --certificate) CERTIFICATE=$(value_of "$@") && shift ;;
-        --certificate-key) CERTIFICATE_KEY=$(value_of "$@") && shift ;;
+        --host) HOST=$(value_of "$@") || exit 1; shift ;;
+        --config) CONFIG=$(value_of "$@") || exit 1; shift ;;
+        --certificate) CERTIFICATE=$(value_of "$@") || exit 1; shift ;;
+        --certificate-key) CERTIFICATE_KEY=$(value_of "$@") || exit 1; shift ;;
         --email)
-            EMAIL=$(value_of "$@") && shift
+            EMAIL=$(value_of "$@") || exit 1
+            shift
             case $EMAIL in *[!A-Za-z0-9@._+-]*) fail "$EMAIL is no address for mail" ;; esac
             ;;
         --self-signed) SELF_SIGNED=yes ;;
@@ -115,7 +116,7 @@ read_options()
         --dry-run) DRY_RUN=yes ;;
         --rollback) ACTION=rollback ;;
         --renew) ACTION=renew ;; # for the timer
-        --install) ACTION='install' BUNDLE=$(value_of "$@") && shift ;; # on the server, for this script itself
+        --install) ACTION='install' BUNDLE=$(value_of "$@") || exit 1; shift ;; # on the server, for this script itself
         --help | -h)
             usage
             exit 0
@@ -134,7 +135,9 @@ read_options()
 VERSION=
 read_version()
 {
-    if [ -f "$ROOT/VERSION" ]; then
+    if [ -n "${AISHA_RELEASE:-}" ]; then
+        VERSION=$AISHA_RELEASE # a name of the operator's choice
+    elif [ -f "$ROOT/VERSION" ]; then
         VERSION=$(cat "$ROOT/VERSION")
     else
         VERSION=$(git -C "$ROOT" describe --always --dirty --tags) || fail "$ROOT is neither a checkout nor a release"
@@ -154,23 +157,24 @@ test_release()
 }
 
 # The packages that the programs' libraries come from. What ldd prints under
-# /lib, dpkg may know under /usr/lib.
+# /lib, dpkg may know under /usr/lib, and the other name it does not know at all.
 library_packages() # program...
 {
-    ldd "$@" 2>/dev/null | sed -n 's/.* => \(\/[^ ]*\).*/\1/p' | sort -u | while read -r library; do
-        dpkg-query -S "$library" 2>/dev/null || dpkg-query -S "/usr$library" 2>/dev/null || true
-    done | sed -n 's/:.*//p' | sort -u
+    ldd "$@" 2>/dev/null | sed -n 's/.* => \(\/[^ ]*\).*/\1/p' | sort -u | sed 'p; s|^|/usr|' |
+        xargs dpkg-query -S 2>/dev/null | sed -n 's/:.*//p' | sort -u
 }
 
 pack()
 {
     stage=$ROOT/build/release/aisha-$VERSION
     rm -rf "$stage"
-    mkdir -p "$stage/bin" "$stage/fcgi"
+    mkdir -p "$stage/bin" "$stage/db" "$stage/fcgi"
     for program in aisha aisha-bot aisha-worker aisha-photo aisha-sound; do
         cp "$ROOT/build/release/bin/$program" "$stage/bin/"
     done
-    cp -R "$ROOT/db" "$ROOT/docs" "$ROOT/nginx" "$ROOT/static" "$ROOT/deploy.sh" "$ROOT/LICENSE" "$stage/"
+    cp -R "$ROOT/db/deploy" "$ROOT/db/revert" "$ROOT/db/verify" "$ROOT/db/sqitch.conf" "$ROOT/db/sqitch.plan" \
+        "$ROOT/db/styles.ini" "$stage/db/"
+    cp -R "$ROOT/docs" "$ROOT/nginx" "$ROOT/static" "$ROOT/deploy.sh" "$ROOT/LICENSE" "$stage/"
     cp -R "$ROOT/fcgi/systemd" "$ROOT/fcgi/roll.sh" "$ROOT/fcgi/operator.sh" "$stage/fcgi/"
     echo "$VERSION" >"$stage/VERSION"
     library_packages "$stage"/bin/* >"$stage/packages"
@@ -197,7 +201,7 @@ build_release()
         ;;
     esac
     run make -C "$ROOT" deps-run
-    run make -C "$ROOT" programs MODE=release "-j$(nproc)"
+    run make -C "$ROOT" programs MODE=release "VERSION=$VERSION" "-j$(nproc)"
     run pack
 }
 
@@ -222,7 +226,13 @@ bundle()
     fi
     [ -z "$CERTIFICATE" ] || cp "$CERTIFICATE" "$BUNDLE/cert.pem"
     [ -z "$CERTIFICATE_KEY" ] || cp "$CERTIFICATE_KEY" "$BUNDLE/key.pem"
-    [ -n "$DRY_RUN" ] || cp "$(archive)" "$BUNDLE/release.tar.gz"
+    if [ -n "$DRY_RUN" ]; then # what the release would have of files that are compared
+        mkdir "$BUNDLE/fcgi"
+        cp -R "$ROOT/fcgi/systemd" "$ROOT/fcgi/operator.sh" "$BUNDLE/fcgi/"
+        cp -R "$ROOT/nginx" "$BUNDLE/"
+    else
+        cp "$(archive)" "$BUNDLE/release.tar.gz"
+    fi
     cp "$SELF" "$BUNDLE/deploy.sh"
     echo "$VERSION" >"$BUNDLE/VERSION"
 }
@@ -342,7 +352,7 @@ make_users()
 unpack_release()
 {
     if [ -n "$DRY_RUN" ]; then
-        SOURCE=$ROOT RELEASE=$(cat "$BUNDLE/VERSION")
+        SOURCE=$BUNDLE RELEASE=$(cat "$BUNDLE/VERSION")
         say "   would unpack the release $RELEASE into $HOME_DIR/releases"
         return 0
     fi
