@@ -3,8 +3,8 @@
 #
 # While a deploy replaces processes, and after a rollback, programs of the
 # release before speak to a database that is migrated already. Each of its
-# statements is therefore planned on the new schema, as a role that it runs as,
-# rights included. The release before is PREVIOUS_RELEASE, else the last tag
+# statements is therefore planned on the new schema, as a role that it runs as; what
+# no program may do any more, the operator's command may. The release before is PREVIOUS_RELEASE, else the last tag
 # before this commit, else the tree before the newest migration.
 
 set -eu
@@ -59,7 +59,7 @@ script()
 names() { git archive "$release" db/sql | tar -xOf - --wildcards '*.sql' | sed -n 's/^-- :\([a-z0-9_]*\).*/\1/p' | sort; }
 
 script >"$work/script"
-for role in aisha_bot aisha_worker aisha_status; do
+for role in aisha_bot aisha_worker aisha_status aisha_owner; do
     {
         echo "set role $role;"
         echo 'set plan_cache_mode = force_generic_plan;'
