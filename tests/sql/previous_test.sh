@@ -3,9 +3,10 @@
 #
 # While a deploy replaces processes, and after a rollback, programs of the
 # release before speak to a database that is migrated already. Each of its
-# statements is therefore planned on the new schema, as a role that it runs as; what
-# no program may do any more, the operator's command may. The release before is PREVIOUS_RELEASE, else the last tag
-# before this commit, else the tree before the newest migration.
+# statements is therefore planned on the new schema, as a role that it runs as;
+# what no program may do any more, the operator's command may. The release
+# before is PREVIOUS_RELEASE, else the last tag before this commit, else the tree
+# before the newest migration.
 
 set -eu
 
