@@ -208,7 +208,7 @@ const callOff = ["generation:cancel", "speech:cancel", "training:cancel", "train
 async function beBusy(language) {
     const busy = await meet("busy", language), say = spoken[language];
     await setCoins(busy, 20000);
-    busy.waitsFor = { jobs: false, orders: false };
+    busy.waitsFor = { jobs: true, orders: false };
     busy.most = { ...most, ...Object.fromEntries(callOff.map((name) => [name, 0])) };
     busy.inputs = { words: [words(say.picture)], "a photo": [], unexpected: [words("?")], idle: [words("?")] }; // what comes of files comes later
     await busy.say("/create");
@@ -218,6 +218,7 @@ async function beBusy(language) {
     await busy.sendPhotos(busily);
     await until(async () => (await wire.sql(`select count(*)::int as count from avatar_photos p join users u on u.id = p.user_id where u.telegram_id = ${busy.person.id} and p.validation_status = 'valid'`))[0].count === least, "photos that are kept");
     for (const tap of ["training:open", "training:start"]) await busy.press(tap);
+    busy.waitsFor = { jobs: false, orders: false };
     await busy.sendFile("voice", voice(3)(busy), { duration: 3 });
     const atWork = `select (select count(*)::int from image_generations g where g.user_id = u.id and g.status = 'processing')
         + (select count(*)::int from avatar_trainings t where t.user_id = u.id and t.status = 'processing')
