@@ -1,10 +1,9 @@
 #include "handlers/avatars/judge.h"
 
-#include <openssl/sha.h>
-
 #include "core/log.h"
 #include "db/avatar.h"
 #include "db/photo.h"
+#include "handlers/avatars/look.h"
 #include "handlers/outbox.h"
 
 enum {
@@ -15,8 +14,6 @@ enum {
     CONTRAST_LEAST = 15,
     SHARPNESS_LEAST = 40,
     SIDES_MOST = 3, /* to one */
-    BYTES_OF_MEGABYTE = 1 << 20,
-    PIXELS_OF_MEGAPIXEL = 1000 * 1000,
 };
 static const double quality_least = 0.5;
 
@@ -24,77 +21,23 @@ static const double quality_least = 0.5;
 
 /* What was found out about one photo. */
 struct look {
-    str refused; /* a word of refusal_texts; empty: it can be kept */
+    str refused; /* a word of struct photo_refusal; empty: it can be kept */
     str doubts;
-    str file_hash, object_key;
-    int64_t file_size_bytes;
+    str object_key;
     bool is_stored;
-    struct media_photo media;
+    struct photo_look found;
 };
-
-/* Telegram's last word about a file, or one that may change with time. */
-static bool is_refused_for_good(const err *e, str *word)
-{
-    enum { BAD_REQUEST = 400 };
-    size_t at;
-    if (e->kind != ERR_UPSTREAM || e->code != BAD_REQUEST ||
-        str_find(e->detail, S("temporarily unavailable"), &at))
-        return false;
-    *word = str_find(e->detail, S("too big"), &at) ? S("too_large") : S("not_fetched");
-    return true;
-}
-
-static err *fetch(struct work *w, const struct photo *photo, struct look *look, str *bytes)
-{
-    const struct telegram *telegram = &w->bot->telegram;
-    int64_t most = w->bot->conf->photo_max_size_bytes;
-    struct json_object *file;
-    err *e = telegram_call(w->arena, telegram, S("getFile"),
-                           json_make(w->arena, KV("file_id", photo->source_file_id)), NULL, &file);
-    if (e && is_refused_for_good(e, &look->refused))
-        return NULL;
-    if (e)
-        return e;
-    json_i64(file, "file_size", &look->file_size_bytes);
-    if (look->file_size_bytes > most) {
-        look->refused = S("too_large");
-        return NULL;
-    }
-    e = telegram_download(w->arena, telegram, json_str(file, "file_path"), (size_t)most, bytes);
-    if (e && e->kind == ERR_INPUT) { /* more than Telegram had said */
-        look->refused = S("too_large");
-        return NULL;
-    }
-    return e;
-}
-
-static str sha256_hex(struct arena *a, str bytes)
-{
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)bytes.ptr, bytes.len, digest);
-    return str_hex(a, (str){(const char *)digest, sizeof digest});
-}
 
 /* The bytes of a stranger end here: what is stored is the decoder's own JPEG. */
 static err *look_at(struct work *w, const struct photo *photo, struct look *look)
 {
     const struct conf *conf = w->bot->conf;
-    str bytes = {0};
-    TRY(fetch(w, photo, look, &bytes));
-    if (!str_empty(look->refused))
-        return NULL;
-    const struct media_limits limits = {
-        .short_side_pixels = conf->photo_min_resolution_pixels,
-        .most_pixels = conf->photo_max_pixels,
-    };
-    TRY(media_photo(w->arena, &w->bot->photos, bytes, &limits, &look->media));
-    look->refused = look->media.refused;
-    look->file_hash = sha256_hex(w->arena, bytes);
-    look->file_size_bytes = (int64_t)bytes.len;
+    TRY(photo_look(w, photo->source_file_id, conf->photo_min_resolution_pixels, &look->found));
+    look->refused = look->found.refused;
     if (!str_empty(look->refused))
         return NULL;
     TRY(s3_put(w->arena, &w->bot->s3, conf->minio_bucket_avatars, look->object_key, S("image/jpeg"),
-               look->media.jpeg));
+               look->found.media.jpeg));
     look->is_stored = true;
     return NULL;
 }
@@ -142,9 +85,9 @@ static err *compare(struct work *w, const struct photo *photo, struct look *look
     int nearest = BITS;
     TRY(photos_kept(w->db, w->arena, photo->avatar_id, &kept, &count));
     for (size_t i = 0; i < count; i++) {
-        int distance = media_hash_distance(kept[i].perceptual_hash, look->media.hash);
+        int distance = media_hash_distance(kept[i].perceptual_hash, look->found.media.hash);
         nearest = distance < nearest ? distance : nearest;
-        if (str_eq(kept[i].file_hash, look->file_hash)) {
+        if (str_eq(kept[i].file_hash, look->found.file_hash)) {
             look->refused = S("duplicate");
             return NULL;
         }
@@ -152,7 +95,7 @@ static err *compare(struct work *w, const struct photo *photo, struct look *look
     if (nearest <= ALIKE_MOST)
         look->refused = S("alike");
     else
-        look->doubts = doubts_about(w->arena, &look->media, nearest);
+        look->doubts = doubts_about(w->arena, &look->found.media, nearest);
     return NULL;
 }
 
@@ -176,12 +119,12 @@ static err *queue_tell(struct work *w, const struct photo *photo)
 
 static err *write_verdict(struct work *w, const struct photo *photo, const struct look *look)
 {
-    const struct media_photo *m = &look->media;
+    const struct media_photo *m = &look->found.media;
     const struct photo_measures measures = {
         .format = m->format,
         .width = m->width,
         .height = m->height,
-        .file_size_bytes = look->file_size_bytes,
+        .file_size_bytes = look->found.size_bytes,
         .brightness = m->brightness,
         .contrast = m->contrast,
         .sharpness = m->sharpness,
@@ -193,7 +136,7 @@ static err *write_verdict(struct work *w, const struct photo *photo, const struc
         .id = photo->id,
         .bucket = w->bot->conf->minio_bucket_avatars,
         .object_key = look->object_key,
-        .file_hash = look->file_hash,
+        .file_hash = look->found.file_hash,
         .perceptual_hash = m->hash,
     };
     return photo_keep(w->db, &kept, &measures, look->doubts);
@@ -262,28 +205,6 @@ err *give_up_photo(struct work *w)
 
 /* ---------------------------------------------------------------- telling */
 
-static enum text refusal_text(str word)
-{
-    static const struct {
-        const char *word;
-        enum text text;
-    } rows[] = {
-        {"too_large",       T_photo_too_large      },
-        {"too_small",       T_photo_too_small      },
-        {"too_many_pixels", T_photo_too_many_pixels},
-        {"format",          T_photo_format         },
-        {"unreadable",      T_photo_unreadable     },
-        {"duplicate",       T_photo_duplicate      },
-        {"alike",           T_photo_alike          },
-        {"late",            T_photo_late           },
-        {"not_fetched",     T_photo_not_fetched    },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (str_eq(word, str_from(rows[i].word)))
-            return rows[i].text;
-    return T_photo_unreadable;
-}
-
 static enum text doubt_text(str word)
 {
     static const struct {
@@ -303,33 +224,16 @@ static enum text doubt_text(str word)
     return T_doubt_poor;
 }
 
-static int64_t rounded_up(int64_t number, int64_t unit)
-{
-    return (number + unit - 1) / unit;
-}
-
-/* Telegram refuses to hand out what is too large, and does not always say how large it is. */
-static enum text words_of_refusal(const struct photo *photo)
-{
-    bool is_unsaid = str_eq(photo->refused, S("too_large")) && !photo->file_size_bytes;
-    return is_unsaid ? T_photo_too_large_somehow : refusal_text(photo->refused);
-}
-
 static str refusal_html(struct work *w, enum language language, const struct photo *photo)
 {
-    const struct conf *conf = w->bot->conf;
-    int64_t pixels = (int64_t)photo->width * photo->height;
-    const struct kv values[] = {
-        KV("width", photo->width),
-        KV("height", photo->height),
-        KV("side", conf->photo_min_resolution_pixels),
-        KV("megabytes", rounded_up(photo->file_size_bytes, BYTES_OF_MEGABYTE)),
-        KV("megabytes_most", conf->photo_max_size_bytes / BYTES_OF_MEGABYTE),
-        KV("megapixels", rounded_up(pixels, PIXELS_OF_MEGAPIXEL)),
-        KV("megapixels_most", conf->photo_max_pixels / PIXELS_OF_MEGAPIXEL),
-        {0},
+    const struct photo_refusal refusal = {
+        .word = photo->refused,
+        .size_bytes = photo->file_size_bytes,
+        .width = photo->width,
+        .height = photo->height,
+        .short_side_pixels = w->bot->conf->photo_min_resolution_pixels,
     };
-    return text_html(w->arena, language, words_of_refusal(photo), values);
+    return photo_refusal_html(w->arena, language, w->bot->conf, &refusal);
 }
 
 static str doubts_html(struct work *w, enum language language, const struct photo *photo)
