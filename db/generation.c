@@ -114,6 +114,11 @@ err *generation_set_prompt(struct db *db, str id, str final_prompt)
     return db_query(db, &Q_generation_set_prompt, NULL, V(id), V(final_prompt));
 }
 
+err *generation_set_words(struct db *db, str id, str words, str final_prompt)
+{
+    return db_query(db, &Q_generation_set_words, NULL, V(id), V(words), V(final_prompt));
+}
+
 err *generation_set_as_typed(struct db *db, str id)
 {
     return db_query(db, &Q_generation_set_as_typed, NULL, V(id));

@@ -28,6 +28,9 @@ struct generation {
     int64_t seed;               /* ours; with an avatar only */
     struct generation_making making;
     str avatar_trigger; /* what stands for the avatar in it; may be empty */
+    str sample_id;      /* of a new one: the photo that its words were made of; may be empty */
+    bool is_by_sample;  /* of a new one: its words are to be made of a photo first */
+    bool is_phrased;    /* of a new one: what FAL is asked is English already */
     bool is_as_typed;   /* nobody was there who would have put the words into English */
     bool enhances;      /* its owner wants that done to his words */
     bool is_preview;    /* the present of a new avatar */
@@ -70,6 +73,8 @@ err *generation_lock(struct db *db, struct arena *a, str id, struct generation *
 err *generation_set_aside(struct db *db, str id, str request_id);
 /* What FAL will be asked; of one that waits, and was never given to FAL. */
 err *generation_set_prompt(struct db *db, str id, str final_prompt);
+/* Of one that waited for its words. */
+err *generation_set_words(struct db *db, str id, str words, str final_prompt);
 /* It goes as it was typed, and the result says so. */
 err *generation_set_as_typed(struct db *db, str id);
 /* Counts for its avatar and its style as well. */

@@ -17,8 +17,10 @@
 #include "handlers/images/generation.h"
 #include "handlers/images/imagen.h"
 #include "handlers/images/lora.h"
+#include "handlers/images/order.h"
 #include "handlers/images/phrasing.h"
 #include "handlers/images/style.h"
+#include "handlers/images/sample.h"
 #include "handlers/money/limits.h"
 #include "handlers/money/payment.h"
 #include "handlers/money/promo.h"
@@ -47,6 +49,7 @@ const struct state_row state_rows[STATE_COUNT] = {
     [ST_flux_words]     = {"flux_words",     draw_flux_words},
     [ST_flux_options]   = {"flux_options",   draw_flux_options},
     [ST_style]          = {"style",          draw_style},
+    [ST_sample]         = {"sample",         draw_sample},
     [ST_avatar_type]    = {"avatar_type",    draw_avatar_type},
     [ST_avatar_gender]  = {"avatar_gender",  draw_avatar_gender},
     [ST_avatar_name]    = {"avatar_name",    draw_avatar_name},
@@ -138,6 +141,7 @@ const struct route taps[] = {
     {"imagen:open",       on_imagen_open,        NEED_NOTHING,    ST_imagen_words},
     {"imagen:make",       on_imagen_made,        NEED_NOTHING,    ST_stay},
     {"imagen:again",      on_imagen_again,       NEED_GENERATION, ST_idle},
+    {"imagen:edit",       on_imagen_edit,        NEED_GENERATION, ST_imagen_words},
     {"flux:open",         on_flux_open,          NEED_NOTHING,    ST_flux_words},
     {"flux:avatars",      on_flux_avatars,       NEED_NOTHING,    ST_stay},
     {"flux:use",          on_flux_use,           NEED_AVATAR,     ST_flux_words},
@@ -155,6 +159,12 @@ const struct route taps[] = {
     {"style:unmark",      on_style_unmark,       NEED_NOTHING,    ST_stay},
     {"style:take",        on_style_take,         NEED_NOTHING,    ST_stay},
     {"style:make",        on_style_make,         NEED_NOTHING,    ST_stay},
+    {"flux:edit",         on_flux_edit,          NEED_GENERATION, ST_flux_words},
+    {"sample:open",       on_sample_open,        NEED_NOTHING,    ST_sample},
+    {"sample:cancel",     on_sample_cancel,      NEED_NOTHING,    ST_stay},
+    {"sample:flux",       on_sample_flux,        NEED_NOTHING,    ST_flux_options},
+    {"sample:imagen",     on_sample_imagen,      NEED_NOTHING,    ST_imagen_options},
+    {"order:drop",        on_order_drop,         NEED_NOTHING,    ST_stay},
     {"generation:cancel", on_generation_cancel,  NEED_GENERATION, ST_stay},
     {"avatar:open",       on_avatar_open,        NEED_NOTHING,    ST_idle},
     {"avatar:show",       on_avatar_show,        NEED_AVATAR,     ST_idle},
@@ -235,6 +245,14 @@ const struct route taps[] = {
 
 const struct step steps[] = {
     {ST_create,         IN_TEXT, NULL,           on_imagen_words, ST_imagen_options, "words alone are a description"},
+    {ST_create,         IN_PHOTO, NULL,          on_sample_photo, ST_sample,         "a photo is put into words"},
+    {ST_imagen_words,   IN_PHOTO, NULL,          on_sample_photo, ST_sample,         "a photo is put into words"},
+    {ST_imagen_options, IN_PHOTO, NULL,          on_sample_photo, ST_sample,         "a photo replaces the words"},
+    {ST_flux_words,     IN_PHOTO, NULL,          on_sample_photo, ST_sample,         "a photo is put into words"},
+    {ST_flux_options,   IN_PHOTO, NULL,          on_sample_photo, ST_sample,         "a photo replaces the words"},
+    {ST_sample,         IN_PHOTO, NULL,          on_sample_photo, ST_sample,         "a photo is put into words"},
+    {ST_sample,         IN_TEXT, NULL,           on_sample_words, ST_flux_options,   "words replace the photo"},
+    {ST_sample,         IN_TAP,  "flux:use",     on_flux_change,  ST_stay,           "another avatar, the same question"},
     {ST_imagen_words,   IN_TEXT, NULL,           on_imagen_words, ST_imagen_options, "words make an order"},
     {ST_imagen_options, IN_TEXT, NULL,           on_imagen_words, ST_imagen_options, "other words replace them"},
     {ST_imagen_options, IN_TAP,  "imagen:ratio", on_imagen_ratio, ST_stay,           "a choice is marked"},
@@ -243,8 +261,10 @@ const struct step steps[] = {
     {ST_imagen_options, IN_TAP,  "imagen:make",  on_imagen_make,  ST_idle,           "the order is paid and under way"},
     {ST_flux_words,     IN_TEXT, NULL,           on_flux_words,   ST_flux_options,   "words make an order"},
     {ST_flux_words,     IN_TAP,  "flux:use",     on_flux_change,  ST_stay,           "another avatar, the same question"},
+    {ST_flux_words,     IN_TAP,  "flux:seed",    on_flux_seed,    ST_stay,           "another seed, the same question"},
     {ST_flux_options,   IN_TEXT, NULL,           on_flux_words,   ST_flux_options,   "other words replace them"},
     {ST_flux_options,   IN_TAP,  "flux:use",     on_flux_change,  ST_stay,           "another avatar, the same words"},
+    {ST_flux_options,   IN_TAP,  "flux:seed",    on_flux_seed,    ST_stay,           "another seed, the same words"},
     {ST_flux_options,   IN_TAP,  "flux:ratio",   on_flux_ratio,   ST_stay,           "a choice is marked"},
     {ST_flux_options,   IN_TAP,  "flux:count",   on_flux_count,   ST_stay,           "a choice is marked"},
     {ST_flux_options,   IN_TAP,  "flux:quality", on_flux_quality, ST_stay,           "a choice is marked"},
@@ -274,6 +294,8 @@ const struct step steps[] = {
 
 const struct job_route job_routes[] = {
     {"generation_prompt",  "words", job_generation_prompt,  give_up_prompt},
+    {"sample_look",        "words", job_sample_look,        give_up_sample},
+    {"sample_tell",        "send",  job_sample_tell,        NULL},
     {"generation_submit",  "fal",   job_generation_submit,  give_up_generation},
     {"generation_check",   "fal",   job_generation_check,   give_up_generation},
     {"generation_result",  "fal",   job_generation_result,  give_up_generation},

@@ -12,6 +12,7 @@
     X(flux_words)                                                                                  \
     X(flux_options)                                                                                \
     X(style)                                                                                       \
+    X(sample)                                                                                      \
     X(avatar_type)                                                                                 \
     X(avatar_gender)                                                                               \
     X(avatar_name)                                                                                 \

@@ -64,6 +64,10 @@ select user_id from image_generations where id = $1 for update
 -- :generation_set_prompt writes
 update image_generations set final_prompt = $2 where id = $1 and status = 'pending' and attempt = 0
 
+-- :generation_set_words writes
+update image_generations set original_prompt = $2, final_prompt = $3
+where id = $1 and status = 'pending' and attempt = 0
+
 -- :generation_set_as_typed writes
 update image_generations
 set prompt_metadata = prompt_metadata || jsonb_build_object('is_as_typed', true)

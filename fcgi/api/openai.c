@@ -380,8 +380,10 @@ static str parts_json(struct arena *a, str text, const struct openai_picture *pi
                           KV("detail", picture->detail ? picture->detail : "auto"));
     struct buf b = buf_new(a);
     buf_add_char(&b, '[');
-    json_put_object(&b, KVS(KV("type", "text"), KV("text", text)));
-    buf_add_char(&b, ',');
+    if (text.len) {
+        json_put_object(&b, KVS(KV("type", "text"), KV("text", text)));
+        buf_add_char(&b, ',');
+    }
     json_put_object(&b, KVS(KV("type", "image_url"), KV("image_url", JSON(image))));
     buf_add_char(&b, ']');
     return buf_str(&b);

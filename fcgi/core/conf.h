@@ -67,7 +67,7 @@ struct conf {
     str callback_secret;
 
     /* OpenAI */
-    str openai_api_key, openai_base_url, openai_chat_model, whisper_model;
+    str openai_api_key, openai_base_url, openai_chat_model, openai_vision_model, whisper_model;
 
     /* stores */
     str database_url, status_database_url;
@@ -106,7 +106,7 @@ struct conf {
     int64_t fal_flux_cost_microdollars;
     int64_t fal_imagen4_cost_microdollars, fal_imagen4_fast_cost_microdollars,
         fal_imagen4_ultra_cost_microdollars;
-    int64_t openai_prompt_cost_microdollars;
+    int64_t openai_prompt_cost_microdollars, openai_vision_cost_microdollars;
     int64_t whisper_minute_cost_microdollars;
     int64_t openai_chat_input_cost_microdollars, openai_chat_output_cost_microdollars;
 
@@ -115,6 +115,7 @@ struct conf {
     int64_t avatars_max;                           /* of a user */
     int64_t photos_per_day, free_previews_per_day; /* of a user */
     int64_t erased_mark_days;                      /* 0: nothing is kept */
+    int64_t samples_per_day;                       /* likewise */
     bool auto_generate_preview, delete_photos_after_training, keep_preview_photo;
     int64_t photo_max_size_bytes;
     int64_t photo_min_resolution_pixels, photo_max_pixels;

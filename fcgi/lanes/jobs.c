@@ -1,5 +1,5 @@
 /*
- * The lanes fal, words and media, one job at a time each, and speech, a few, taken
+ * The lanes fal and media, one job at a time each, words and speech, a few, taken
  * from the queue in PostgreSQL. job_run() runs the jobs of the lane send too, which
  * come to their turn in the stream of their chat.
  */
@@ -27,6 +27,7 @@ enum {
     LANE_ARENA_BYTES = 8 << 20,
     JOB_STACK_KIB = 256,
     WORDS_MAX = 300,
+    WORDS_LANES = 4,
     SPEECH_LANES = 4,
 };
 
@@ -332,13 +333,13 @@ void job_run(struct worker *worker, const struct job *job)
 
 /* -- the lanes -- */
 
-/* A recogniser is waited for most of the time, so a few of those jobs run side by side. */
+/* A model is waited for most of the time, so a few of those jobs run side by side. */
 static const struct {
     const char *name;
     size_t at_once;
 } lanes[] = {
     {"fal",    1           },
-    {"words",  1           },
+    {"words",  WORDS_LANES },
     {"speech", SPEECH_LANES},
     {"media",  1           },
 };

@@ -63,6 +63,7 @@ static void card_buttons(struct keyboard *k, const struct conf *conf, const stru
     keyboard_button(k, T_button_statistics, S("statistics:open"));
     keyboard_row(k);
     again_button(k, conf, image->generation_type, image->generation_id, 1);
+    edit_button(k, image->generation_type, image->generation_id, 1);
     keyboard_button(k, T_button_menu, S("menu:open"));
 }
 

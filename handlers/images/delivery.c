@@ -3,6 +3,7 @@
 #include "handlers/gallery/picture.h"
 #include "handlers/images/lora.h"
 #include "handlers/images/order.h"
+#include "handlers/images/sample.h"
 
 enum { ALBUM_LEAST = 2 };
 
@@ -10,6 +11,7 @@ static void result_buttons(struct work *w, struct keyboard *k, const struct gene
 {
     keyboard_row(k);
     again_button(k, w->bot->conf, g->generation_type, g->errand.id, g->num_images);
+    edit_button(k, g->generation_type, g->errand.id, g->num_images);
     keyboard_row(k);
     keyboard_button(k, T_button_gallery, S("gallery:open:new"));
     keyboard_button(k, T_button_menu, S("menu:open:new"));
@@ -136,6 +138,8 @@ err *job_generation_explain(struct work *w)
     enum language language = language_of(g.errand.language);
     struct keyboard k = keyboard_new(w->arena, language);
     keyboard_row(&k);
+    if (str_eq(g.errand.failure, S("sample")))
+        keyboard_button(&k, T_button_sample, S("sample:open"));
     if (is_with_avatar(&g))
         keyboard_button(&k, T_button_flux, S("flux:open"));
     else
@@ -143,5 +147,7 @@ err *job_generation_explain(struct work *w)
     keyboard_button(&k, T_button_menu, S("menu:open"));
     str html = text_html(w->arena, language, failure_text(g.errand.failure),
                          KVS(KV("words", generation_shown_words(w->arena, &g))));
+    if (str_eq(g.errand.failure, S("sample")))
+        TRY(sample_explain(w, g.errand.id, &html));
     return errand_explain(w, &generation_errands, &g.errand, html, &k);
 }

@@ -5,6 +5,7 @@
 #include "handlers/dispatch.h"
 #include "handlers/images/order.h"
 #include "handlers/images/prompt.h"
+#include "handlers/images/sample.h"
 #include "handlers/money/funds.h"
 #include "handlers/money/limits.h"
 
@@ -48,7 +49,7 @@ static const struct {
     {"16:9", 1344, 768 },
 };
 
-static const struct order_form form = {
+const struct order_form flux_form = {
     .generation_type = "avatar",
     .ratio_tap = "flux:ratio",
     .count_tap = "flux:count",
@@ -130,24 +131,26 @@ static void take_avatar(struct turn *t, str id, str name, int64_t of)
     field_put_i64(t, "d.avatars", of);
 }
 
-/* The one that is drawn with unless the user says otherwise. ERR_NOT_FOUND when there is none. */
-static err *take_usual_avatar(struct turn *t)
+err *flux_take_avatar(struct turn *t, str id)
 {
     struct avatar *avatars;
-    size_t count;
+    size_t count, chosen = 0;
     TRY(finished_avatars(t, S(""), &avatars, &count));
     if (!count)
         return fail(t->arena, ERR_NOT_FOUND, "no finished avatar");
-    take_avatar(t, avatars[0].id, avatars[0].name, (int64_t)count);
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(avatars[i].id, id))
+            chosen = i;
+    take_avatar(t, avatars[chosen].id, avatars[chosen].name, (int64_t)count);
     return NULL;
 }
 
-/* The same for a style, whose place in the dialog is taken as well; empty: there is none. */
+/* The usual one for a style, whose place in the dialog is taken as well; empty: there is none. */
 static err *take_avatar_for(struct turn *t, str template_id)
 {
     struct style style;
     if (str_empty(template_id))
-        return take_usual_avatar(t);
+        return flux_take_avatar(t, S(""));
     TRY(find_style(t, template_id, &style));
     if (str_empty(style.avatar_id))
         return fail(t->arena, ERR_NOT_FOUND, "no finished avatar that the style suits");
@@ -156,8 +159,7 @@ static err *take_avatar_for(struct turn *t, str template_id)
     return NULL;
 }
 
-/* Nobody to be drawn yet: the way there, instead of a refusal. */
-static err *offer_avatar(struct turn *t)
+err *flux_offer_avatar(struct turn *t)
 {
     bool has_style = !str_empty(wanted_kinds(t));
     dialog_enter(t, ST_idle);
@@ -176,7 +178,7 @@ static err *offer_avatar(struct turn *t)
 }
 
 /* The avatar that stands on the button; with a single one there is nothing to choose. */
-static void avatar_button(struct turn *t)
+void flux_avatar_button(struct turn *t)
 {
     if (field_get_i64(t, "d.avatars") < 2)
         return;
@@ -208,6 +210,7 @@ static void put_effort(struct generation *order)
 static void fill_order(struct generation *order, struct arena *a, const struct conf *conf,
                        const struct avatar *avatar)
 {
+    order->avatar_trigger = avatar->trigger;
     order->errand.model = conf->fal_flux_lora_model;
     order->errand.cost_microdollars = order->num_images * conf->fal_flux_cost_microdollars;
     order->avatar_id = avatar->id;
@@ -229,52 +232,81 @@ static err *fill_ordered(struct turn *t, struct generation *order, const struct 
     return NULL;
 }
 
+/* ---------------------------------------------------------------- which seed */
+
+/* With the seed of the image that is changed the new one has its composition, where the words allow. */
+static bool is_of_old_seed(const struct turn *t)
+{
+    return !str_empty(field_get(t, "d.seed")) && str_empty(field_get(t, "d.reseeds"));
+}
+
+static void keep_seed(const struct turn *t, struct generation *order)
+{
+    if (is_of_old_seed(t))
+        str_to_i64(field_get(t, "d.seed"), &order->seed);
+}
+
+static void seed_button(struct turn *t)
+{
+    if (str_empty(field_get(t, "d.seed")))
+        return;
+    keyboard_row(&t->keyboard);
+    keyboard_button(&t->keyboard, is_of_old_seed(t) ? T_button_seed_old : T_button_seed_new,
+                    S("flux:seed"));
+}
+
 /* ---------------------------------------------------------------- words */
 
 err *draw_flux_words(struct turn *t)
 {
-    avatar_button(t);
+    flux_avatar_button(t);
+    seed_button(t);
+    if (order_is_edited(t))
+        return order_ask_edit(t, &flux_form, field_get(t, "d.avatar_name"));
     keyboard_menu_row(&t->keyboard);
     return edit(t, T_flux_ask_words, KV("avatar", field_get(t, "d.avatar_name")),
-                KV("price", order_form_price(t, &form, 1)), KV("most", (int)WORDS_MAX),
-                KV("quick", order_quick_offer(t, &form)));
+                KV("price", order_form_price(t, &flux_form, 1)), KV("most", (int)WORDS_MAX),
+                KV("quick", order_quick_offer(t, &flux_form)));
 }
 
 /* The price comes before the first question, which waits for the coins. */
 static err *ask_words(struct turn *t)
 {
-    int64_t price = order_form_price(t, &form, 1);
+    int64_t price = order_form_price(t, &flux_form, 1);
     return funds_lack(t, price) ? funds_tell(t, price) : draw_flux_words(t);
 }
 
 err *on_flux_open(struct turn *t)
 {
     dialog_enter(t, ST_flux_words);
-    err *e = take_usual_avatar(t);
+    err *e = flux_take_avatar(t, S(""));
     if (err_is_not_found(e))
-        return offer_avatar(t);
+        return flux_offer_avatar(t);
     if (e)
         return e;
     return ask_words(t);
+}
+
+err *flux_make(struct turn *t, struct generation *order)
+{
+    struct avatar avatar;
+    TRY(find_finished(t, field_get(t, "d.avatar"), &avatar));
+    fill_order(order, t->arena, t->bot->conf, &avatar);
+    keep_seed(t, order);
+    dialog_enter(t, ST_idle);
+    return generation_order(t, order);
 }
 
 /* Where the avatar is gone meanwhile, the options are asked for as usual. */
 static err *make_quickly(struct turn *t, bool *is_made)
 {
     struct generation order;
-    struct avatar avatar;
     *is_made = false;
-    if (!order_quick(t, &form, t->text, &order))
+    if (!order_quick(t, &flux_form, t->text, &order))
         return NULL;
-    err *e = find_finished(t, field_get(t, "d.avatar"), &avatar);
-    if (err_is_not_found(e))
-        return NULL;
-    if (e)
-        return e;
-    *is_made = true;
-    dialog_enter(t, ST_idle);
-    fill_order(&order, t->arena, t->bot->conf, &avatar);
-    return generation_order(t, &order);
+    err *e = flux_make(t, &order);
+    *is_made = !err_is_not_found(e);
+    return *is_made ? e : NULL;
 }
 
 /* Words that are refused keep the dialog where it is; the user types again. */
@@ -289,7 +321,7 @@ err *on_flux_words(struct turn *t)
         return NULL;
     if (!str_empty(field_get(t, "d.template")))
         drop_style(t);
-    order_begin(t, &form, t->text, t->user->settings.default_quality);
+    order_begin(t, &flux_form, t->text);
     return draw_flux_options(t);
 }
 
@@ -310,30 +342,31 @@ err *draw_flux_options(struct turn *t)
 {
     str template_id = field_get(t, "d.template");
     bool has_style = !str_empty(template_id);
-    order_choices(t, &form);
-    avatar_button(t);
-    order_price_row(t, &form);
+    order_choices(t, &flux_form);
+    flux_avatar_button(t);
+    seed_button(t);
+    order_price_row(t, &flux_form);
     if (has_style)
         style_back_row(t, template_id);
     else
-        keyboard_menu_row(&t->keyboard);
+        order_way_out(t);
     return edit(t, has_style ? T_style_options : T_flux_options, KV("words", order_shown_words(t)),
                 KV("avatar", field_get(t, "d.avatar_name")), KV("balance", t->user->balance));
 }
 
 err *on_flux_ratio(struct turn *t)
 {
-    return order_choose_ratio(t, &form);
+    return order_choose_ratio(t, &flux_form);
 }
 
 err *on_flux_count(struct turn *t)
 {
-    return order_choose_count(t, &form);
+    return order_choose_count(t, &flux_form);
 }
 
 err *on_flux_quality(struct turn *t)
 {
-    return order_choose_quality(t, &form);
+    return order_choose_quality(t, &flux_form);
 }
 
 /* ---------------------------------------------------------------- another avatar */
@@ -365,7 +398,7 @@ err *on_flux_avatars(struct turn *t)
     size_t count;
     TRY(finished_avatars(t, wanted_kinds(t), &avatars, &count));
     if (!count)
-        return offer_avatar(t);
+        return flux_offer_avatar(t);
     size_t from = place_behind(avatars, count, t->argument);
     size_t end = count - from > AVATARS_SHOWN ? from + AVATARS_SHOWN : count;
     str chosen = field_get(t, "d.avatar");
@@ -379,9 +412,11 @@ err *on_flux_avatars(struct turn *t)
     return edit(t, T_flux_avatars, KV("n", count));
 }
 
-/* Keyboards that show another avatar must not pay for this one: the order gets a new name. */
+/* Keyboards that show another avatar or seed must not pay for this one: the order gets a new name. */
 static err *draw_with_another(struct turn *t)
 {
+    if (t->state == ST_sample)
+        return draw_sample(t);
     if (t->state == ST_flux_words)
         return draw_flux_words(t);
     order_rename(t);
@@ -426,7 +461,7 @@ static err *ask_again(struct turn *t)
     hint(t, T_flux_avatar_gone);
     err *e = take_avatar_for(t, field_get(t, "d.template"));
     if (err_is_not_found(e))
-        return offer_avatar(t);
+        return flux_offer_avatar(t);
     if (e)
         return e;
     dialog_stay(t);
@@ -447,7 +482,7 @@ static err *ask_without_style(struct turn *t)
 err *on_flux_make(struct turn *t)
 {
     struct generation order;
-    if (!order_read(t, &form, &order))
+    if (!order_read(t, &flux_form, &order))
         return order_made(t);
     struct avatar avatar;
     err *e = find_finished(t, field_get(t, "d.avatar"), &avatar);
@@ -459,7 +494,10 @@ err *on_flux_make(struct turn *t)
     e = fill_ordered(t, &order, &avatar);
     if (err_is_not_found(e))
         return ask_without_style(t);
-    return e ? e : generation_order(t, &order);
+    if (e)
+        return e;
+    keep_seed(t, &order);
+    return generation_order(t, &order);
 }
 
 err *on_flux_made(struct turn *t)
@@ -478,10 +516,10 @@ static err *offer_with_another(struct turn *t)
     dialog_enter(t, ST_flux_options);
     err *e = take_avatar_for(t, earlier->template_id);
     if (err_is_not_found(e))
-        return offer_avatar(t);
+        return flux_offer_avatar(t);
     if (e)
         return e;
-    order_begin_as(t, &form, earlier);
+    order_begin_as(t, &flux_form, earlier);
     return draw_flux_options(t);
 }
 
@@ -499,7 +537,7 @@ static err *wait_for_coins(struct turn *t, const struct avatar *avatar,
     }
     TRY(finished_avatars(t, field_get(t, "d.kinds"), &avatars, &count));
     take_avatar(t, avatar->id, avatar->name, (int64_t)count);
-    order_begin_as(t, &form, order);
+    order_begin_as(t, &flux_form, order);
     return funds_tell(t, order->errand.price_coins);
 }
 
@@ -513,7 +551,7 @@ err *on_flux_again(struct turn *t)
         return e;
     struct generation order;
     bool is_offered;
-    TRY(order_repeat(t, &form, &order, &is_offered));
+    TRY(order_repeat(t, &flux_form, &order, &is_offered));
     if (is_offered)
         return NULL;
     if (funds_lack(t, order.errand.price_coins))
@@ -530,19 +568,19 @@ err *flux_begin_style(struct turn *t, const struct style *style, str place)
     take_avatar(t, style->avatar_id, style->avatar_name, style->avatars);
     take_style(t, style);
     field_put(t, "d.place", place);
-    order_begin(t, &form, style_words(t->arena, style), t->user->settings.default_quality);
-    int64_t price = order_form_price(t, &form, 1);
+    order_begin(t, &flux_form, style_words(t->arena, style));
+    int64_t price = order_form_price(t, &flux_form, 1);
     return funds_lack(t, price) ? funds_tell(t, price) : draw_flux_options(t);
 }
 
 int64_t flux_usual_price(const struct turn *t)
 {
-    return order_usual_price(t, &form);
+    return order_usual_price(t, &flux_form);
 }
 
 str flux_quick_words(struct turn *t, enum text text)
 {
-    return order_quick_words(t, &form, text);
+    return order_quick_words(t, &flux_form, text);
 }
 
 /* Two taps on one button are one order: its name follows from the button. */
@@ -551,7 +589,7 @@ err *flux_make_style(struct turn *t, const struct style *style)
     struct generation order;
     struct avatar avatar;
     TRY(find_finished(t, style->avatar_id, &avatar));
-    order_as_usual(t, &form, style_words(t->arena, style), &order);
+    order_as_usual(t, &flux_form, style_words(t->arena, style), &order);
     order.template_id = style->id;
     str button = str_printf(t->arena, STR_FMT " %" PRId64, STR_ARG(style->id),
                             t->update->message_id);
@@ -564,6 +602,34 @@ err *flux_make_style(struct turn *t, const struct style *style)
     TRY(fill_ordered(t, &order, &avatar));
     dialog_enter(t, ST_idle);
     return generation_order(t, &order);
+}
+
+/* ---------------------------------------------------------------- the same with changes */
+
+/* Where its avatar is gone, the usual one takes its place; the screen names it. */
+err *on_flux_edit(struct turn *t)
+{
+    TRY(order_edit(t, &flux_form, ST_flux_words));
+    err *e = flux_take_avatar(t, t->generation->avatar_id);
+    if (err_is_not_found(e))
+        return flux_offer_avatar(t);
+    if (e)
+        return e;
+    if (!str_eq(field_get(t, "d.avatar"), t->generation->avatar_id))
+        hint(t, T_flux_avatar_gone);
+    field_put_i64(t, "d.seed", t->generation->seed);
+    return ask_words(t);
+}
+
+err *on_flux_seed(struct turn *t)
+{
+    if (str_empty(field_get(t, "d.seed")))
+        return on_old_button(t);
+    if (is_of_old_seed(t))
+        field_put(t, "d.reseeds", S("1"));
+    else
+        field_drop(t, "d.reseeds");
+    return draw_with_another(t);
 }
 
 /* ---------------------------------------------------------------- the present */
@@ -587,7 +653,7 @@ err *flux_order_preview(struct db *db, struct arena *a, const struct conf *conf,
                    .user_id = avatar->user_id,
                    .chat_id = chat_id,
                    .language = language},
-        .generation_type = str_from(form.generation_type),
+        .generation_type = str_from(flux_form.generation_type),
         .words = text_plain(a, language_of(language), preview_words(avatar), KVS()),
         .quality = S("high"),
         .aspect_ratio = S("1:1"),

@@ -18,6 +18,18 @@
 /* What a user can choose as his usual quality, too. */
 enum { FLUX_QUALITIES = 4 };
 extern const struct order_quality flux_qualities[FLUX_QUALITIES];
+extern const struct order_form flux_form;
+
+/* For a dialog that draws with an avatar: with this one, or with the usual one where it is gone or not
+ * named. ERR_NOT_FOUND when there is none. */
+err *flux_take_avatar(struct turn *t, str id);
+/* The way to a first avatar, instead of a refusal. */
+err *flux_offer_avatar(struct turn *t);
+/* A row with the avatar of the dialog, where there are others to be chosen. */
+void flux_avatar_button(struct turn *t);
+/* Orders it with the avatar of the dialog, and ends that. ERR_NOT_FOUND, and nothing is done, when the
+ * avatar is gone. */
+err *flux_make(struct turn *t, struct generation *order);
 
 err *on_flux_open(struct turn *t);
 err *on_flux_words(struct turn *t);
@@ -27,6 +39,8 @@ err *on_flux_quality(struct turn *t);
 err *on_flux_make(struct turn *t);
 err *on_flux_made(struct turn *t); /* its button, after the order was made */
 err *on_flux_again(struct turn *t);
+err *on_flux_edit(struct turn *t);
+err *on_flux_seed(struct turn *t); /* the seed of the image that is changed, or a new one */
 
 /* The finished avatars, some at a time, from behind the one that the tap names. */
 err *on_flux_avatars(struct turn *t);

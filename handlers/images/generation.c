@@ -5,9 +5,11 @@
 #include "core/metrics.h"
 #include "db/ledger.h"
 #include "db/queries.h"
+#include "db/sample.h"
 #include "handlers/images/lora.h"
 #include "handlers/images/order.h"
 #include "handlers/images/phrasing.h"
+#include "handlers/images/sample.h"
 #include "handlers/money/limits.h"
 
 enum {
@@ -104,6 +106,7 @@ err *generation_order(struct turn *t, struct generation *order)
     order->errand.language = str_from(language_code(t->language));
 
     bool added;
+    TRY(sample_lend_prompt(t, order));
     TRY(generation_add(t->db, order, &added));
     if (!added)
         return refuse(t, T_order_is_running);
@@ -141,6 +144,7 @@ err *on_generation_cancel(struct turn *t)
         return refuse(t, T_order_not_yet);
     case ERRAND_WAITS:
         TRY(errand_call_off(t->db, t->arena, &generation_errands, &g.errand));
+        TRY(sample_cancel(t->db, g.errand.id, NULL)); /* of which it waited for its words */
         break;
     case ERRAND_AT_FAL:
         TRY(errand_ask_to_stop(t->db, t->arena, &generation_errands, &g.errand));

@@ -10,7 +10,7 @@
  * words make another order, and an old keyboard must not choose for it, let
  * alone pay.
  *
- *     order_begin(t, &form, words, quality);
+ *     order_begin(t, &form, words);
  *     order_choices(t, &form);
  *     order_make_button(t, &form);
  *     …
@@ -30,6 +30,8 @@ struct order_quality {
 
 enum { ORDER_IMAGES_MAX = 4, ORDER_RATIOS = 5 };
 extern const char *const order_ratios[ORDER_RATIOS];
+/* The one of them that is nearest to a picture of this size. */
+str order_nearest_ratio(int width, int height);
 
 struct order_form {
     const char *generation_type;
@@ -49,29 +51,33 @@ err *order_hold(struct turn *t, str key, const struct errand *errand, str reason
 
 /* -- the dialog -- */
 
-/* New words: an order with a name of its own, this quality, and else the user's usual choices. */
-void order_begin(struct turn *t, const struct order_form *form, str words, str quality);
+/* New words: an order with a name of its own. What was chosen in this dialog stays chosen, the rest are
+ * the user's usual choices. */
+void order_begin(struct turn *t, const struct order_form *form, str words);
 /* Something that stands on no button has changed: keyboards drawn before are void. */
 void order_rename(struct turn *t);
 /* As much of the words as the screen of options shows. */
 str order_shown_words(const struct turn *t);
 /* Three rows of t->keyboard: shape, number, quality. */
 void order_choices(struct turn *t, const struct order_form *form);
-/* A row with the price; and the same with the menu below it. */
+/* A row with the price; and the same with the way out below it. */
 void order_price_row(struct turn *t, const struct order_form *form);
 void order_make_button(struct turn *t, const struct order_form *form);
+/* A row: back to the image that is to be changed, where there is one, and the menu. */
+void order_way_out(struct turn *t);
 
 /* What an order with the user's usual choices costs. */
 int64_t order_usual_price(const struct turn *t, const struct order_form *form);
 /* Quick mode: what such an order is and costs, as a paragraph of its own; empty in the usual mode. The
  * text says how it is made. */
 str order_quick_words(struct turn *t, const struct order_form *form, enum text text);
-/* For the screen that asks for words: the same, and a promise that words alone will make it. */
+/* For the screen that asks for words: the same, but with what was chosen in this dialog, and a promise that
+ * words alone will make it. */
 str order_quick_offer(struct turn *t, const struct order_form *form);
 /* These words as such an order, all but its model, owner and chat. */
 void order_as_usual(const struct turn *t, const struct order_form *form, str words,
                     struct generation *order);
-/* The same; false where its price was not promised, has changed, or is not there: then the options
+/* What was promised; false where no price was, it has changed, or is not there: then the options
  * are asked for. */
 bool order_quick(struct turn *t, const struct order_form *form, str words,
                  struct generation *order);
@@ -100,3 +106,15 @@ void order_begin_as(struct turn *t, const struct order_form *form,
  * from this button is at work. ERR_NOT_FOUND when it is of another kind. */
 err *order_repeat(struct turn *t, const struct order_form *form, struct generation *order,
                   bool *is_offered);
+
+/* -- the same with changes -- */
+
+/* A button that asks for other words and keeps the rest of an order, with `count` images of it. */
+void edit_button(struct keyboard *k, str generation_type, str generation_id, int count);
+/* Begins that dialog with t->generation, below its image. ERR_NOT_FOUND when it is of another kind. */
+err *order_edit(struct turn *t, const struct order_form *form, enum state words_state);
+bool order_is_edited(const struct turn *t);
+/* Its question, with the words as they were. avatar_name may be empty. */
+err *order_ask_edit(struct turn *t, const struct order_form *form, str avatar_name);
+/* Takes the question away; the image is above it. */
+err *on_order_drop(struct turn *t);

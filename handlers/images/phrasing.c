@@ -41,9 +41,11 @@ static bool is_ascii(str words)
 
 err *phrasing_begin(struct turn *t, const struct generation *order)
 {
-    bool is_style = !str_empty(order->template_id);
-    bool is_wanted = !is_style && (t->user->settings.enhances || !is_ascii(order->words));
+    bool is_whole = order->is_phrased || !str_empty(order->template_id);
+    bool is_wanted = !is_whole && (t->user->settings.enhances || !is_ascii(order->words));
     bool is_offered = !str_empty(t->bot->conf->openai_api_key);
+    if (order->is_by_sample)
+        return errand_queue(t->db, t->arena, &order->errand, "words", "sample_look", 0, S(""), 0);
     if (is_wanted && is_offered)
         return errand_queue(t->db, t->arena, &order->errand, "words", "generation_prompt", 0, S(""),
                             0);

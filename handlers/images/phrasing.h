@@ -12,8 +12,8 @@
 #include "handlers/turn.h"
 #include "handlers/work.h"
 
-/* Queues the first step of an order: this one, or the way to FAL where there is nothing to be done: a
- * style's prompt is ours, whole and in English. */
+/* Queues the first step of an order: this one, the look at a photo that it is to be like, or the way to
+ * FAL where there is nothing to be done: a style's prompt is ours, whole and in English. */
 err *phrasing_begin(struct turn *t, const struct generation *order);
 
 err *job_generation_prompt(struct work *w);

@@ -165,7 +165,8 @@ static bool take_messages(struct openai_call *c, struct json_object *list, struc
     for (size_t i = 0; i < json_length(list); i++)
         if (!take_message(c, json_item(list, i), chat))
             return false;
-    return str_empty(chat->thought.text) ? refused(c, "messages", "The user says nothing.") : true;
+    bool is_silent = str_empty(chat->thought.text) && !chat->thought.picture.len;
+    return is_silent ? refused(c, "messages", "The user says nothing.") : true;
 }
 
 /* -- the other fields -- */

@@ -3,13 +3,14 @@
  * ask for, to the very words and pixels that were sent, so that a test can tell from the answer
  * what was asked, and another question never gets the same answer.
  *
- *   a picture       what can be measured of it: shape, light, colours
+ *   a picture       what can be measured of it: size, light, colours
  *   "translate"     Russian words that it knows in English, the others letter by letter
  *   "enhance"       light, lens and mood are added, chosen by the words
  *   anything else   the first, the last, and some sentences in between, a line each
  *
  * Where JSON is wanted the answer has the shape of the first object that the instruction
- * shows: each text in it is replaced by the answer, each list by its lines.
+ * shows: each text in it is replaced by the answer, each list by its lines. What a picture shows
+ * is said in Russian where a text of that shape asks for it.
  */
 #include "tests/sandbox/openai_inside.h"
 
@@ -167,23 +168,41 @@ static str enhanced(struct arena *a, str text)
 
 /* -- pictures -- */
 
-static const char *colour_of(int red, int green, int blue)
+struct word {
+    const char *english, *russian;
+};
+
+static struct word colour_of(int red, int green, int blue)
 {
     int most = red > green ? red : green, least = red < green ? red : green;
     most = blue > most ? blue : most;
     least = blue < least ? blue : least;
     if (most - least < 24)
-        return most > 200 ? "white" : most < 60 ? "black" : "grey";
+        return most > 200 ? (struct word){"white", "белое"}
+               : most < 60 ? (struct word){"black", "чёрное"}
+                           : (struct word){"grey", "серое"};
+    if (most == red && green > blue + 40)
+        return green > red - 40 ? (struct word){"yellow", "жёлтое"}
+                                : (struct word){"orange", "оранжевое"};
     if (most == red)
-        return green > blue + 40 ? (green > red - 40 ? "yellow" : "orange") : "red";
-    return most == green ? "green" : "blue";
+        return (struct word){"red", "красное"};
+    return most == green ? (struct word){"green", "зелёное"} : (struct word){"blue", "синее"};
 }
 
-static str described(struct arena *a, str picture)
+static struct word light_of(int light)
+{
+    if (light > 170)
+        return (struct word){"bright", "светлая"};
+    return light < 85 ? (struct word){"dark", "тёмная"}
+                      : (struct word){"softly lit", "мягко освещённая"};
+}
+
+static str described(struct arena *a, str picture, bool in_russian)
 {
     str pixels;
-    int sums[4][3] = {{0}};
-    if (!photo_square(a, picture, LOOK_SIDE, &pixels))
+    int sums[4][3] = {{0}}, width, height;
+    if (!photo_square(a, picture, LOOK_SIDE, &pixels) ||
+        !photo_measure(a, picture, &width, &height))
         return S("nothing that can be seen");
     for (int i = 0; i < LOOK_SIDE * LOOK_SIDE; i++) {
         int corner = (i / LOOK_SIDE >= LOOK_SIDE / 2) * 2 + (i % LOOK_SIDE >= LOOK_SIDE / 2);
@@ -193,14 +212,17 @@ static str described(struct arena *a, str picture)
     const char *colours[4];
     int light = 0, count = LOOK_SIDE * LOOK_SIDE / 4;
     for (int i = 0; i < 4; i++) {
-        colours[i] = colour_of(sums[i][0] / count, sums[i][1] / count, sums[i][2] / count);
+        struct word colour = colour_of(sums[i][0] / count, sums[i][1] / count, sums[i][2] / count);
+        colours[i] = in_russian ? colour.russian : colour.english;
         light += (sums[i][0] + sums[i][1] + sums[i][2]) / (3 * 4 * count);
     }
-    return str_printf(a, "a %s picture, %s and %s above, %s and %s below",
-                      light > 170  ? "bright"
-                      : light < 85 ? "dark"
-                                   : "softly lit",
-                      colours[0], colours[1], colours[2], colours[3]);
+    struct word how = light_of(light);
+    return in_russian
+               ? str_printf(a, "%s картинка %dx%d, вверху %s и %s, внизу %s и %s", how.russian, width,
+                            height, colours[0], colours[1], colours[2], colours[3])
+               : str_printf(a, "a %s picture of %dx%d, %s and %s above, %s and %s below",
+                            how.english, width, height, colours[0], colours[1], colours[2],
+                            colours[3]);
 }
 
 /* -- digests -- */
@@ -275,7 +297,13 @@ static str lines_json(struct arena *a, str text)
     return buf_str(&b);
 }
 
-static str shaped(struct arena *a, str instruction, str said)
+static bool is_for_russian(struct json_object *value)
+{
+    size_t at;
+    return str_find(json_value_str(value), S("in Russian"), &at);
+}
+
+static str shaped(struct arena *a, str instruction, str said, str said_in_russian)
 {
     struct json_object *shape = shape_in(a, instruction);
     struct buf b = buf_new(a);
@@ -289,7 +317,7 @@ static str shaped(struct arena *a, str instruction, str said)
         json_put_str(&b, str_from(name));
         buf_add_char(&b, ':');
         if (json_object_is_type(value, json_type_string))
-            json_put_str(&b, said);
+            json_put_str(&b, is_for_russian(value) ? said_in_russian : said);
         else if (json_object_is_type(value, json_type_array))
             buf_add(&b, lines_json(a, said));
         else
@@ -309,18 +337,28 @@ static bool asks_to(str instruction, const char *verb)
                     &at); /* whatever its first letter is */
 }
 
+/* What the picture shows, and what the user says with it. */
+static str seen(struct arena *a, const struct openai_thought *thought, bool in_russian)
+{
+    str shown = described(a, thought->picture, in_russian);
+    if (str_empty(thought->text))
+        return shown;
+    str wished = in_russian ? thought->text : translated(a, thought->text);
+    return str_printf(a, STR_FMT ", " STR_FMT, STR_ARG(shown), STR_ARG(wished));
+}
+
 str openai_think(struct arena *a, const struct openai_thought *thought)
 {
     str instruction = thought->instruction, said = thought->text;
     bool translates = asks_to(instruction, "translat"), enhances = asks_to(instruction, "enhanc");
     if (thought->picture.len)
-        said = str_printf(a, STR_FMT ", " STR_FMT, STR_ARG(described(a, thought->picture)),
-                          STR_ARG(translated(a, said)));
+        said = seen(a, thought, false);
     else if (translates)
         said = translated(a, said);
     if (enhances)
         said = enhanced(a, said);
     if (!thought->picture.len && !translates && !enhances)
         said = digest(a, said);
-    return thought->wants_json ? shaped(a, instruction, said) : said;
+    str said_in_russian = thought->picture.len ? seen(a, thought, true) : said;
+    return thought->wants_json ? shaped(a, instruction, said, said_in_russian) : said;
 }

@@ -151,6 +151,18 @@ static VipsImage *cut_square(struct arena *a, VipsImage *whole, int side)
     return flattened(a, coloured);
 }
 
+bool photo_measure(struct arena *a, str bytes, int *width, int *height)
+{
+    be_ready();
+    VipsImage *whole = read_picture(a, bytes);
+    if (whole) {
+        *width = vips_image_get_width(whole);
+        *height = vips_image_get_height(whole);
+    }
+    vips_error_clear();
+    return whole != NULL;
+}
+
 bool photo_square(struct arena *a, str bytes, int side, str *pixels)
 {
     be_ready();
