@@ -11,12 +11,12 @@
 struct sample {
     str id;
     int64_t user_id, chat_id;
-    str avatar_id;   /* who is to be drawn; may be empty */
-    bool is_order;   /* an order of the same id waits for it */
-    str file_id;     /* while it is pending */
-    str caption;     /* what the user wants to be different; may be empty */
-    str status;      /* pending, described, failed, cancelled */
-    str failure;     /* of a failed one, a machine word: one of a struct photo_refusal, away, refused */
+    str avatar_id; /* who is to be drawn; may be empty */
+    bool is_order; /* an order of the same id waits for it */
+    str file_id;   /* while it is pending */
+    str caption;   /* what the user wants to be different; may be empty */
+    str status;    /* pending, described, failed, cancelled */
+    str failure; /* of a failed one, a machine word: one of a struct photo_refusal, away, refused */
     int64_t file_size_bytes;
     int width, height; /* 0 when nobody could measure it */
     str words;         /* of a described one, in the language of its owner */

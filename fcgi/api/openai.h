@@ -109,11 +109,12 @@ struct openai_chat {
     str model;
     const struct openai_message *messages;
     size_t message_count;
-    struct openai_picture picture; /* goes with the last message, which is the user's then, with words
+    struct openai_picture
+        picture;          /* goes with the last message, which is the user's then, with words
                                     * or without */
-    int64_t max_tokens;            /* of the reply; required */
-    bool wants_json;               /* one object; a message has to speak of JSON */
-    bool has_temperature;          /* left out where the model takes none */
+    int64_t max_tokens;   /* of the reply; required */
+    bool wants_json;      /* one object; a message has to speak of JSON */
+    bool has_temperature; /* left out where the model takes none */
     double temperature;
     int64_t timeout_ms; /* 0: 60 s */
 };

@@ -223,10 +223,9 @@ static err *keep_name(struct worker *w, struct arena *a)
 static err *prune(struct worker *w, struct arena *a)
 {
     static const struct query *const queries[] = {
-        &Q_turns_rotate,    &Q_jobs_prune,        &Q_parked_prune,
-        &Q_worker_prune,    &Q_admin_prune,       &Q_payment_orders_prune,
-        &Q_free_uses_prune, &Q_transcripts_prune, &Q_erased_marks_prune,
-        &Q_samples_prune,
+        &Q_turns_rotate,       &Q_jobs_prune,           &Q_parked_prune,    &Q_worker_prune,
+        &Q_admin_prune,        &Q_payment_orders_prune, &Q_free_uses_prune, &Q_transcripts_prune,
+        &Q_erased_marks_prune, &Q_samples_prune,
     };
     err *first = NULL;
     for (size_t i = 0; i < ARRAY_LEN(queries); i++) {

@@ -7,8 +7,9 @@
 #include "handlers/money/funds.h"
 
 enum {
-    SHOWN_WORDS_MAX = 300,   /* of the words, on the screen of options */
-    EDITED_WORDS_MAX = 1700, /* of those to be changed: a message has 4096 units, of which one may take two */
+    SHOWN_WORDS_MAX = 300, /* of the words, on the screen of options */
+    EDITED_WORDS_MAX =
+        1700, /* of those to be changed: a message has 4096 units, of which one may take two */
     WORDS_OF_ROW = 3, /* buttons with a word each that a phone shows whole; more take two rows */
 };
 
@@ -463,11 +464,11 @@ err *order_ask_edit(struct turn *t, const struct order_form *form, str avatar_na
                    ? S("")
                    : str_printf(t->arena, "🎭 " STR_FMT " · ", STR_ARG(avatar_name));
     order_way_out(t);
-    return edit(t, T_order_ask_edit, KV("with", with), KV("ratio", chosen_ratio(t)),
-                KV("n", count), KV("quality", quality),
-                KV("words", str_clip_points(t->arena, field_get(t, words_before), EDITED_WORDS_MAX)),
-                KV("price", order_form_price(t, form, count)),
-                KV("quick", order_quick_offer(t, form)));
+    return edit(
+        t, T_order_ask_edit, KV("with", with), KV("ratio", chosen_ratio(t)), KV("n", count),
+        KV("quality", quality),
+        KV("words", str_clip_points(t->arena, field_get(t, words_before), EDITED_WORDS_MAX)),
+        KV("price", order_form_price(t, form, count)), KV("quick", order_quick_offer(t, form)));
 }
 
 void order_way_out(struct turn *t)

@@ -18,7 +18,7 @@ enum {
     SHORT_SIDE_LEAST = 200,  /* less shows a model nothing */
     PATIENCE_MS = 90 * 1000, /* of somebody who looks at the screen */
     RETRY_MS = 5 * 1000,     /* where nobody said when to come again */
-    CAPTION_MOST = 500, /* code points */
+    CAPTION_MOST = 500,      /* code points */
 };
 
 bool sample_is_offered(const struct conf *conf)
@@ -193,11 +193,11 @@ static err *say_too_large(struct turn *t)
         .size_bytes = t->update->file_size_bytes,
     };
     str html = photo_refusal_html(t->arena, t->language, t->bot->conf, &refusal);
-    turn_add_call(t, &(struct outgoing){
-                         .way = CALL_QUEUED,
-                         .call = reply_call(t->arena, t->chat_id, t->update->message_id, html,
-                                            &t->keyboard),
-                     });
+    turn_add_call(
+        t, &(struct outgoing){
+               .way = CALL_QUEUED,
+               .call = reply_call(t->arena, t->chat_id, t->update->message_id, html, &t->keyboard),
+           });
     dialog_stay(t);
     return NULL;
 }
@@ -220,9 +220,9 @@ static err *count_use(struct turn *t)
     int64_t most = t->bot->conf->samples_per_day;
     bool is_counted;
     TRY(free_use(t->db, t->user->id, "sample", most, &is_counted));
-    return is_counted ? NULL
-                      : refuse(t, T_sample_no_more, KV("most", most),
-                               KV("when", limits_next_day(t)));
+    return is_counted
+               ? NULL
+               : refuse(t, T_sample_no_more, KV("most", most), KV("when", limits_next_day(t)));
 }
 
 /* The album is remembered, so that its other photos go without words. */
@@ -260,9 +260,9 @@ static err *await(struct turn *t, const struct sample *s)
 /* What the order is called until the photo has been looked at. */
 static str words_for_now(struct turn *t, str caption)
 {
-    return str_empty(caption)
-               ? text_plain(t->arena, t->language, T_sample_words, KVS())
-               : text_plain(t->arena, t->language, T_sample_words_with, KVS(KV("caption", caption)));
+    return str_empty(caption) ? text_plain(t->arena, t->language, T_sample_words, KVS())
+                              : text_plain(t->arena, t->language, T_sample_words_with,
+                                           KVS(KV("caption", caption)));
 }
 
 static err *receive(struct turn *t, bool is_promised)
@@ -278,8 +278,7 @@ static err *receive(struct turn *t, bool is_promised)
         .caption = caption,
         .cost_microdollars = t->bot->conf->openai_vision_cost_microdollars,
     };
-    s.is_order = is_promised &&
-                 order_quick(t, form_of(t), words_for_now(t, caption), &order);
+    s.is_order = is_promised && order_quick(t, form_of(t), words_for_now(t, caption), &order);
     TRY(count_use(t));
     if (!s.is_order)
         return await(t, &s);

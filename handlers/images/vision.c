@@ -46,7 +46,7 @@ static err *ask(struct work *w, const struct sample *sample, const struct media_
 {
     const struct openai_message messages[] = {
         {OPENAI_SYSTEM, instruction_for(w->arena, sample)},
-        {OPENAI_USER,   sample->caption                  },
+        {OPENAI_USER,             sample->caption                          },
     };
     const struct openai_chat chat = {
         .model = w->bot->conf->openai_vision_model,

@@ -320,6 +320,43 @@ const journeys = {
             await walk.tap("style:make");
         }],
     ],
+    sample: [
+        ["ask", async (walk) => {
+            await walk.say("/create");
+            await walk.tap("sample:open");
+        }],
+        ["looking", (walk) => walk.show([portrait(3)], /Смотрю|Looking/), { "openai.seconds": 8 }],
+        ["words", (walk) => walk.until("sample:imagen"), { "openai.seconds": null }],
+        ["options", (walk) => walk.tap("sample:imagen")],
+        ["options-own-words", (walk) => walk.say(word(walk, "picture"))],
+        ["done", async (walk) => {
+            await walk.tap("imagen:make");
+            await walk.until("imagen:edit");
+        }],
+        ["edit", (walk) => walk.tap("imagen:edit")],
+        ["edit-options", (walk) => walk.say(`${word(walk, "picture")} 2`)],
+        ["edit-back", (walk) => walk.tap("order:drop")],
+        ["refused", async (walk) => {
+            await walk.say("/create");
+            await walk.show([portrait(7, { width: 150, height: 200 })], /слишком маленькое|too small/);
+        }],
+        ["away", async (walk) => {
+            await walk.show([portrait(4)], /не отвечает как надо|does not answer as it should/);
+        }, { "openai.quota:chat": true }],
+        ["cancelled", async (walk) => {
+            await walk.show([portrait(5)], /Смотрю|Looking/);
+            await walk.tap("sample:cancel");
+        }, { "openai.quota:chat": null, "openai.seconds": 20 }],
+        ["quick", async (walk) => {
+            await walk.say("/settings");
+            await walk.tap("settings:quick:1");
+            await walk.say("/create");
+        }, { "openai.seconds": null }],
+        ["quick-done", async (walk) => {
+            await walk.show([portrait(6)], /Принято|On it|Рисую|Drawing|очереди|queue/);
+            await walk.until("imagen:again");
+        }],
+    ],
     topup: [
         ["packages", async (walk) => {
             await walk.say("/profile");

@@ -167,7 +167,16 @@ test("JSON has the shape that the instruction shows", async () => {
 test("a picture is looked at", async () => {
     const look = (colour) => wordsOf({ model: "gpt-4o", messages: [{ role: "user", content: [{ type: "text", text: "Describe." }, shown(colour)] }] });
     assert.match(await look([220, 20, 20]), /red and red above/);
-    assert.match(await look([10, 10, 10]), /dark picture, black/);
+    assert.match(await look([10, 10, 10]), /dark picture of 64x48, black/);
+    assert.match(await wordsOf({ model: "gpt-4o", messages: [{ role: "user", content: [shown([20, 20, 220])] }] }), /64x48, blue and blue above, .* below$/, "without words");
+    const instruction = 'Say what it shows, as JSON: {"words": "… in Russian", "prompt": "in English"}';
+    const both = JSON.parse(await wordsOf({
+        model: "gpt-4o", response_format: { type: "json_object" },
+        messages: [{ role: "system", content: instruction }, { role: "user", content: [{ type: "text", text: "маяк" }, shown([220, 20, 20])] }],
+    }));
+    assert.match(both.words, /картинка 64x48, вверху красное и красное, .*, маяк$/);
+    assert.match(both.prompt, /picture of 64x48, red and red above, .*, lighthouse$/);
+    await look([1, 2, 3]);
     assert.match((await lastCall()).asked.messages[0].content[1].image_url.url, /^data:image\/png;base64, \d+ bytes, sha256 [0-9a-f]{64}$/);
 });
 

@@ -178,7 +178,7 @@ static struct word colour_of(int red, int green, int blue)
     most = blue > most ? blue : most;
     least = blue < least ? blue : least;
     if (most - least < 24)
-        return most > 200 ? (struct word){"white", "белое"}
+        return most > 200  ? (struct word){"white", "белое"}
                : most < 60 ? (struct word){"black", "чёрное"}
                            : (struct word){"grey", "серое"};
     if (most == red && green > blue + 40)
@@ -218,8 +218,8 @@ static str described(struct arena *a, str picture, bool in_russian)
     }
     struct word how = light_of(light);
     return in_russian
-               ? str_printf(a, "%s картинка %dx%d, вверху %s и %s, внизу %s и %s", how.russian, width,
-                            height, colours[0], colours[1], colours[2], colours[3])
+               ? str_printf(a, "%s картинка %dx%d, вверху %s и %s, внизу %s и %s", how.russian,
+                            width, height, colours[0], colours[1], colours[2], colours[3])
                : str_printf(a, "a %s picture of %dx%d, %s and %s above, %s and %s below",
                             how.english, width, height, colours[0], colours[1], colours[2],
                             colours[3]);
