@@ -128,7 +128,7 @@ static void pictures(void)
     ask.picture = (struct openai_picture){draw_picture(a, &black, DRAW_JPEG), S("image/jpeg"),
                                           "low"};
     EXPECT(is_well(openai_chat(a, &openai, &ask, &reply)));
-    EXPECT(str_starts(reply.text, S("a dark picture, black and black above")));
+    EXPECT(str_starts(reply.text, S("a dark picture of 64x64, black and black above")));
     EXPECT(str_find(reply.text, S("lighthouse"), &at));
     ask.picture.bytes = S("no picture");
     EXPECT(is_kind(openai_chat(a, &openai, &ask, &reply), ERR_REFUSED));
