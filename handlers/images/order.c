@@ -303,10 +303,9 @@ static str offer(struct turn *t, const struct order_form *form, enum text text, 
 str order_quick_words(struct turn *t, const struct order_form *form, enum text text)
 {
     const struct user_settings *settings = &t->user->settings;
-    return settings->is_quick
-               ? offer(t, form, text, settings->default_image_count,
-                       settings->default_aspect_ratio, usual_quality(t, form))
-               : S("");
+    return settings->is_quick ? offer(t, form, text, settings->default_image_count,
+                                      settings->default_aspect_ratio, usual_quality(t, form))
+                              : S("");
 }
 
 str order_quick_offer(struct turn *t, const struct order_form *form)
