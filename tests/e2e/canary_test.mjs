@@ -14,7 +14,7 @@ import { newest, send } from "./lib/speech.mjs";
 import { until } from "./lib/until.mjs";
 import { encode, speak } from "./lib/voice.mjs";
 
-const canaries = { prompt: "canaryprompt lighthouse in the fog", name: "Canaryname", spoken: "канарейка", payment: "canary" };
+const canaries = { prompt: "canaryprompt lighthouse in the fog", name: "Canaryname", spoken: "канарейка", payment: "canarypayment" };
 const secretNames = ["TELEGRAM_TOKEN", "TELEGRAM_WEBHOOK_SECRET", "FAL_KEY", "FAL_ADMIN_KEY", "OPENAI_API_KEY", "MINIO_SECRET_KEY", "JWT_SECRET", "CALLBACK_SECRET"];
 let ground, person, order, secrets;
 
@@ -28,7 +28,7 @@ before(async () => {
     await ground.fault("fal.retry_scale", 0.02);
     await ground.fault("fal.training_seconds", 1);
     person = await (await Person.meet(ground)).start();
-    await ground.sql(`do $$ begin perform ledger_credit(${person.rowId}, 'canary', 2000, 'adjustment', 'operator'); end $$`);
+    await ground.sql(`do $$ begin perform ledger_credit(${person.rowId}, '${canaries.payment}', 2000, 'adjustment', 'operator'); end $$`);
     order = await person.order(canaries.prompt);
     await person.ended(order, "completed");
     await trainedAvatar(person, { name: canaries.name });
