@@ -460,24 +460,25 @@ static void print_tallies(const struct import *i)
 
 err *cli_import(struct cli *cli)
 {
-    struct import i = {
+    struct import *i = NEW(cli->arena, struct import);
+    *i = (struct import){
         .cli = cli,
         .arena = arena_new(MEMORY_BYTES),
         .passing = arena_new(MEMORY_BYTES),
         .is_dry = cli_has(cli, "--dry-run"),
     };
-    i.pool = db_pool_new(cli->conf.database_url, 1);
-    open_stores(&i);
-    const err *e = open_source(&i);
+    i->pool = db_pool_new(cli->conf.database_url, 1);
+    open_stores(i);
+    const err *e = open_source(i);
     for (size_t n = 0; !e && n < ARRAY_LEN(steps); n++)
-        e = bring_each(&i, steps[n].sql, steps[n].bring);
+        e = bring_each(i, steps[n].sql, steps[n].bring);
     err *kept = e ? fail_with(cli->arena, e->kind, e->code, str_dup(cli->arena, e->detail), STR_FMT,
                               STR_ARG(e->message))
                   : NULL;
     if (!kept)
-        print_tallies(&i);
-    PQfinish(i.source);
-    arena_free(i.passing);
-    arena_free(i.arena);
+        print_tallies(i);
+    PQfinish(i->source);
+    arena_free(i->passing);
+    arena_free(i->arena);
     return kept;
 }

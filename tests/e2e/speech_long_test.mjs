@@ -99,7 +99,7 @@ function watch(person) {
     };
 }
 
-const percents = (texts, stage) => texts.filter((text) => stage.test(text)).map((text) => Number(/(\d+)%/.exec(text)[1]));
+const percents = (texts, stage) => texts.filter((text) => stage.test(text) && /\d%/.test(text)).map((text) => Number(/(\d+)%/.exec(text)[1]));
 
 test("three hours: all of them, in order, in little memory, and something moves all the time", async () => {
     const person = await (await Person.meet(ground)).start();
