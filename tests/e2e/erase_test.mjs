@@ -133,7 +133,7 @@ test("nothing of them is left anywhere", async () => {
     assert.ok(tables.length > 20);
     assert.equal((await ground.row("select count(*)::int as n from erased_marks")).n, 4, "hashes say that somebody was welcomed and used two codes");
     for (const { name } of tables) {
-        const found = await ground.sql(`select t::text as line from ${name} t where t::text ~* '${pattern}' or convert_from(coalesce(decode(nullif(regexp_replace(t::text, '^.*\\\\x([0-9a-f]*).*$', '\\1'), t::text), 'hex'), ''), 'LATIN1') ~* '${pattern}' limit 3`);
+        const found = await ground.sql(`select t::text as line from ${name} t where t::text ~* '${pattern}' or encode(coalesce(decode(nullif(regexp_replace(t::text, '^.*\\\\x([0-9a-f]*).*$', '\\1'), t::text), 'hex'), ''), 'escape') ~* '${pattern}' limit 3`);
         assert.deepEqual(found, [], name);
     }
 
