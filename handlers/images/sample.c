@@ -484,23 +484,17 @@ static err *take_words(struct work *w, struct looking *l, const struct vision *s
     return errand_queue(w->db, w->arena, &l->order.errand, "fal", "generation_submit", 0, S(""), 0);
 }
 
-static bool is_of_openai(const err *e)
-{
-    return str_starts(e->message, S("openai:"));
-}
-
 /* An answer came, whatever it was: that is paid for. */
-static bool is_charged(const err *e, const struct vision *seen)
+static bool is_charged(const err *e, bool is_asked)
 {
     enum { OK = 200 };
-    if (!e)
-        return !str_empty(seen->words);
-    return is_of_openai(e) && (e->code == OK || openai_trouble(e) == OPENAI_BROKEN);
+    return is_asked && (!e || e->code == OK || openai_trouble(e) == OPENAI_BROKEN);
 }
 
-static str failure_word(const err *e)
+/* is_asked: the photo was had, and it is the description that is missing. */
+static str failure_word(const err *e, bool is_asked)
 {
-    if (!is_of_openai(e))
+    if (!is_asked)
         return S("not_fetched");
     return openai_trouble(e) == OPENAI_REFUSED ? S("refused") : S("away");
 }
@@ -524,7 +518,8 @@ static err *try_again(struct work *w, const struct sample *s, int64_t pause_ms)
 }
 
 /* Both outside calls are in one step, because the photo is nowhere between them. */
-static err *look_at(struct work *w, struct sample *s, str *refused, struct vision *seen)
+static err *look_at(struct work *w, struct sample *s, str *refused, bool *is_asked,
+                    struct vision *seen)
 {
     struct photo_look look;
     TRY(photo_look(w, s->file_id, SHORT_SIDE_LEAST, &look));
@@ -532,7 +527,8 @@ static err *look_at(struct work *w, struct sample *s, str *refused, struct visio
     s->width = look.media.width;
     s->height = look.media.height;
     *refused = look.refused;
-    return str_empty(look.refused) ? vision_describe(w, s, &look.media, seen) : NULL;
+    *is_asked = str_empty(look.refused);
+    return *is_asked ? vision_describe(w, s, &look.media, seen) : NULL;
 }
 
 static void keep_measures(struct sample *s, const struct sample *measured)
@@ -553,26 +549,27 @@ err *job_sample_look(struct work *w)
         return NULL;
 
     struct sample measured = l.sample;
-    err *e = look_at(w, &measured, &refused, &seen);
-    if (e && is_of_openai(e))
+    bool is_asked = false;
+    err *e = look_at(w, &measured, &refused, &is_asked, &seen);
+    if (e && is_asked)
         w->missed = e;
     bool is_waiting = e && err_is_waiting(e);
     int64_t pause_ms = e && e->retry_ms > 0 ? e->retry_ms : RETRY_MS;
     if (is_waiting && l.sample.age_ms + pause_ms < PATIENCE_MS)
         return try_again(w, &l.sample, pause_ms);
-    if (e && !is_waiting && !is_of_openai(e)) /* the decoder's, or our own fault */
+    if (e && !is_waiting && !is_asked) /* the decoder's, or our own fault */
         return e;
     if (e)
         log_err("sample.not_described", e, KVS(KV("sample", l.sample.id)));
 
     TRY(lock(w, &l));
     keep_measures(&l.sample, &measured);
-    if (is_charged(e, &seen))
+    if (is_charged(e, is_asked))
         TRY(spend_add(w->db, w->bot->conf->openai_vision_model, measured.cost_microdollars));
     if (!l.is_awaited)
         return NULL;
     if (e)
-        refused = failure_word(e);
+        refused = failure_word(e, is_asked);
     return str_empty(refused) ? take_words(w, &l, &seen) : take_failure(w, &l, refused);
 }
 
