@@ -134,7 +134,7 @@ test("the profile", () => compare((person) => person.say("/profile"), /Avatars:/
 }));
 
 test("the history of coins", () => compare((person) => person.say("/balance"), /Balance: /, {
-    without: /^\d.*? {2}|\d+ (?=pictures? )/gm, // the moment of each line
+    without: /^\d.*? {2}|\d+ (?=pictures? )|UTC\+\d/gm, // the moment of each line, and whose clock it is
     mine: async (person) => {
         const { balance, held, lines } = await coinsOf(person);
         return [balance, held, ...lines];
