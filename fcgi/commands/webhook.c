@@ -2,6 +2,7 @@
 #include "api/telegram.h"
 #include "commands/commands.h"
 #include "core/clock.h"
+#include "core/loop.h"
 #include "core/numbers.h"
 
 /* What the gateway has a handler for; Telegram keeps the rest to itself. */
@@ -10,6 +11,7 @@ static const char *const wanted_updates[] = {"message", "callback_query", "pre_c
 
 enum {
     MOST_CONNECTIONS = 100,
+    PATIENCE_MS = 5 * 1000,
     PROBE_TIMEOUT_MS = 10 * 1000,
     PROBE_MOST_BYTES = 64 * 1024,
     DAY_MS = 24 * 3600 * 1000,
@@ -28,6 +30,10 @@ static err *call(struct cli *cli, str method, str params, struct json_object **r
     http_allow(conf->telegram_api_url);
     const struct telegram telegram = {conf->telegram_api_url, conf->telegram_token};
     err *e = telegram_call(cli->arena, &telegram, method, params, NULL, result);
+    if (e && e->retry_ms > 0 && e->retry_ms <= PATIENCE_MS) { /* setWebhook: one a second */
+        task_sleep_ms(e->retry_ms);
+        e = telegram_call(cli->arena, &telegram, method, params, NULL, result);
+    }
     if (e && e->kind == ERR_UPSTREAM && (e->code == 401 || e->code == 404))
         cli->advice = S("Telegram does not know this bot. Is TELEGRAM_TOKEN what BotFather gave?");
     else if (e && err_is_waiting(e))
