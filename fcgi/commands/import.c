@@ -480,5 +480,6 @@ err *cli_import(struct cli *cli)
     PQfinish(i->source);
     arena_free(i->passing);
     arena_free(i->arena);
+    db_pool_free(i->pool);
     return kept;
 }
