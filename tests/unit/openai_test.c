@@ -316,7 +316,9 @@ static void pictures(void)
     ask.picture.detail = NULL;
     EXPECT(is_well(openai_chat(a, &openai, &ask, &reply)));
     EXPECT(was_sent("\"data:image/jpeg;base64,/9j/4A==\",\"detail\":\"auto\""));
-    const struct openai_message silent = {OPENAI_USER, {"", 0}};
+    const struct openai_message silent = {
+        OPENAI_USER, {"", 0}
+    };
     ask.messages = &silent;
     EXPECT(is_well(openai_chat(a, &openai, &ask, &reply)));
     EXPECT(was_sent("\"content\":[{\"type\":\"image_url\""));

@@ -150,7 +150,8 @@ static void assert_names_parts(str archive, const char *xml_part, const char *be
     while (str_find(rest, str_from(before), &at)) {
         str name;
         assert_true(str_cut(str_sub(rest, at + strlen(before), rest.len), '"', &name, &rest));
-        assert_true(part_of(archive, cstr(a, str_printf(a, "%s" STR_FMT, folder, STR_ARG(name)))).len);
+        assert_true(
+            part_of(archive, cstr(a, str_printf(a, "%s" STR_FMT, folder, STR_ARG(name)))).len);
         count++;
     }
     assert_true(count);
