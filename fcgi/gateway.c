@@ -99,7 +99,7 @@ static void on_telegram(struct request *r)
         count_update(r, "unknown", "refused");
         return;
     }
-    struct update update;
+    struct update update = {0};
     err *e = read_update(r, &update);
     if (e) {
         park_unreadable(r, e);

@@ -325,7 +325,7 @@ err *database_load(struct database *database, struct arena *a, const struct vaul
     const char *option = cstr(a, str_printf(a, "--dbname=" STR_FMT, STR_ARG(target)));
     const char *const words[] = {"pg_restore", "--exit-on-error", "--single-transaction", option,
                                  NULL};
-    struct program restore;
+    struct program restore = {0};
     signal(SIGPIPE, SIG_IGN);
     TRY(start(a, words, true, &restore));
     err *e = feed_parts(a, vault, manifest, restore.pipe);

@@ -273,7 +273,7 @@ static err *gather_needed(struct keeping *k, const struct names *backups, struct
     struct arena *a = arena_new(MEMORY_BYTES);
     err *e = NULL;
     for (size_t i = 0; !e && i < backups->count; i++) {
-        struct manifest m;
+        struct manifest m = {0};
         e = read_manifest(k, a, stamp_in(backups->items[i]), &m);
         for (size_t j = 0; !e && j < m.part_count; j++)
             add_name(needed, m.parts[j].name);
@@ -408,7 +408,7 @@ static err *print_backups(struct keeping *k)
     struct buf b = buf_new(k->arena);
     buf_add_char(&b, '[');
     for (size_t i = 0; i < backups.count; i++) {
-        struct manifest m;
+        struct manifest m = {0};
         TRY(read_manifest(k, k->arena, stamp_in(backups.items[i]), &m));
         buf_add(&b, i ? S(",") : S(""));
         json_put_object(&b, KVS(KV("backup", m.stamp), KV("release", m.release),

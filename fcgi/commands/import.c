@@ -235,7 +235,7 @@ static const char *ending_of(str content_type)
 /* A copy of the LoRA, for FAL keeps it for some time only. Without one the avatar works as long. */
 static err *bring_lora(struct import *i, const struct thing *thing)
 {
-    struct s3_object object;
+    struct s3_object object = {0};
     str url = json_str(thing->row, "diffusers_lora_file_url"), id = json_str(thing->row, "id");
     str bucket = i->cli->conf.minio_bucket_avatars;
     err *e = get_object(i, url, &object);
@@ -267,7 +267,7 @@ static err *bring_avatar(struct import *i, const struct thing *thing)
 
 static err *bring_photo(struct import *i, const struct thing *thing)
 {
-    struct s3_object object;
+    struct s3_object object = {0};
     struct rows rows;
     str bucket = i->cli->conf.minio_bucket_avatars;
     if (i->is_dry) {
@@ -324,7 +324,7 @@ static err *write_images(struct import *i, const struct thing *thing, const stru
 static err *bring_images(struct import *i, const struct thing *thing)
 {
     bool known;
-    struct copied copies[MOST_IMAGES];
+    struct copied copies[MOST_IMAGES] = {0};
     int count = 0;
     TRY(is_known(i, thing, &i->images, &known));
     if (known)
@@ -351,7 +351,7 @@ static err *bring_images(struct import *i, const struct thing *thing)
 static err *bring_transcript(struct import *i, const struct thing *thing)
 {
     bool known;
-    struct s3_object object;
+    struct s3_object object = {0};
     struct rows rows;
     TRY(is_known(i, thing, &i->transcripts, &known));
     if (known)

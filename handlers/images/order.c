@@ -415,7 +415,7 @@ static err *take_earlier(struct turn *t, const struct order_form *form, struct g
 err *order_repeat(struct turn *t, const struct order_form *form, struct generation *order,
                   bool *is_offered)
 {
-    str price_text;
+    str price_text = {0};
     int64_t price;
     TRY(take_earlier(t, form, order, &price_text));
     *is_offered = !str_to_i64(price_text, &price) ||

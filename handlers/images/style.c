@@ -379,7 +379,7 @@ err *on_style_show(struct turn *t)
 
 err *draw_style(struct turn *t)
 {
-    struct style style;
+    struct style style = {0};
     str id = field_get(t, "d.style");
     err *e = str_empty(id) ? fail(t->arena, ERR_NOT_FOUND, "no template is open")
                            : find_style(t, id, &style);
