@@ -191,15 +191,21 @@ static err *on_unknown_words(struct turn *t)
     return say(t, t->state == ST_idle ? T_unknown_words : T_unknown_here);
 }
 
-/* "menu:open:new" stands under results, which must not give way to the menu. */
+/* "menu:open:new" stands under results and under progress, which must not give way to the menu. */
+static void cut_new(struct turn *t)
+{
+    static const str end = S(":new");
+    bool is_alone = str_eq(t->argument, S("new"));
+    t->keeps_message = is_alone || str_ends(t->argument, end);
+    if (t->keeps_message)
+        t->argument = str_sub(t->argument, 0, is_alone ? 0 : t->argument.len - end.len);
+}
+
 static struct plan plan_tap(struct turn *t)
 {
     struct plan plan;
     str name = split_tap(t->update->tap, &t->argument);
-    if (str_eq(t->argument, S("new"))) {
-        t->keeps_message = true;
-        t->argument = S("");
-    }
+    cut_new(t);
     if (find_step(t->state, IN_TAP, name, &plan) || find_route(taps, name, &plan))
         return plan;
     return (struct plan){.run = on_old_button, .to = ST_stay};

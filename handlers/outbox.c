@@ -182,10 +182,13 @@ static void keep_slot(const struct making *m, struct json_object *message)
 {
     if (!has_slot(m))
         return;
+    bool is_emptied = str_eq(m->method, S("deleteMessage"));
     int64_t message_id = m->own_message_id ? m->own_message_id : m->slot_message_id;
     json_i64(message, "message_id", &message_id);
     if (!m->call->closes && !message_id)
         return;
+    if (is_emptied)
+        message_id = 0;
     str value = m->call->closes ? str_from(slot_closed)
                                 : str_printf(m->arena, "%" PRId64, message_id);
     str key = slots_key(m);

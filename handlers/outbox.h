@@ -4,8 +4,9 @@
  * A slot is a name for a message whose id is not known when the call is
  * written: `send` keeps the id that came back. A call with a message_id of its
  * own binds the slot to that message; one without edits the message of the
- * slot, or becomes a new one when there is none. After a call that closes the
- * slot, later ones are swallowed. Slots live in Redis; a wiped one costs a new
+ * slot, or becomes a new one when there is none. After one that deletes it the
+ * slot is empty, and the next call makes a message anew; after a call that closes
+ * the slot, later ones are swallowed. Slots live in Redis; a wiped one costs a new
  * message instead of an edit.
  *
  * A call of a job leaves what came of it in Redis, because the job's own note

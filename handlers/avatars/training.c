@@ -39,6 +39,15 @@ void training_leave_row(struct keyboard *k, str avatar_id)
     keyboard_button(k, T_button_menu, S("menu:open"));
 }
 
+/* Under progress, which goes on in its own message: what is opened from there comes below. */
+static void progress_leave_row(struct keyboard *k, str avatar_id)
+{
+    str card = tap_for(k->arena, "avatar:show", avatar_id);
+    keyboard_row(k);
+    keyboard_button(k, T_button_avatar_show, str_printf(k->arena, STR_FMT ":new", STR_ARG(card)));
+    keyboard_button(k, T_button_menu, S("menu:open:new"));
+}
+
 /* ---------------------------------------------------------------- how far it is */
 
 struct screen {
@@ -352,6 +361,20 @@ err *on_training_started(struct turn *t)
 
 /* ---------------------------------------------------------------- while it lasts */
 
+/* Progress comes to the card that was tapped. A card with a picture cannot become words: they come anew
+ * below, and where they stood so far they go, or that message would be the one to change. */
+static void bring_progress_here(struct turn *t, const struct training *g)
+{
+    str slot = slot_of(t->arena, g);
+    if (t->update->message_has_media)
+        turn_add_call(t, &(struct outgoing){
+                             .way = CALL_QUEUED,
+                             .call = delete_call(t->arena, t->chat_id, MESSAGE_OF_SLOT),
+                             .slot = slot,
+                         });
+    say_in_slot(t, slot);
+}
+
 /* From here on progress comes to this message. Without an open training there is the card. */
 err *on_training_show(struct turn *t)
 {
@@ -363,8 +386,8 @@ err *on_training_show(struct turn *t)
     TRY(e);
     TRY(progress_screen(t->db, t->arena, &training, -1, &screen));
     cancel_button(&t->keyboard, &training);
-    training_leave_row(&t->keyboard, t->avatar->id);
-    say_in_slot(t, slot_of(t->arena, &training));
+    progress_leave_row(&t->keyboard, t->avatar->id);
+    bring_progress_here(t, &training);
     return say_here(t, screen.text, screen.values);
 }
 
@@ -416,7 +439,7 @@ err *on_training_stop(struct turn *t)
     TRY(training_ask_to_stop(t->db, training.errand.id));
     TRY(errand_ask_to_stop(t->db, t->arena, &training_errands, &training.errand));
     log_info("training.stop_asked", KV("training", training.errand.id));
-    training_leave_row(&t->keyboard, training.avatar_id);
+    progress_leave_row(&t->keyboard, training.avatar_id);
     say_in_slot(t, slot_of(t->arena, &training));
     return edit(t, T_training_stopping, KV("name", training.avatar_name));
 }
