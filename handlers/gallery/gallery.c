@@ -168,27 +168,50 @@ static bool is_counted(const struct turn *t, const struct gallery_filter *filter
     return !str_empty(field_get(t, "g.head")) && filter->since_us == field_get_i64(t, "g.since");
 }
 
-/* Beside what was counted once only that is counted which came since. */
+/* Beside what was counted once only that is counted which came since. newest is untouched when there is
+ * none. */
+static err *count_on(struct turn *t, const struct gallery_filter *filter, struct image *newest,
+                     bool *has_any, int64_t *total)
+{
+    int64_t fresh = 0;
+    int moved;
+    const struct gallery_place head = head_of(t);
+    *total = field_get_i64(t, "g.total") - gone(t);
+    if (is_counted(t, filter))
+        TRY(gallery_above(t->db, t->user->id, filter, &head, &fresh));
+    else
+        TRY(filter_count(t, total));
+    TRY(gallery_step(t->db, t->user->id, filter, &gallery_top, 1, newest, &moved));
+    *has_any = moved;
+    if (moved && fresh) {
+        field_put(t, "g.head", newest->id);
+        field_put_i64(t, "g.head_us", newest->created_at_us);
+        *total += fresh;
+    }
+    return NULL;
+}
+
 static err *show_newest(struct turn *t)
 {
     struct gallery_filter filter;
+    struct image newest;
+    bool has_any;
+    int64_t total;
     filter_read(t, &filter);
-    int64_t total = field_get_i64(t, "g.total") - gone(t), fresh = 0;
-    const struct gallery_place head = head_of(t);
-    if (is_counted(t, &filter))
-        TRY(gallery_above(t->db, t->user->id, &filter, &head, &fresh));
-    else
-        TRY(filter_count(t, &total));
-    struct image image;
-    int moved;
-    TRY(gallery_step(t->db, t->user->id, &filter, &gallery_top, 1, &image, &moved));
-    if (!moved)
-        return show_empty(t);
-    if (fresh) {
-        field_put(t, "g.head", image.id);
-        field_put_i64(t, "g.head_us", image.created_at_us);
-    }
-    return show(t, &image, 1, total + fresh);
+    TRY(count_on(t, &filter, &newest, &has_any, &total));
+    return has_any ? show(t, &newest, 1, total) : show_empty(t);
+}
+
+/* Others have come since they were counted, and its number tells: it is no number of one. */
+static err *show_counted(struct turn *t, const struct image *image)
+{
+    struct gallery_filter filter;
+    int64_t total, above;
+    const struct gallery_place place = {image->created_at_us, image->id};
+    filter_read(t, &filter);
+    TRY(filter_count(t, &total));
+    TRY(gallery_above(t->db, t->user->id, &filter, &place, &above));
+    return show(t, image, above + 1, total);
 }
 
 /* The image the user is at, as it is now; the newest when that one is gone. */
@@ -257,7 +280,10 @@ static err *step(struct turn *t, int steps)
         return NULL;
     }
     int64_t index = field_get_i64(t, "g.index") + moved - (moved > 0 ? gone(t) : 0);
-    return show(t, &image, index, field_get_i64(t, "g.total") - gone(t));
+    int64_t total = field_get_i64(t, "g.total") - gone(t);
+    if (index < 1 || index > total)
+        return show_counted(t, &image);
+    return show(t, &image, index, total);
 }
 
 err *on_gallery_older(struct turn *t)
@@ -344,13 +370,14 @@ err *on_gallery_place(struct turn *t)
 /* Where the number is not there, what was counted has changed some other way. */
 err *on_gallery_number(struct turn *t)
 {
-    int64_t number, total = field_get_i64(t, "g.total") - gone(t);
+    struct gallery_filter filter;
+    struct image image;
+    int64_t number, total;
+    bool has_any, is_there;
+    filter_read(t, &filter);
+    TRY(count_on(t, &filter, &image, &has_any, &total));
     if (!str_to_i64(t->text, &number) || number < 1 || number > total)
         return refuse(t, T_gallery_number_bad, KV("total", total));
-    struct gallery_filter filter;
-    filter_read(t, &filter);
-    struct image image;
-    bool is_there;
     TRY(gallery_number(t->db, t->user->id, &filter, number, &image, &is_there));
     if (is_there)
         return show(t, &image, number, total);
