@@ -166,6 +166,8 @@ const struct route taps[] = {
     {"sample:imagen",     on_sample_imagen,      NEED_NOTHING,    ST_imagen_options},
     {"order:drop",        on_order_drop,         NEED_NOTHING,    ST_stay},
     {"generation:cancel", on_generation_cancel,  NEED_GENERATION, ST_stay},
+    {"generation:file",   on_generation_file,    NEED_GENERATION, ST_stay},
+    {"generation:favorite", on_generation_favorite, NEED_GENERATION, ST_stay},
     {"avatar:open",       on_avatar_open,        NEED_NOTHING,    ST_idle},
     {"avatar:show",       on_avatar_show,        NEED_AVATAR,     ST_idle},
     {"avatar:place",      on_avatar_place,       NEED_AVATAR,     ST_stay},

@@ -353,6 +353,16 @@ err *say_photo_here(struct turn *t, str file_id, enum text caption, const struct
     return NULL;
 }
 
+err *edit_buttons(struct turn *t)
+{
+    if (!t->update->message_id)
+        return NULL;
+    struct buf b = begin_call(t->arena, "editMessageReplyMarkup", t->chat_id);
+    put_message_id(&b, t->update->message_id);
+    add_call(t, edit_way(t), end_call(&b, &t->keyboard));
+    return NULL;
+}
+
 static void answer_tap(struct turn *t, str words, bool is_alert)
 {
     str call = answer_call(t->arena, t->update->query_id, words, is_alert);

@@ -28,6 +28,8 @@ struct turn;
 err *say_new(struct turn *t, enum text text, const struct kv *values);
 err *say_here(struct turn *t, enum text text, const struct kv *values);
 err *say_photo_here(struct turn *t, str file_id, enum text caption, const struct kv *values);
+/* The tapped message keeps what it says: only its buttons become these. */
+err *edit_buttons(struct turn *t);
 err *say_no(struct turn *t, enum text text, const struct kv *values);
 void say_hint(struct turn *t, enum text text, const struct kv *values);
 /* The next call of this turn is about the message of that name: later progress finds it. */

@@ -226,6 +226,12 @@ static err *show_place(struct turn *t)
     return e ? e : show(t, &image, field_get_i64(t, "g.index"), field_get_i64(t, "g.total"));
 }
 
+void gallery_favorites_changed(struct turn *t)
+{
+    if (!str_empty(field_get(t, "g.starred")))
+        field_drop(t, "g.head"); /* what was counted has changed some other way */
+}
+
 /* Where the user was, for a week, unless there is something new to be seen. */
 err *on_gallery_open(struct turn *t)
 {

@@ -28,5 +28,8 @@ err *on_gallery_number(struct turn *t);
 err *draw_gallery_number(struct turn *t);
 err *on_gallery_show(struct turn *t);
 
+/* For whoever makes favourites elsewhere, or none of them any more: they are counted anew. */
+void gallery_favorites_changed(struct turn *t);
+
 /* Sends an image that Telegram does not know yet, from the object store. */
 err *job_gallery_send(struct work *w);

@@ -1,5 +1,7 @@
 #include "handlers/images/delivery.h"
 
+#include "handlers/gallery/download.h"
+#include "handlers/gallery/gallery.h"
 #include "handlers/gallery/picture.h"
 #include "handlers/images/lora.h"
 #include "handlers/images/order.h"
@@ -7,11 +9,23 @@
 
 enum { ALBUM_LEAST = 2 };
 
-static void result_buttons(struct work *w, struct keyboard *k, const struct generation *g)
+/* The button says what it will make of all images, not what the first of two taps has made of them. */
+static void favorite_button(struct keyboard *k, const struct generation *g, bool is_favorite)
+{
+    str argument = str_printf(k->arena, STR_FMT ":%d", STR_ARG(g->errand.id), !is_favorite);
+    keyboard_button(k, is_favorite ? T_button_unfavorite : T_button_favorite,
+                    tap_for(k->arena, "generation:favorite", argument));
+}
+
+static void result_buttons(struct keyboard *k, const struct conf *conf, const struct generation *g,
+                           bool is_favorite)
 {
     keyboard_row(k);
-    again_button(k, w->bot->conf, g->generation_type, g->errand.id, g->num_images);
+    again_button(k, conf, g->generation_type, g->errand.id, g->num_images);
     edit_button(k, g->generation_type, g->errand.id, g->num_images);
+    keyboard_row(k);
+    keyboard_button(k, T_button_file, tap_for(k->arena, "generation:file", g->errand.id));
+    favorite_button(k, g, is_favorite);
     keyboard_row(k);
     keyboard_button(k, T_button_gallery, S("gallery:open:new"));
     keyboard_button(k, T_button_menu, S("menu:open:new"));
@@ -65,10 +79,18 @@ static str result_caption(struct work *w, const struct generation *g, const stru
     return str_printf(w->arena, STR_FMT "\n\n" STR_FMT, STR_ARG(caption), STR_ARG(why));
 }
 
+static bool are_favorites(const struct image *images, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!images[i].is_favorite)
+            return false;
+    return true;
+}
+
 static err *deliver_one(struct work *w, const struct generation *g, const struct image *image)
 {
     struct keyboard k = keyboard_new(w->arena, language_of(g->errand.language));
-    result_buttons(w, &k, g);
+    result_buttons(&k, w->bot->conf, g, image->is_favorite);
     return picture_send(w, g->errand.chat_id, image, result_caption(w, g, image, 1), &k,
                         g->errand.is_silent);
 }
@@ -79,7 +101,7 @@ static err *deliver_album(struct work *w, const struct generation *g, const stru
 {
     TRY(picture_send_album(w, g->errand.chat_id, images, count, g->errand.is_silent));
     struct keyboard k = keyboard_new(w->arena, language_of(g->errand.language));
-    result_buttons(w, &k, g);
+    result_buttons(&k, w->bot->conf, g, are_favorites(images, count));
     str words = message_call(w->arena, g->errand.chat_id, 0, result_caption(w, g, images, count),
                              &k);
     work_tell(w, g->errand.chat_id,
@@ -106,6 +128,44 @@ err *job_generation_deliver(struct work *w)
         errand_clear_progress(w, &generation_errands, &g.errand);
     return NULL;
 }
+
+/* ---------------------------------------------------------------- what its buttons do */
+
+/* Those that were not deleted since. */
+static err *kept_images(struct turn *t, struct image **images, size_t *count)
+{
+    TRY(images_of(t->db, t->arena, t->generation->errand.id, images, count));
+    return *count ? NULL : fail(t->arena, ERR_NOT_FOUND, "no image of the order is left");
+}
+
+err *on_generation_file(struct turn *t)
+{
+    struct image *images;
+    size_t count;
+    TRY(kept_images(t, &images, &count));
+    for (size_t i = 0; i < count; i++) {
+        t->image = &images[i];
+        TRY(on_gallery_file(t));
+    }
+    return NULL;
+}
+
+err *on_generation_favorite(struct turn *t)
+{
+    struct image *images;
+    size_t count;
+    bool is_favorite = str_eq(t->argument, S("1"));
+    TRY(kept_images(t, &images, &count));
+    for (size_t i = 0; i < count; i++)
+        TRY(image_set_favorite(t->db, t->user->id, images[i].id, is_favorite));
+    t->spares_user = true;
+    gallery_favorites_changed(t);
+    hint(t, is_favorite ? T_favorite_added : T_favorite_removed);
+    result_buttons(&t->keyboard, t->bot->conf, t->generation, is_favorite);
+    return edit_buttons(t);
+}
+
+/* ---------------------------------------------------------------- why there is none */
 
 static enum text failure_text(str failure)
 {
