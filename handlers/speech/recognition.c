@@ -250,6 +250,13 @@ static int64_t most_pieces(const struct conf *conf)
     return conf->transcription_max_duration_seconds * 1000 * 4 / 3 / piece_ms + 2;
 }
 
+/* An earlier attempt may have stored more than this one, and died. */
+static err *drop_stored(struct work *w, size_t stored)
+{
+    bool is_first = w->job->attempt < 2;
+    return drop_objects(w, w->job->subject, is_first ? (int64_t)stored : most_pieces(w->bot->conf));
+}
+
 static err *queue_piece(struct work *w, const struct transcript *t, int number)
 {
     const struct new_job job = {
@@ -309,10 +316,12 @@ err *job_speech_split(struct work *w)
     int file;
     const char *refused = NULL;
     err *e = transcript_find(w->db, w->arena, 0, w->job->subject, &t);
-    if (err_is_not_found(e)) /* an earlier attempt may have stored some and died */
-        return w->job->attempt > 1 ? drop_objects(w, c.id, most_pieces(w->bot->conf)) : NULL;
-    if (e || !str_eq(t.status, S("processing")) || t.pieces)
+    if (e && !err_is_not_found(e))
         return e;
+    if (e || (!str_eq(t.status, S("processing")) && !t.pieces))
+        return drop_stored(w, 0);
+    if (t.pieces)
+        return NULL;
     TRY(transcript_splitting(w->db, t.id, w->bot->conf->minio_bucket_transcripts));
     TRY(db_commit(w->db));
     TRY(fetch(w, &t, w->bot->conf->transcription_max_size_bytes, &file, &refused));
@@ -323,9 +332,11 @@ err *job_speech_split(struct work *w)
     TRY(lock(w, "processing", &t, &is_awaited));
     if (!refused && !str_empty(sound.refused))
         refused = cstr(w->arena, sound.refused);
-    if (!is_awaited || t.pieces || refused) {
-        TRY(drop_objects(w, c.id, is_awaited && t.pieces ? 0 : (int64_t)c.count));
-        return is_awaited && refused ? fail_step(w, &t, refused) : NULL;
+    if (is_awaited && t.pieces)
+        return NULL;
+    if (!is_awaited || refused) {
+        TRY(drop_stored(w, c.count));
+        return is_awaited ? fail_step(w, &t, refused) : NULL;
     }
     return take_pieces(w, &t, &c, &sound);
 }
@@ -333,13 +344,13 @@ err *job_speech_split(struct work *w)
 /* What it stored before it died is in no row: more places than it can have used are cleared. */
 err *give_up_speech_split(struct work *w)
 {
-    struct transcript t;
+    struct transcript t = {0};
     bool is_awaited;
     TRY(lock(w, "processing", &t, &is_awaited));
-    if (!is_awaited || t.pieces)
+    if (t.pieces)
         return NULL;
-    TRY(drop_objects(w, t.id, most_pieces(w->bot->conf)));
-    return fail_step(w, &t, "broken");
+    TRY(drop_objects(w, w->job->subject, most_pieces(w->bot->conf)));
+    return is_awaited ? fail_step(w, &t, "broken") : NULL;
 }
 
 /* ---------------------------------------------------------------- recognising */

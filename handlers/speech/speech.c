@@ -600,11 +600,13 @@ err *on_speech_cancel(struct turn *t)
     TRY(lock_tapped(t, t->argument, &s));
     if (!transcript_is_open(&s) || s.is_stopping)
         return say_state(t, &s);
+    bool is_running = str_eq(s.status, S("processing"));
     if (s.recognised_ms)
         return stop_with_part(t, &s);
-    TRY(job_cancel_by_subject(t->db, t->user->id, s.id, NULL));
+    if (s.pieces || !is_running) /* a cutting that was begun stays, to clear up what it stored */
+        TRY(job_cancel_by_subject(t->db, t->user->id, s.id, NULL));
     TRY(transcript_end(t->db, s.id, "cancelled", ""));
-    if (s.price_coins && str_eq(s.status, S("processing")))
+    if (s.price_coins && is_running)
         TRY(ledger_release(t->db, speech_key(t->arena, s.id), NULL));
     t->is_user_stale = true;
     s.status = S("cancelled");

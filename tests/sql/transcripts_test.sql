@@ -72,6 +72,16 @@ select is((select count(*)::int from jobs where kind = 'object_delete' and paylo
 select is((select count(*)::int from user_transcripts) + (select count(*)::int from user_transcript_pieces)
           + (select count(*)::int from user_transcript_notes), 1, 'and all of a person with them');
 
+-- Pieces that no row tells of are looked for when their person leaves, also when nobody waits for them any more.
+select pg_temp.add('00000000-0000-4000-8000-000000000010', 9002, 'Called off', null, 'cancelled');
+select erasure_strays(gen_random_uuid(), 9002, 'images', 'avatars') \g /dev/null
+select is_empty($$select from jobs where payload->>'object_key' like 'speech/%10/%'$$, 'nothing of what was never cut');
+update user_transcripts set pieces_bucket = 'transcripts', duration_ms = 65000 where name = 'Called off';
+select erasure_strays(gen_random_uuid(), 9002, 'images', 'avatars') \g /dev/null
+select is((select count(*)::int from jobs where payload->>'bucket' = 'transcripts' and payload->>'object_key' like 'speech/%10/%'), 4,
+          'each piece that may have been stored of what was called off');
+delete from user_transcripts where name = 'Called off';
+
 -- Old ones that came to nothing.
 select pg_temp.add('00000000-0000-4000-8000-00000000000d', 9002, 'Old', null, 'failed'),
        pg_temp.add('00000000-0000-4000-8000-00000000000e', 9002, 'Asked', null, 'quoted'),
