@@ -79,6 +79,10 @@ static const struct option compare_options[] = {
     {"--all", NULL},
     {NULL,    NULL}
 };
+static const struct option certificate_option[] = {
+    {"--certificate", "FILE"},
+    {NULL,            NULL  }
+};
 static const struct option log_option[] = {
     {"--log", "FOLDER"},
     {NULL,    NULL    }
@@ -132,7 +136,7 @@ static const struct command commands[] = {
      "<database> is its address, as postgresql://reader@old.example.org/aisha; a password is better\n"
      "kept in ~/.pgpass. People, settings, balances (whole coins), finished avatars with their photos,\n"
      "images and transcripts are brought, objects copied from IMPORT_ENDPOINT. What was brought before\n"
-     "is left alone. --dry-run only counts.", dry_option},
+     "is left alone, coins too: stop the predecessor first. --dry-run only counts.", dry_option},
     {"job ls", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_job_list,
      "print the latest jobs that wait, run or are dead",
      "--state and --lane choose among them; --limit says how many, 50 when left out.", job_options},
@@ -223,7 +227,8 @@ static const struct command commands[] = {
      "let a person in again", NULL},
     {"webhook set", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_webhook_set,
      "tell Telegram to deliver updates to PUBLIC_URL",
-     "Telegram sends the first of TELEGRAM_WEBHOOK_SECRET with each update. Waiting updates stay."},
+     "Telegram sends the first of TELEGRAM_WEBHOOK_SECRET with each update. Waiting updates stay.\n"
+     "--certificate shows Telegram one that nobody vouches for, to trust it from then on.", certificate_option},
     {"webhook info", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_webhook_info,
      "print where Telegram delivers to, what waits there and its last error", NULL},
     {"webhook doctor", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_webhook_doctor,

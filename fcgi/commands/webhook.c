@@ -2,6 +2,7 @@
 #include "api/telegram.h"
 #include "commands/commands.h"
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/loop.h"
 #include "core/numbers.h"
 
@@ -21,18 +22,24 @@ enum {
     MANY_WAITING = 100,
     SLOW_MS = 1000,
     MOST_CHECKS = 12,
+    CERTIFICATE_MOST_BYTES = 64 * 1024,
 };
 
-static err *call(struct cli *cli, str method, str params, struct json_object **result)
+static void open_way(const struct conf *conf)
 {
-    const struct conf *conf = &cli->conf;
     http_init(conf->ca_file, 0);
     http_allow(conf->telegram_api_url);
+}
+
+static err *call(struct cli *cli, str method, str params, const struct telegram_file *files,
+                 struct json_object **result)
+{
+    const struct conf *conf = &cli->conf;
     const struct telegram telegram = {conf->telegram_api_url, conf->telegram_token};
-    err *e = telegram_call(cli->arena, &telegram, method, params, NULL, result);
+    err *e = telegram_call(cli->arena, &telegram, method, params, files, result);
     if (e && e->retry_ms > 0 && e->retry_ms <= PATIENCE_MS) { /* setWebhook: one a second */
         task_sleep_ms(e->retry_ms);
-        e = telegram_call(cli->arena, &telegram, method, params, NULL, result);
+        e = telegram_call(cli->arena, &telegram, method, params, files, result);
     }
     if (e && e->kind == ERR_UPSTREAM && (e->code == 401 || e->code == 404))
         cli->advice = S("Telegram does not know this bot. Is TELEGRAM_TOKEN what BotFather gave?");
@@ -52,10 +59,44 @@ static struct json_text updates_json(struct arena *a)
     return JSON(buf_str(&b));
 }
 
+static bool holds(str text, const char *what)
+{
+    size_t position;
+    return str_find(text, str_from(what), &position);
+}
+
+/* Such files often hold the key as well, and that is nobody's but ours. */
+static err *read_certificate(struct cli *cli, struct telegram_file *out)
+{
+    str text = S(""), path = cli_option(cli, "--certificate");
+    if (str_empty(path))
+        return NULL;
+    TRY(file_read(cli->arena, cstr(cli->arena, path), CERTIFICATE_MOST_BYTES, &text));
+    if (!holds(text, "-----BEGIN CERTIFICATE-----") || holds(text, "PRIVATE KEY"))
+        return fail(cli->arena, ERR_INPUT,
+                    STR_FMT " is not a certificate in PEM, and nothing beside it", STR_ARG(path));
+    *out = (struct telegram_file){S("certificate"), S("cert.pem"), S("application/x-pem-file"),
+                                  text};
+    return NULL;
+}
+
+/* Set again without its certificate, a webhook that has one stays as it is: Telegram goes on
+ * trusting that one alone. */
+static err *forget_certificate(struct cli *cli)
+{
+    struct json_object *info;
+    bool has_one = false;
+    TRY(call(cli, S("getWebhookInfo"), S("{}"), NULL, &info));
+    return json_boolean(info, "has_custom_certificate", &has_one) && has_one
+               ? call(cli, S("deleteWebhook"), S("{}"), NULL, NULL)
+               : NULL;
+}
+
 err *cli_webhook_set(struct cli *cli)
 {
     struct arena *a = cli->arena;
     const struct conf *conf = &cli->conf;
+    struct telegram_file files[2] = {0};
     if (str_empty(conf->public_url)) {
         cli->advice = S("Set PUBLIC_URL to the address under which Telegram reaches this host.");
         return fail(a, ERR_INPUT, "PUBLIC_URL is not set, so updates are fetched by long polling");
@@ -68,7 +109,11 @@ err *cli_webhook_set(struct cli *cli)
     str params = json_make(
         a, KV("url", url), KV("secret_token", conf->telegram_webhook_secret.items[0]),
         KV("allowed_updates", updates_json(a)), KV("max_connections", (int)MOST_CONNECTIONS));
-    TRY(call(cli, S("setWebhook"), params, NULL));
+    TRY(read_certificate(cli, &files[0]));
+    open_way(conf);
+    if (str_empty(files[0].bytes))
+        TRY(forget_certificate(cli));
+    TRY(call(cli, S("setWebhook"), params, files, NULL));
     if (cli->wants_json)
         print_json_line(json_make(a, KV("url", url)));
     else
@@ -134,7 +179,8 @@ static void print_info(struct arena *a, struct json_object *info)
 err *cli_webhook_info(struct cli *cli)
 {
     struct json_object *info;
-    TRY(call(cli, S("getWebhookInfo"), S("{}"), &info));
+    open_way(&cli->conf);
+    TRY(call(cli, S("getWebhookInfo"), S("{}"), NULL, &info));
     if (cli->wants_json)
         printf(STR_FMT "\n", STR_ARG(json_text(cli->arena, info)));
     else
@@ -145,8 +191,9 @@ err *cli_webhook_info(struct cli *cli)
 err *cli_webhook_delete(struct cli *cli)
 {
     bool drops = cli_has(cli, "--drop");
+    open_way(&cli->conf);
     TRY(call(cli, S("deleteWebhook"), json_make(cli->arena, KV("drop_pending_updates", drops)),
-             NULL));
+             NULL, NULL));
     if (cli->wants_json)
         print_json_line(json_make(cli->arena, KV("deleted", true), KV("dropped", drops)));
     else
@@ -200,7 +247,7 @@ static struct json_object *ask_telegram(struct doctor *d)
     struct arena *a = d->cli->arena;
     struct json_object *info;
     int64_t began_ms = clock_steady_ms();
-    err *e = call(d->cli, S("getWebhookInfo"), S("{}"), &info);
+    err *e = call(d->cli, S("getWebhookInfo"), S("{}"), NULL, &info);
     int64_t ms = clock_steady_ms() - began_ms;
     if (e) {
         note_error(d, "telegram", e);
@@ -368,6 +415,7 @@ static void print_checks_json(const struct doctor *d, bool is_well)
 err *cli_webhook_doctor(struct cli *cli)
 {
     struct doctor d = {.cli = cli};
+    open_way(&cli->conf);
     struct json_object *info = ask_telegram(&d);
     if (info) {
         check_address(&d, info);

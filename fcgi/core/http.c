@@ -568,6 +568,10 @@ static void set_limits(struct call *call)
     /* Debian's curl looks into a folder too, which holds the same and cannot be kept in memory. */
     curl_easy_setopt(easy, CURLOPT_CAINFO, client.ca_bundle);
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (!str_empty(r->root)) { /* goes before the file */
+        struct curl_blob root = {(void *)(uintptr_t)r->root.ptr, r->root.len, CURL_BLOB_COPY};
+        curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &root);
+    }
     if (r->wants_certificate) { /* a kept connection has shown its certificate long ago */
         curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);

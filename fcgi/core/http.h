@@ -39,6 +39,7 @@ struct http_request {
     const int *file; /* a descriptor that the body is written to, instead of into the arena */
     bool foreign;    /* the address came from someone else: https only, no private address */
     bool is_head;    /* HEAD: no body is awaited */
+    str root; /* the one certificate, in PEM, that may vouch for the other side; empty: the usual ones */
     bool wants_certificate; /* certificate_ends_ms of the answer; costs a connection of its own */
     void (*progress)(void *owner); /* about once a second while the call lasts; runs in the
                                           calling task and may wait; may be NULL */

@@ -164,6 +164,13 @@ test("the webhook is set and asked for", () => {
     assert.equal(info.url, `${ground.settings.PUBLIC_URL}/webhook/telegram`);
     assert.deepEqual(info.allowed_updates, ["message", "callback_query", "pre_checkout_query", "my_chat_member"]);
     assert.match(aisha(["webhook", "info"]).out, /^address +https:/);
+    const certificate = join(ground.folder, "tls/cert.pem"), key = join(ground.folder, "tls/key.pem");
+    const hasOwn = () => aisha(["webhook", "info", "--json"]).json().has_custom_certificate;
+    assert.equal(aisha(["webhook", "set", "--certificate", certificate]).status, 0);
+    assert.equal(hasOwn(), true);
+    assert.equal(aisha(["webhook", "set"]).status, 0);
+    assert.equal(hasOwn(), false);
+    assert.match(aisha(["webhook", "set", "--certificate", key]).err, /is not a certificate in PEM/);
     assert.match(aisha(["webhook", "set"], { PUBLIC_URL: "" }).err, /Set PUBLIC_URL/);
     assert.match(aisha(["webhook", "set"], { TELEGRAM_WEBHOOK_SECRET: "" }).err, /refuses every update/);
     assert.match(aisha(["webhook", "info"], { TELEGRAM_TOKEN: "123:AAHxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" }).err, /Is TELEGRAM_TOKEN what BotFather gave\?/);

@@ -233,6 +233,7 @@ static err *post(struct delivery *d, struct http_response *response)
         &(struct http_request){
             .method = S("POST"),
             .url = d->webhook.url,
+            .root = d->webhook.certificate,
             .headers = headers,
             .body = str_printf(d->arena, "{\"update_id\":%" PRId64 ",\"" STR_FMT "\":" STR_FMT "}",
                                d->update_id, STR_ARG(d->kind), STR_ARG(d->body)),
@@ -313,6 +314,7 @@ static void begin_delivery(str queue_key, const struct webhook *webhook)
     d->webhook = *webhook;
     d->webhook.url = str_dup(a, webhook->url);
     d->webhook.secret_token = str_dup(a, webhook->secret_token);
+    d->webhook.certificate = str_dup(a, webhook->certificate);
     SQL("update queues set is_busy = 1 where queue_key = ?", V(queue_key));
     in_flight++;
     last_delivery_ms = clock_steady_ms();

@@ -3,7 +3,7 @@
 // bot and keeps the webhook.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,7 +36,7 @@ async function until(holds, what) {
 const settled = () => until(async () => (await control("pending")).pending === 0, "an empty queue");
 const texts = () => arrived.map((one) => one.update.message?.text);
 
-function makeCertificate() {
+function makeCertificate(folder) {
     execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
         "-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")], { stdio: "ignore" });
@@ -67,7 +67,7 @@ const setWebhook = (more) => until(async () => {
 before(async () => {
     folder = mkdtempSync(join(tmpdir(), "aisha-hook-"));
     arrived = [];
-    makeCertificate();
+    makeCertificate(folder);
     process.env.CA_FILE = join(folder, "cert.pem");
     hook = await startHook();
     sandbox = await startSandbox();
@@ -126,6 +126,30 @@ test("the webhook gets each update once, with the secret; getUpdates is refused"
     assert.equal(info.max_connections, 40);
     const again = await call("setWebhook", { url: info.url, secret_token: secret });
     assert.equal(again.description, "Webhook is already set");
+});
+
+test("a certificate that was given is the one that is trusted", async () => {
+    const set = async (pem) => {
+        const form = new FormData();
+        for (const [name, value] of Object.entries({ url: `https://127.0.0.1:${hook.address().port}/hook`, secret_token: secret })) form.append(name, value);
+        form.append("certificate", new Blob([pem]), "cert.pem");
+        return (await fetch(`${sandbox.url}/telegram/bot${sandbox.token}/setWebhook`, { method: "POST", body: form })).json();
+    };
+    const taken = (pem) => until(async () => (await set(pem)).ok, "a webhook");
+    const own = readFileSync(join(folder, "cert.pem"), "utf8");
+    mkdirSync(join(folder, "other"));
+    makeCertificate(join(folder, "other"));
+    assert.match((await set("no certificate")).description, /certificate cannot be read/);
+    await taken(readFileSync(join(folder, "other/cert.pem"), "utf8"));
+    await say(asya, "unheard");
+    await until(async () => (await call("getWebhookInfo")).result.last_error_message, "an error");
+    assert.deepEqual(texts(), []);
+    await taken(own);
+    await until(() => texts().includes("unheard"), "the update");
+    assert.equal((await call("getWebhookInfo")).result.has_custom_certificate, true);
+    await settled();
+    await call("deleteWebhook");
+    await setWebhook();
 });
 
 test("one chat's messages wait for each other, other chats do not wait", async () => {

@@ -206,6 +206,7 @@ static const struct field getUpdates_fields[] = {
 };
 static const struct field setWebhook_fields[] = {
     {"url", "String", true, 0, 0, "parameter \"url\" is required"},
+    {"certificate", "InputFile", false},
     {"ip_address", "String", false},
     {"max_connections", "Integer", false, 1, 100},
     {"allowed_updates", "Array of String", false},

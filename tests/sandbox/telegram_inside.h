@@ -206,6 +206,7 @@ void updates_forget_all(void);
 
 struct webhook {
     str url, secret_token;
+    str certificate; /* in PEM: one of the bot's own, trusted in place of all others; may be empty */
     int64_t max_connections;
 };
 void webhook_read(struct arena *a, struct webhook *out);
