@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Crawler } from "./lib/crawl.mjs";
 import { OwnGround, root, run } from "./lib/ground.mjs";
-import { judgeCoverage, judgeMessage, judgeWaysHome } from "./lib/judge.mjs";
+import { buttonsOf, judgeCoverage, judgeMessage, judgeWaysHome } from "./lib/judge.mjs";
 import { Person, checkLedger } from "./lib/person.mjs";
 import { broken, notEvenByName, portrait, portraits, tooSmall } from "./lib/photos.mjs";
 import { recording } from "./lib/speech.mjs";
@@ -21,18 +21,19 @@ import { encode } from "./lib/voice.mjs";
 import { Wire } from "./lib/wire.mjs";
 
 const seed = Number(process.env.CRAWL_SEED ?? 1);
-const firstId = 7_000_000_000;
-const adminId = firstId + 1;
+const names = ["busy", "rich", "poor", "empty"].flatMap((kind) => ["ru", "en"].map((language) => `${kind} ${language}`));
+const idOf = (name) => 7_000_000_001 + names.indexOf(name);
+const adminId = idOf("rich ru");
 const least = 4; // photos of an avatar
 
 const spoken = {
     ru: {
         first: "Ася", picture: "маяк в снегу на закате", self: "в плаще на мосту ночью", name: "Нина", newName: "Нина в городе", draft: "Кружка",
-        recording: "Планёрка", text: "Заметка", nothing: "зебра", other: "Лара",
+        recording: "Планёрка", text: "Заметка", style: "город", nothing: "зебра",
     },
     en: {
         first: "Bob", picture: "a lighthouse in the snow at dusk", self: "in a cloak on a bridge at night", name: "Alice", newName: "Alice in town", draft: "My mug",
-        recording: "Meeting", text: "A note", nothing: "zebra", other: "Laura",
+        recording: "Meeting", text: "A note", style: "city", nothing: "zebra",
     },
 };
 
@@ -53,13 +54,14 @@ const small = tooSmall(61), torn = broken(64);
 
 const words = (text, name = text) => ({ name, send: (crawler) => crawler.say(text) });
 const photos = (name, ...files) => ({ name, send: (crawler) => crawler.sendPhotos(files) });
+const captioned = (caption, file) => ({ name: "a photo with words", send: (crawler) => crawler.sendPhotos([file], caption) });
 const file = (name, kind, more, bytes) => ({ name, send: (crawler) => crawler.sendFile(kind, bytes(crawler), more) });
 const voice = (seconds) => ({ ownLanguage }) => voices[ownLanguage][seconds];
 const plain = (text) => () => Buffer.from(text);
 
 const inputsOf = (say) => ({
     words: [words(say.picture)],
-    "a photo": [photos("a photo", expected)],
+    "a photo": [photos("a photo", expected), captioned(say.picture, unexpected)],
     unexpected: [words("?"), photos("an unexpected photo", unexpected)],
     idle: [
         words("?"), words("/nothing"), photos("a photo", astray),
@@ -71,6 +73,7 @@ const inputsOf = (say) => ({
     ],
     imagen_words: [words("!"), words(say.picture)],
     flux_words: [words("!"), words(say.self)],
+    style: [words(say.nothing), words(say.style), words("x".repeat(101)), photos("an unexpected photo", unexpected)],
     avatar_name: [words("?"), words(say.draft)],
     avatar_rename: [words("?"), words(say.newName)],
     avatar_photos: [
@@ -108,8 +111,7 @@ before(async () => {
     });
     wire = new Wire(ground);
     tables = JSON.parse(await run(join(process.env.BUILD ?? join(root, "build/debug"), "tests/dialog"), ["--tables"]));
-    for (const [name, value] of [["fal.pixels", 64], ["fal.seconds", 0], ["fal.training_seconds", 0], ["fal.retry_scale", 0.02], ["telegram.retry_scale", 0.02]])
-        await ground.fault(name, value);
+    await setFaults({ "fal.pixels": 64, "fal.seconds": 0, "fal.training_seconds": 0, "fal.retry_scale": 0.02, "telegram.retry_scale": 0.02 });
     await wire.sql(`insert into promo_codes (code, type, balance_amount, created_by) values ('SUMMER', 'balance', 50, 'crawl')`);
     console.log(`# seed ${seed}`);
 });
@@ -119,27 +121,16 @@ after(async () => {
     await ground?.end();
 });
 
-let people = 0;
-
 async function meet(kind, language) {
-    const person = new Person(ground, firstId + ++people), say = spoken[language];
+    const name = `${kind} ${language}`, person = new Person(ground, idOf(name)), say = spoken[language];
     await ground.control("person", { id: person.id, first_name: say.first, language_code: language });
     const crawler = new Crawler({
-        ground, wire, tables, person, language, most, name: `${kind} ${language}`, isAdmin: person.id === adminId, inputs: inputsOf(say), seed: seed * 100 + people,
+        ground, wire, tables, person, language, most, name, isAdmin: person.id === adminId, inputs: inputsOf(say), seed: seed * 100 + names.indexOf(name),
         ends: ["deleteme_begun"], own: [...Object.values(say), "A second one", ...heard[language]],
     });
-    crawler.afterwards = (action) => speakOwnLanguage(crawler, action);
     crawlers[crawler.name] = crawler;
     await crawler.say("/start");
     return crawler;
-}
-
-// Whoever has chosen the other language goes back to their own.
-async function speakOwnLanguage(crawler, action) {
-    const [, other] = /^language:set:(\w+)/.exec(action.key) ?? [], own = crawler.ownLanguage;
-    if (!other || other === own) return;
-    await crawler.say("/language");
-    await crawler.press(`language:set:${own}`);
 }
 
 // By an admin's correction; the session's copy of the person is dropped, which knows of coins as well.
@@ -165,9 +156,23 @@ async function multiply(crawler) {
     await wire.sql(`insert into user_transcripts (id, user_id, chat_id, message_id, language, source, name, status, duration_ms, is_free, model, spoken_language, words, text, cues, created_at, started_at, completed_at)
         select gen_random_uuid(), user_id, chat_id, message_id, language, source, name || ' ' || n, status, duration_ms, is_free, model, spoken_language, words, text, cues, created_at, started_at, completed_at
         from (select * from user_transcripts where user_id = ${who} and status = 'completed' order by number limit 1) t, generate_series(1, 12) n`);
-    await wire.sql(`insert into avatars ${copy("avatars", "a", "jsonb_build_object('id', gen_random_uuid(), 'fal_request_id', null, 'name', 'A second one', 'is_main', false)")}
+    await wire.sql(`insert into avatars ${copy("avatars", "a", "jsonb_build_object('id', gen_random_uuid(), 'fal_request_id', null, 'name', 'A second one', 'is_main', false, 'training_type', 'portrait', 'gender', 'female')")}
         from avatars a where a.user_id = ${who} and a.status = 'completed' limit 1`);
     await wire.sql(`do $$ begin perform ledger_credit(${who}, gen_random_uuid()::text, 1, 'promo', 'promo') from generate_series(1, 24); end $$`);
+}
+
+// Quick mode asks nothing: what it offers is met by whoever has chosen it.
+async function drawQuickly(crawler) {
+    await crawler.say("/settings");
+    const [settings] = await wire.sql(`select quick_generation_mode as is_quick from user_settings s join users u on u.id = s.user_id where u.telegram_id = ${crawler.person.id}`);
+    if (!settings?.is_quick) await crawler.press("settings:quick");
+    await crawler.say("/create");
+    for (const tap of ["style:open", "style:category", "style:group", "style:show", "style:make"]) await crawler.press(tap);
+    await crawler.say("/create");
+    await crawler.press("sample:open");
+    await crawler.sendPhotos([expected]);
+    await crawler.say("/create");
+    await crawler.say(spoken[crawler.language].picture);
 }
 
 // An avatar that is ready, pictures, a recording, a draft.
@@ -202,33 +207,58 @@ async function everyCommand(crawler) {
     for (const { name } of tables.commands) await crawler.say(name);
 }
 
-const callOff = ["generation:cancel", "speech:cancel", "training:cancel", "training:stop"];
+const callOff = ["generation:cancel", "speech:cancel", "sample:cancel", "training:cancel", "training:stop"];
 
-// Somebody whose work does not end, so that what can be done meanwhile is shown.
-async function beBusy(language) {
-    const busy = await meet("busy", language), say = spoken[language];
+const setFaults = async (faults) => {
+    for (const [name, value] of Object.entries(faults)) await ground.fault(name, value);
+};
+
+// Somebody whose work does not end: FAL takes what is ordered while it is slow, and needs as long for it
+// whatever comes. Others are served as usual meanwhile, and a training is begun in the end.
+async function beginWork(language) {
+    const busy = await meet("busy", language), say = spoken[language], { id } = busy.person;
     await setCoins(busy, 20000);
     busy.waitsFor = { jobs: true, orders: false };
     busy.most = { ...most, ...Object.fromEntries(callOff.map((name) => [name, 0])) };
-    busy.inputs = { words: [words(say.picture)], "a photo": [], unexpected: [words("?")], idle: [words("?")] }; // what comes of files comes later
     await busy.say("/create");
     await busy.say(say.picture);
     await busy.press("imagen:make");
     await beginAvatar(busy, say.name, ["avatar:type:…style"]);
     await busy.sendPhotos(busily);
-    await until(async () => (await wire.sql(`select count(*)::int as count from avatar_photos p join users u on u.id = p.user_id where u.telegram_id = ${busy.person.id} and p.validation_status = 'valid'`))[0].count === least, "photos that are kept");
+    await until(async () => (await wire.sql(`select count(*)::int as count from avatar_photos p join users u on u.id = p.user_id where u.telegram_id = ${id} and p.validation_status = 'valid'`))[0].count === least, "photos that are kept");
     for (const tap of ["training:open", "training:start"]) await busy.press(tap);
+    await until(async () => (await wire.sql(`select (select count(*)::int from image_generations g where g.user_id = u.id and g.status = 'processing')
+        + (select count(*)::int from avatar_trainings t where t.user_id = u.id and t.status = 'processing') as count from users u where u.telegram_id = ${id}`))[0].count === 2, "a picture and a training at FAL");
+    return busy;
+}
+
+// All that can be done meanwhile is shown now: by now the training runs, and OpenAI answers nobody.
+async function beBusy(language) {
+    const busy = crawlers[`busy ${language}`], { id } = busy.person;
+    const isTrue = async (what) => (await wire.sql(`select exists (${what} u.telegram_id = ${id}) as is_true`))[0].is_true;
+    await until(() => isTrue("select from avatars a join users u on u.id = a.user_id where a.training_started_at is not null and"), "a training that runs", 150);
     busy.waitsFor = { jobs: false, orders: false };
+    busy.inputs = { ...busy.inputs, unexpected: [words("?")], idle: [words("?")] }; // what comes of files comes later
     await busy.sendFile("voice", voice(3)(busy), { duration: 3 });
-    const atWork = `select (select count(*)::int from image_generations g where g.user_id = u.id and g.status = 'processing')
-        + (select count(*)::int from avatar_trainings t where t.user_id = u.id and t.status = 'processing')
-        + (select count(*)::int from jobs j where j.user_id = u.id and j.kind = 'speech_piece' and j.last_error is not null) as count from users u where u.telegram_id = ${busy.person.id}`;
-    await until(async () => (await wire.sql(atWork))[0].count === 3, "a picture, a training and a recording under way");
+    await until(() => isTrue("select from jobs j join users u on u.id = j.user_id where j.kind = 'speech_piece' and j.last_error is not null and"), "a recording under way");
     await busy.explore(60);
-    for (const tap of ["generation:cancel", "speech:cancel"]) await busy.press(tap);
+    await busy.say("/create");
+    await busy.sendPhotos([expected]);
+    for (const tap of ["sample:cancel", "speech:cancel"]) await busy.press(tap);
     await busy.say("/avatars");
     for (const tap of ["training:show", "training:cancel", "training:stop"]) await busy.press(tap);
     return busy;
+}
+
+// Nothing is left of it.
+async function endWork(busy) {
+    busy.waitsFor = { jobs: true, orders: false };
+    const isCancel = ({ callback_data: tap = "" }) => /^(generation|sample|speech):cancel:/.test(tap);
+    for (const message of (await busy.person.messages()).filter((one) => buttonsOf(one).some(isCancel)))
+        await busy.tap(message, buttonsOf(message).find(isCancel).callback_data);
+    busy.waitsFor = { jobs: true, orders: true };
+    await busy.rest();
+    busy.take(await busy.look());
 }
 
 // The last button of all. What is asked then and what is told at the end is judged as well.
@@ -250,12 +280,16 @@ async function timed(what, acts) {
 }
 
 test("people with nothing, with much and without coins press everything", async () => {
+    await setFaults({ "fal.seconds": 900, "fal.training_seconds": 900 });
+    await timed("a beginning", () => together(beginWork));
+    await setFaults({ "fal.seconds": 0, "fal.training_seconds": 0 });
     await timed("a crawl", () => Promise.all([
         together(async (language) => {
             const rich = await meet("rich", language);
             await furnish(rich);
             await everyCommand(rich);
             await rich.explore();
+            await drawQuickly(rich);
         }),
         together(async (language) => {
             const poor = await meet("poor", language);
@@ -272,20 +306,12 @@ test("people with nothing, with much and without coins press everything", async 
     for (const one of everybody()) console.log(`# ${one.name}: ${one.acts} acts, ${one.screens.size} screens`);
 });
 
-test("what is under way can be called off", async () => {
-    await ground.fault("fal.seconds", 900);
-    await ground.fault("fal.training_seconds", 900);
-    await ground.fault("openai.answer:transcriptions", 503);
-    await timed("work that does not end", async () => {
-        const all = await together(beBusy);
-        for (const [name, value] of [["fal.seconds", 0], ["fal.training_seconds", 0], ["openai.answer:transcriptions", null]]) await ground.fault(name, value);
-        for (const busy of all) {
-            busy.waitsFor = { jobs: true, orders: true };
-            await busy.rest();
-            busy.take(await busy.look());
-        }
-    });
-});
+test("what is under way can be called off", () => timed("work that does not end", async () => {
+    await setFaults({ "openai.answer": 503 });
+    const all = await together(beBusy);
+    await setFaults({ "openai.answer": null });
+    for (const busy of all) await endWork(busy);
+}));
 
 test("buttons of older screens are answered", () => timed("stale taps", () => together(async (language) => {
     const pressed = new Set();

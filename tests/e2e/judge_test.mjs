@@ -12,6 +12,7 @@ const russian = { ...english, language: "ru" };
 test("a good screen is not complained of", () => {
     assert.deepEqual(judgeMessage(message("You have 5 coins, 100% of them yours: /menu", [key("🏠 Menu")]), english), []);
     assert.deepEqual(judgeMessage(message("Язык: Imagen 4 в PNG, файл notes.txt, /menu", [key("English"), key("Русский", { callback_data: "language:set:ru" })]), russian), []);
+    assert.deepEqual(judgeMessage(message("1 из 2\n🔬 fal-ai/imagen4/preview/fast · 44×64 · seed 21"), russian), []);
     assert.deepEqual(judgeMessage(message("Your words: маяк {у} моря", [key("Menu")]), { ...english, own: ["маяк {у} моря"] }), []);
     assert.deepEqual(judgeMessage(message("", [key("🏠")], { kind: "photo" }), english), []);
 });

@@ -2,7 +2,7 @@
 //
 // A crawler belongs to one person. What the person sees is a screen: the state of the dialog, a
 // message, its buttons. Screens with the same state and the same kinds of buttons are one. A button is
-// pressed on the first few screens that have it; from where nothing is left to press the crawler walks
+// pressed on the first screen that has it; from where nothing is left to press the crawler walks
 // along what it pressed before to the nearest screen with something left, and from nowhere says /menu.
 //
 // It waits for no time: an act is over when its updates are delivered and its tap is answered, when
@@ -11,7 +11,7 @@ import { buttonsOf, judgeMessage, judgeOutcome, judgeToast, judgeWayOn, rowOf } 
 import { until } from "./until.mjs";
 
 const seenAtOnce = 16; // messages whose changes are noticed after an act
-const standardContexts = 3; // screens on which the same button is pressed: it leads to the same from each
+const standardContexts = 1; // screens on which the same button is pressed: more find more, and take minutes
 const mostBarren = 60; // acts that press nothing new, before there is nothing new
 const mostSeconds = 180; // of an act: more than any machine needs
 const mostUnrests = 3; // acts whose end is not seen
@@ -29,8 +29,8 @@ export function diceOf(seed) {
 
 const nameOf = (tap) => tap.split(":").slice(0, 2).join(":");
 
-// The button without what is this person's or this day's own: ids, long numbers, dates.
-export const kindOf = (tap) => tap.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "*").replace(/\d{4}-\d\d?(-\d\d?)?/g, "#").replace(/\d{3,}/g, "#");
+// The button without what is this person's or this day's own: ids, names of styles, long numbers, dates.
+export const kindOf = (tap) => tap.replace(/^(style:\w+):\D\w*/, "$1:*").replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "*").replace(/\d{4}-\d\d?(-\d\d?)?/g, "#").replace(/\d{3,}/g, "#");
 
 // What jobs do for the person now. A look at FAL that is still to come changes nothing, and its
 // orders are waited for by themselves.
@@ -143,14 +143,15 @@ export class Crawler {
         this.trail.push(`${what} (${this.state})`);
         this.acts++;
         const { callback_id: callback } = await this.person.act(kind, body);
+        this.language = (kind === "tap" && /^language:set:(\w+)/.exec(body.data)?.[1]) || this.language;
         await this.rest();
         const changes = await this.look(from);
-        if (changes.length && changes.every((message) => message.isGone)) await this.seeMore(changes);
         let toast = "";
         if (callback) {
             const [tap] = (await this.ground.control(`callbacks?user=${this.person.id}&id=${callback}`)).callbacks;
             toast = tap.answer?.text ?? "";
         }
+        if (!toast && changes.length && changes.every((message) => message.isGone)) await this.seeMore(changes);
         const outcome = { kind, isStale, isAnswered: !callback || this.isAnswered, toast, changes, newest: this.newest, refusals: await this.refusals() };
         const isEnd = changes.some((message) => this.ends.some((name) => message.text === this.words(name)));
         this.complain([...judgeOutcome(outcome), ...judgeToast(toast, this.about), ...(isEnd ? [] : judgeWayOn(outcome, this.commands))]);
@@ -158,7 +159,7 @@ export class Crawler {
         return { toast, changes };
     }
 
-    // Where something was taken away, something takes its place: that may be the work of a job that looks far
+    // Where something was taken away without a word, something takes its place: that may be the work of a job that looks far
     // away first, and is not waited for by itself.
     async seeMore(changes) {
         await until(async () => {
@@ -177,13 +178,18 @@ export class Crawler {
     // Judges what changed, and goes on from there.
     take(changes) {
         const shown = changes.filter((message) => !message.isGone);
-        for (const message of shown) this.complain(judgeMessage(message, this.about));
+        for (const message of shown) this.complain(judgeMessage({ ...message, text: this.toPeople(message.text) }, this.about));
         const withButtons = shown.filter((message) => buttonsOf(message).length || message.kind === "invoice");
         for (const message of withButtons) this.keepSamples(message);
         if (this.current && changes.some((message) => message.isGone && message.message_id === this.current.message_id)) this.current = null;
         if (!withButtons.length) return;
         this.current = withButtons.at(-1);
         this.asides.push(...withButtons.slice(0, -1));
+    }
+
+    // What the model was asked is English for everybody.
+    toPeople(text) {
+        return (text ?? "").split(`${this.words("prompt_final")}\n`)[0];
     }
 
     // Buttons as they were drawn: for a tap when the screen has moved on.
@@ -198,7 +204,6 @@ export class Crawler {
 
     async tap(message, data) {
         const row = rowOf(this.tables, this.state, "a tap", data), before = this.state;
-        this.language = /^language:set:(\w+)/.exec(data)?.[1] ?? this.language;
         const { toast, changes } = await this.act(kindOf(data), "tap", { message_id: message.message_id, data }, { from: message.message_id });
         if (row) this.fresh.add(row);
         else this.complain(`a button of the screen meets no row in ${before}: ${data}`);
@@ -220,10 +225,10 @@ export class Crawler {
         return this.act(`"${text}"`, "text", { text });
     }
 
-    async sendPhotos(files) {
+    async sendPhotos(files, caption = "") {
         const row = rowOf(this.tables, this.state, "a photo");
         if (row) this.fresh.add(row);
-        return this.act(`${files.length} photos`, "files", { files: files.map(({ name, type, bytes }) =>
+        return this.act(`${files.length} photos`, "files", { caption, files: files.map(({ name, type, bytes }) =>
             ({ kind: "photo", file_name: name, mime_type: type, bytes: bytes.toString("base64") })) });
     }
 
@@ -300,7 +305,14 @@ export class Crawler {
             this.screen(from).edges.set(action.key, to);
             this.targets.set(action.key, to);
         }
-        await this.afterwards?.(action);
+        await this.speakOwnLanguage();
+    }
+
+    // Whoever has chosen the other language goes back to their own.
+    async speakOwnLanguage() {
+        if (this.language === this.ownLanguage) return;
+        await this.say("/language");
+        await this.press(`language:set:${this.ownLanguage}`);
     }
 
     noteScreen(message) {
@@ -391,6 +403,7 @@ export class Crawler {
             if (this.state !== "idle" || this.known.get(sample.message_id)?.includes(JSON.stringify(sample.data))) await this.say("/menu");
             this.stale.add(rowOf(this.tables, this.state, "a tap", sample.data) ?? `old ${name}`);
             await this.act(`stale ${kindOf(sample.data)}`, "tap", { message_id: sample.message_id, data: sample.data, forged: true }, { from: sample.message_id, isStale: true });
+            await this.speakOwnLanguage();
         }
     }
 }

@@ -8,7 +8,7 @@ const limits = { text: 4096, caption: 1024, toast: 200, label: 64, data: 64, key
 
 // Names of things and formats that no language translates, and what each language calls the other.
 const names = new Set(["Imagen", "Flux", "FLUX", "FAL", "LoRA", "OpenAI", "Whisper", "Telegram", "Stars", "PDF", "TXT", "SRT", "DOCX", "MD", "JSON", "ZIP",
-    "txt", "srt", "docx", "md", "json", "zip", "mp3", "ogg", "m4a", "wav", "flac", "mp4", "JPEG", "PNG", "WebP", "XTR", "HTML", "UTC", "MB", "KB", "English", "P"]);
+    "txt", "srt", "docx", "md", "json", "zip", "mp3", "ogg", "m4a", "wav", "flac", "mp4", "JPEG", "PNG", "WebP", "XTR", "HTML", "UTC", "MB", "KB", "English", "P", "seed"]);
 const russianNames = /Русский|Рус\b/g;
 
 export const buttonsOf = (message) => (message?.markup?.inline_keyboard ?? []).flat();
@@ -32,7 +32,7 @@ export function judgeWords(words, where, { language, own = [], textNames = new S
 
 // Three Latin words in a row, or Latin words and no other, names and commands aside.
 function isEnglish(text) {
-    const latin = text.replace(/\/\w+|https?:\/\/\S+|\S+@\S+|\S*\.[a-z]{2,4}\b/g, " ").match(/\p{L}[\p{L}'’-]*|[^\p{L}\s]+/gu) ?? [];
+    const latin = text.replace(/\bfal-ai\/\S+|\/\w+|https?:\/\/\S+|\S+@\S+|\S*\.[a-z]{2,4}\b/g, " ").match(/\p{L}[\p{L}'’-]*|[^\p{L}\s]+/gu) ?? [];
     let inRow = 0, any = 0;
     for (const word of latin) {
         if (/^[A-Za-z][A-Za-z'’-]+$/.test(word) && !names.has(word)) {
