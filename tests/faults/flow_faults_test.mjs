@@ -206,6 +206,10 @@ test("OpenAI refusing: a note of a transcript is given up in words, and made whe
     const { person, id, balance } = await listener();
     await ground.fault("openai.quota", true);
     await person.tap(`note:make:${id}:todo`);
+    await until(async () => {
+        await hurry(person);
+        return (await ground.row("select status from user_transcript_notes where transcript_id = :'id' and kind = 'todo'", { id }))?.status === "failed";
+    }, "the end of trying");
     const message = await person.see(/did not work. Nothing was charged/);
     await ground.fault("openai.quota", null);
     await person.act("tap", { message_id: message.message_id, data: `note:make:${id}:todo` });

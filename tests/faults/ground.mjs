@@ -8,22 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { until } from "../e2e/lib/until.mjs";
+import { Postgres } from "../e2e/lib/wire.mjs";
 import { RedisRelay, Relay } from "./relay.mjs";
 
 const run = promisify(execFile);
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-
-// Asks until it is so. The deadline only ends what would never end.
-export async function until(holds, what, seconds = 120) {
-    const deadline = Date.now() + seconds * 1000;
-    for (;;) {
-        const value = await holds();
-        if (value) return value;
-        if (Date.now() > deadline) throw new Error(`${what}: not so after ${seconds} s`);
-        await pause(50);
-    }
-}
+export { until };
 
 function readShell(path) {
     const values = {};
@@ -142,10 +134,9 @@ export class Ground {
     }
 
     // A question to PostgreSQL itself, past the relay: the rows as objects.
-    async sql(query) {
-        const { stdout } = await run("psql", ["-XAtq", "-h", this.env.PGHOST, "-U", "postgres", "-d", "aisha",
-            "-c", `select coalesce(json_agg(row_to_json(q)), '[]') from (${query}) as q`], { maxBuffer: 1 << 28 });
-        return JSON.parse(stdout);
+    sql(query) {
+        this.postgres ??= new Postgres(this.env.PGHOST);
+        return this.postgres.ask(query);
     }
 
     async redis(...words) {

@@ -92,7 +92,10 @@ function round() {
 
 const openWork = async () => (await ground.row(`select (select count(*) from jobs where state in ('queued', 'running') and run_at < now() + interval '5 minutes')
     + (select count(*) from image_generations where status in ('pending', 'processing')) as n`)).n;
-const atRest = () => until(async () => (await openWork()) === 0, "nothing left to do", 300);
+const atRest = () => until(async () => {
+    await ground.requeue();
+    return (await openWork()) === 0;
+}, "nothing left to do", 300);
 
 // A transaction that hardly ever takes this form, because two steps met, would be waited for in vain.
 function usual(transactions) {

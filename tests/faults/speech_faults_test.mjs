@@ -41,6 +41,9 @@ const cardsOf = async (person) => (await person.messages()).filter((message) => 
 const askedSince = async (seq) => (await ground.control(`openai?kind=transcriptions&after=${seq}&limit=1000`)).calls;
 const lastAsked = async () => (await heard(ground)).seq;
 
+// What waits to be tried again is tried now: how long it would have waited proves nothing here.
+const hurry = (id) => ground.sql(`update jobs set run_at = now() where subject = '${id}' and kind = 'speech_piece' and state = 'queued'`);
+
 // A step of it was tried in vain and waits.
 const isWaiting = (subject) => until(() => ground.row(
     "select id, last_error from jobs where subject = :'subject' and state in ('queued', 'running') and last_error is not null", { subject }), "a step that was tried in vain");
@@ -108,6 +111,9 @@ test("OpenAI silent, and an answer that is lost: asked again, and the user pays 
     await lost.tap("speech:start");
     await isWritten(lost);
     await isTold(lost);
+    await ground.fault("openai.answer:transcriptions", "blackhole"); // a silence ends when its fault changes
+    await until(async () => (await askedSince(seq)).some((call) => call.status === 504), "the end of the silence");
+    await ground.fault("openai.answer:transcriptions", null);
     await isWritten(silent, 180);
     await isTold(silent);
     const { heard_ms: ms } = await heard(ground, seq);
@@ -120,6 +126,11 @@ for (const [name, fault, value] of [["401", "openai.answer:transcriptions", 401]
         const person = await quoted(), seq = await lastAsked();
         await ground.fault(fault, value);
         await person.tap("speech:start");
+        const { id } = await newest(person);
+        await until(async () => {
+            await hurry(id);
+            return (await newest(person)).status === "failed";
+        }, "the end of trying");
         await isGivenBack(person, "upstream", /recogniser does not answer/);
         const calls = await askedSince(seq);
         assert.ok(calls.length <= 5 && calls.every((call) => call.status !== 200), `${calls.length} calls`);
@@ -150,6 +161,20 @@ test("S3 down before the pieces are there, and before they are read: waited for"
     await ground.fault("store.answer", null);
     await isWritten(person);
     await isTold(person);
+});
+
+test("S3 that takes a piece and does not say so, and a user who stops then: nothing of the recording stays there", async () => {
+    const person = await quoted(), { id } = await newest(person);
+    const stored = async () => (await ground.control("objects")).objects.filter(({ key }) => key.includes(id));
+    await ground.fault("store.answer", "lost");
+    await person.tap("speech:start");
+    await isWaiting(id);
+    assert.equal((await stored()).length, 1, "a piece that no row tells of");
+    await person.tap("speech:cancel");
+    await until(async () => (await newest(person)).status === "cancelled", "a recording that is called off");
+    assert.deepEqual(await transfersOf(id), ["hold", "release"]);
+    await ground.fault("store.answer", null);
+    await until(async () => (await stored()).length === 0, "an empty place in the store");
 });
 
 test("Telegram 429 and 5xx: recordings are fetched and results told, later and once", async () => {

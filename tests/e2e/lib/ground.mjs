@@ -4,11 +4,12 @@
 // AISHA_ENV names, or from build/run/env of a running `make run`. A test that
 // stops things, or needs settings of its own, starts a ground of its own.
 import { execFile, spawn } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { Agent, request } from "node:https";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { until } from "./until.mjs";
+import { Postgres } from "./wire.mjs";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -50,6 +51,7 @@ export class Ground {
         this.url = `${this.origin}/sandbox`;
         this.folder = settings.AISHA_DIR;
         this.agent = new Agent({ keepAlive: true, maxSockets: 64, ca: readFileSync(settings.CA_FILE) });
+        this.postgres = new Postgres(settings.PGHOST);
     }
 
     // One request to nginx. A body that is a list is sent in pieces, without a length. isFresh: by a connection of its
@@ -101,12 +103,13 @@ export class Ground {
         return until(async () => (await this.control("pending")).pending === 0, "an empty queue of updates");
     }
 
-    // Rows of a statement as objects; values are put in by name, as :'name'.
+    // Rows of a statement as objects; values are put in by name, as :'name'. What is no select may change the
+    // connection or end it, and has one of its own.
     async sql(statement, values = {}) {
+        if (/^\s*select/i.test(statement)) return this.postgres.ask(statement, values);
         const words = Object.entries(values).flatMap(([name, value]) => ["-v", `${name}=${value}`]);
         const out = await run("psql", ["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", this.settings.PGHOST, "-U", "postgres",
-            "-d", "aisha", ...words, "-f", "-"],
-            { input: /^\s*select/i.test(statement) ? `select coalesce(json_agg(r), '[]') from (${statement}) r` : statement });
+            "-d", "aisha", ...words, "-f", "-"], { input: statement });
         return out.trim() ? JSON.parse(out) : [];
     }
 
@@ -130,6 +133,16 @@ export class Ground {
             const fields = readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /s, "").split(" ");
             if (started && fields[19] === started) process.kill(Number(pid), "SIGKILL");
         } catch { /* it is being revived */ }
+    }
+
+    // What the sweep does for jobs whose worker is dead, without waiting for the end of their leases and for whoever
+    // sweeps: those two are what `faults` waits for.
+    async requeue(failures = "failures + 1") {
+        const rows = await this.sql("select distinct worker from jobs where state = 'running'");
+        const dead = rows.map(({ worker }) => worker).filter((worker) => !existsSync(`/proc/${worker.split(":").at(-2)}`));
+        for (const worker of dead)
+            await this.sql(`update jobs set state = 'queued', leased_until = null, failures = ${failures}, run_at = now(),
+                last_error = 'the lease ran out' where state = 'running' and worker = :'worker'`, { worker });
     }
 
     // Holds the workers still: nothing is sent and nothing asked of FAL meanwhile.
@@ -188,7 +201,7 @@ export class OwnGround extends Ground {
 
     // Nothing of this process's own settings reaches it.
     static runScript(words, environment = {}, processes = 1) {
-        const kept = Object.fromEntries(["PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "XDG_RUNTIME_DIR"]
+        const kept = Object.fromEntries(["PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "XDG_RUNTIME_DIR", "CLUSTER"]
             .filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
         return new Promise((done, fail) => {
             const child = spawn(join(root, "fcgi/run.sh"), words, { env: { ...kept, BOT_PROCESSES: processes, ...environment } });

@@ -81,7 +81,8 @@ export class Person {
     async start() {
         await this.say("/start");
         await this.see((message) => buttonsOf(message).some((button) => button.callback_data === "create:open"));
-        this.rowId = (await this.ground.row("select id from users where telegram_id = :'id'", { id: this.id })).id;
+        // Whoever was here before sees a menu of then.
+        this.rowId = (await until(() => this.ground.row("select id from users where telegram_id = :'id'", { id: this.id }), "somebody who is known")).id;
         return this;
     }
 

@@ -1,5 +1,5 @@
 // wire.mjs - Redis and PostgreSQL of a ground by one connection each, for tests that ask many times
-// a second.
+// a second: while they wait for something, that is all of them.
 import { spawn } from "node:child_process";
 import { connect } from "node:net";
 
@@ -50,35 +50,86 @@ class Redis {
     }
 }
 
-const mark = "----";
+const mark = "----", idleMs = 500;
 
-// A select gives its rows as objects; whatever else is run and says nothing.
-class Postgres {
-    constructor(settings) {
+// As psql reads the value of a variable.
+const quoted = (value) => `'${String(value).replaceAll("\\", "\\\\").replaceAll("'", "''").replaceAll("\n", "\\n")}'`;
+
+// Statements one after another, as superuser, on one connection: a psql of its own for each would cost more than what
+// most of them ask. It is begun when it is needed and ends soon after, so as not to be in the way of a database
+// that is put in the place of this one, or of the end of a test.
+export class Postgres {
+    constructor(host) {
+        this.host = host;
         this.waiting = [];
-        this.out = "";
-        const psql = `exec psql -XAtq -h '${settings.PGHOST}' -U postgres -d aisha 2>&1`;
-        this.child = spawn("sh", ["-c", psql], { env: { ...process.env, PGOPTIONS: "-c client_min_messages=error" }, stdio: ["pipe", "pipe", "inherit"] });
-        this.child.stdout.on("data", (piece) => {
-            this.out += piece;
-            for (let at; (at = this.out.indexOf(`${mark}\n`)) >= 0; ) {
-                const text = this.out.slice(0, at).trim();
-                this.out = this.out.slice(at + mark.length + 1);
-                this.waiting.shift()(text);
-            }
-        });
     }
 
-    async ask(statement) {
+    // The rows of a select as objects; whatever else is run says nothing. Values are put in by name, as :'name'.
+    async ask(statement, values = {}) {
         const isSelect = /^\s*select/i.test(statement);
-        const asked = isSelect ? `select coalesce(json_agg(r), '[]') from (${statement}) r` : statement;
-        const text = await new Promise((done) => {
-            this.waiting.push(done);
-            this.child.stdin.write(`${asked};\n\\echo ${mark}\n`);
+        const names = Object.entries(values);
+        const text = [
+            ...names.map(([name, value]) => `\\set ${name} ${quoted(value)}`),
+            isSelect ? `select coalesce(json_agg(r), '[]') from (${statement}) r` : statement, ";",
+            ...names.map(([name]) => `\\unset ${name}`), `\\echo ${mark}\n`,
+        ].join("\n");
+        const out = await new Promise((done, fail) => {
+            this.waiting.push({ text, done, fail });
+            this.askNext();
         });
-        if (isSelect && text.startsWith("[")) return JSON.parse(text);
-        if (text) throw new Error(`${text}\n${asked}`);
-        return [];
+        return out ? JSON.parse(out) : [];
+    }
+
+    askNext() {
+        if (this.asked || !this.waiting.length) return;
+        this.asked = this.waiting.shift();
+        clearTimeout(this.idle);
+        this.line ??= this.begin();
+        this.line.child.stdin.write(this.asked.text);
+    }
+
+    begin() {
+        const words = ["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", this.host, "-U", "postgres", "-d", "aisha"];
+        const child = spawn("psql", words, { env: { ...process.env, PGOPTIONS: "-c client_min_messages=error" } });
+        const line = { child, out: "", errors: "", answered: 0 };
+        child.stdin.on("error", () => {}); // why it has ended is told by its end
+        child.on("error", (error) => (line.errors += error.message));
+        child.stderr.setEncoding("utf8").on("data", (piece) => (line.errors += piece));
+        child.stdout.setEncoding("utf8").on("data", (piece) => {
+            line.out += piece;
+            if (line.out.endsWith(`${mark}\n`)) this.answer(line);
+        });
+        child.on("close", (status) => this.over(line, status));
+        return line;
+    }
+
+    answer(line) {
+        const { done } = this.asked, text = line.out.slice(0, -mark.length - 1).trim();
+        this.asked = null;
+        line.out = "";
+        line.answered++;
+        this.idle = setTimeout(() => this.end(), idleMs);
+        done(text);
+        this.askNext();
+    }
+
+    // A connection that broke while nobody asked is no news: the question goes to a new one.
+    over(line, status) {
+        const connectionLost = 2;
+        if (this.line !== line) return;
+        this.line = null;
+        const { asked } = this;
+        this.asked = null;
+        if (asked && status === connectionLost && line.answered) this.waiting.unshift(asked);
+        else asked?.fail(new Error(`psql: ${line.errors.trim() || `ended with ${status}`}\n${asked.text}`));
+        this.askNext();
+    }
+
+    end() {
+        const { line } = this;
+        clearTimeout(this.idle);
+        this.line = null;
+        line?.child.stdin.end();
     }
 }
 
@@ -86,7 +137,7 @@ export class Wire {
     constructor(ground) {
         const path = ground.settings.REDIS_URL.replace(/^unix:\/\//, "").replace(/\?.*/, "");
         this.redisLine = new Redis(path);
-        this.postgresLine = new Postgres(ground.settings);
+        this.postgresLine = new Postgres(ground.settings.PGHOST);
     }
 
     redis(...words) {
@@ -99,6 +150,6 @@ export class Wire {
 
     end() {
         this.redisLine.socket.destroy();
-        this.postgresLine.child.stdin.end();
+        this.postgresLine.end();
     }
 }
