@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { operator } from "./lib/aisha.mjs";
 import { findGround } from "./lib/ground.mjs";
 import { Person } from "./lib/person.mjs";
@@ -12,6 +12,9 @@ import { until } from "./lib/until.mjs";
 
 const ground = findGround();
 const aisha = operator(ground);
+
+// Others live on this ground too: however this ends, updates are delivered.
+after(() => assert.equal(aisha(["webhook", "set"]).status, 0));
 
 test("every command tells what it is for, and a slip is understood", () => {
     const help = aisha(["--help"]);
