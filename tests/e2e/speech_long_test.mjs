@@ -13,9 +13,10 @@ import { encode } from "./lib/voice.mjs";
 
 const folder = join(root, "build/e2e/speech_long");
 const files = join(folder, "telegram");
-const mebibyte = 1 << 20, seconds = 3 * 3600;
-// A sanitizer multiplies what a program takes; then it is told and not judged.
+const mebibyte = 1 << 20;
+// A sanitizer multiplies what a program takes; then it is told and not judged, and one hour takes as long as three.
 const isSanitized = process.env.BUILD?.endsWith("/asan");
+const hours = isSanitized ? 1 : 3, seconds = hours * 3600, price = hours * 600;
 let ground;
 
 before(async () => {
@@ -101,7 +102,7 @@ function watch(person) {
 
 const percents = (texts, stage) => texts.filter((text) => stage.test(text) && /\d%/.test(text)).map((text) => Number(/(\d+)%/.exec(text)[1]));
 
-test("three hours: all of them, in order, in little memory, and something moves all the time", async () => {
+test("a recording of hours: all of it, in order, in little memory, and something moves all the time", async () => {
     const person = await (await Person.meet(ground)).start();
     const before = await person.balance();
     const path = join(files, "conference.wav");
@@ -109,8 +110,8 @@ test("three hours: all of them, in order, in little memory, and something moves 
     const began = Date.now(), stop = watch(person);
     await ground.control("update", { user: person.id, kind: "audio", path, file_name: "Conference.wav", mime_type: "audio/wav", duration: seconds }, { isFresh: true });
     rmSync(path); // the server has it
-    const quote = await person.see(/Length: 3:00:00/, 180);
-    assert.match(quote.text, /costs 1800 coins/);
+    const quote = await person.see(`Length: ${hours}:00:00`, 180);
+    assert.ok(quote.text.includes(`costs ${price} coins`), quote.text);
     await person.tap("speech:start");
     const row = await arrived(person, "completed", 600).finally(() => stop());
     const seen = await stop(), took = (Date.now() - began) / 1000, share = shareHeard(words, row.text);
@@ -118,13 +119,13 @@ test("three hours: all of them, in order, in little memory, and something moves 
     console.log(`# at most ${(seen.all / mebibyte).toFixed(0)} MiB in all processes but the sandbox, ${(seen.ours / mebibyte).toFixed(0)} MiB in ours`);
     console.log(`# ${seen.texts.length} states of the message, the longest stood for ${(seen.longest / 1000).toFixed(1)} s`);
     assert.ok(share >= 0.95);
-    assert.deepEqual([row.duration_ms, row.price, row.charged], [seconds * 1000, 1800, 1800]);
-    assert.ok(row.pieces >= 36 && row.pieces <= 48, `${row.pieces} pieces`); // cut where it is quietest: an even share, or a quarter less
+    assert.deepEqual([row.duration_ms, row.price, row.charged], [seconds * 1000, price, price]);
+    assert.ok(row.pieces >= 12 * hours && row.pieces <= 16 * hours, `${row.pieces} pieces`); // cut where it is quietest: an even share, or a quarter less
     assert.ok(Math.abs((await heard(ground)).heard_ms - seconds * 1000) < 1000, "each second is heard once");
-    assert.equal((await person.balance()).balance, before.balance - 1800);
+    assert.equal((await person.balance()).balance, before.balance - price);
     if (!isSanitized) assert.ok(seen.all < 300 * mebibyte, "memory of all processes");
     const heardSoFar = seen.texts.filter((text) => /heard so far/.test(text)), cut = percents(seen.texts, /Preparing/), done = percents(seen.texts, /recognised/);
-    assert.ok(heardSoFar.length >= 3 && cut.length >= 8 && done.length >= 12, `${heardSoFar.length}, ${cut.length} and ${done.length} steps`);
+    assert.ok(heardSoFar.length >= hours && cut.length >= 2 * hours + 2 && done.length >= 4 * hours, `${heardSoFar.length}, ${cut.length} and ${done.length} steps`);
     for (const steps of [cut, done]) assert.deepEqual(steps, [...steps].sort((a, b) => a - b), "never back");
     assert.ok(seen.longest < (isSanitized ? 60000 : 30000), `nothing moved for ${seen.longest} ms`);
     await checkLedger(ground);
