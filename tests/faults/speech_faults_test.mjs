@@ -153,10 +153,10 @@ test("S3 down before the pieces are there, and before they are read: waited for"
     assert.equal((await newest(person)).pieces, 0);
     await ground.fault("openai.answer:transcriptions", 503);
     await ground.fault("store.answer", null);
-    await until(async () => (await newest(person)).pieces > 0, "pieces");
+    await until(async () => /^openai/.test((await isWaiting(id)).last_error), "a piece that nobody recognises");
     await ground.fault("store.answer", 503);
     await ground.fault("openai.answer:transcriptions", null);
-    await until(async () => /s3|store|503/i.test((await isWaiting(id)).last_error), "a piece that cannot be read");
+    await until(async () => /^s3/.test((await isWaiting(id)).last_error), "a piece that cannot be read");
     assert.deepEqual(await transfersOf(id), ["hold"], "not paid before it is recognised");
     await ground.fault("store.answer", null);
     await isWritten(person);
