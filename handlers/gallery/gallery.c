@@ -59,11 +59,12 @@ static void card_buttons(struct keyboard *k, const struct conf *conf, const stru
     keyboard_button(k, T_button_prompt, tap_for(k->arena, "gallery:prompt", image->id));
     keyboard_button(k, T_button_file, tap_for(k->arena, "gallery:file", image->id));
     keyboard_row(k);
+    again_button(k, conf, image->generation_type, image->generation_id, 1);
+    edit_button(k, image->generation_type, image->generation_id, 1);
+    keyboard_row(k);
     keyboard_button(k, T_button_filters, S("filter:open"), KV("marks", card->marks));
     keyboard_button(k, T_button_statistics, S("statistics:open"));
     keyboard_row(k);
-    again_button(k, conf, image->generation_type, image->generation_id, 1);
-    edit_button(k, image->generation_type, image->generation_id, 1);
     keyboard_button(k, T_button_menu, S("menu:open"));
 }
 
