@@ -483,7 +483,7 @@ const journeys = {
         }],
         ["back", (walk) => walk.tap("photos:open")],
         ["photos-20", (walk) => walk.show(portraits(9, { from: 30 }), kept(20))],
-        ["photos-full", (walk) => walk.show([portrait(40)], /20 (из 20|of 20 already):/)],
+        ["photos-full", (walk) => walk.show([portrait(40)], /не поместил|over the limit/)],
         ["drop", (walk) => walk.tap("avatar:delete")],
         ["card-draft", (walk) => walk.say("/avatars")],
         ["draft-exists", (walk) => walk.tap("avatar:new")],
