@@ -11,7 +11,8 @@
 enum { THING_MOST_BYTES = 1 << 30 };
 
 struct vault {
-    str folder; /* empty: a bucket */
+    str folder;      /* empty: a bucket */
+    struct stat own; /* of the folder, as it was found; st_mode 0 where there was none */
     struct s3 s3;
     str bucket;
 };
@@ -22,6 +23,8 @@ err *vault_open(struct arena *a, const struct conf *conf, struct vault **out)
     *out = vault;
     if (!str_empty(conf->backup_dir)) {
         vault->folder = conf->backup_dir;
+        if (stat(cstr(a, vault->folder), &vault->own) < 0)
+            vault->own.st_mode = 0;
         return NULL;
     }
     if (str_empty(conf->backup_endpoint))
@@ -56,13 +59,22 @@ static err *went_wrong(struct arena *a, const char *path)
     return fail(a, errno == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, "%s: %s", path, strerror(errno));
 }
 
-static err *make_folders(struct arena *a, const char *path)
+/* What root saves by hand must be there to be read and forgotten for whoever saves every night: the
+ * owner of the folder. */
+static bool hand_over(const struct vault *vault, const char *path)
+{
+    return geteuid() != 0 || vault->own.st_mode == 0 ||
+           lchown(path, vault->own.st_uid, vault->own.st_gid) == 0;
+}
+
+static err *make_folders(struct arena *a, const struct vault *vault, const char *path)
 {
     char *copy = NEW_ARRAY(a, char, strlen(path) + 1);
     memcpy(copy, path, strlen(path));
     for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+        bool is_new = mkdir(copy, 0700) == 0;
+        if (is_new ? !hand_over(vault, copy) : errno != EEXIST)
             return went_wrong(a, copy);
         *slash = '/';
     }
@@ -80,14 +92,14 @@ static bool write_whole(int fd, str bytes)
     return fsync(fd) == 0;
 }
 
-static err *put_file(struct arena *a, const char *path, str bytes)
+static err *put_file(struct arena *a, const struct vault *vault, const char *path, str bytes)
 {
     const char *beside = cstr(a, str_printf(a, "%s.new", path));
-    TRY(make_folders(a, path));
+    TRY(make_folders(a, vault, path));
     int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return went_wrong(a, beside);
-    bool is_written = write_whole(fd, bytes);
+    bool is_written = write_whole(fd, bytes) && hand_over(vault, beside);
     err *e = is_written ? NULL : went_wrong(a, beside);
     close(fd);
     if (!e && rename(beside, path) < 0)
@@ -160,7 +172,7 @@ err *vault_put(struct arena *a, const struct vault *vault, str name, str bytes)
 {
     if (str_empty(vault->folder))
         return s3_put(a, &vault->s3, vault->bucket, name, S("application/octet-stream"), bytes);
-    return put_file(a, path_of(a, vault, name), bytes);
+    return put_file(a, vault, path_of(a, vault, name), bytes);
 }
 
 err *vault_get(struct arena *a, const struct vault *vault, str name, str *bytes)
