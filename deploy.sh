@@ -5,7 +5,7 @@
 #
 #     --host USER@HOST     the server, over ssh, with root or sudo there; this host without it
 #     --config FILE        the settings; ./aisha.env without it. The server keeps
-#                          them, and later deploys need none
+#                          them, and later deploys need none; NAME= takes one back
 #     --certificate FILE --certificate-key FILE
 #                          a certificate of your own for the host of PUBLIC_URL
 #     --self-signed        one made on the spot, as for an address without a name;
@@ -214,7 +214,7 @@ setting_of() # name file: the last one counts
 bundle()
 {
     umask 077
-    BUNDLE=$(mktemp -d)
+    BUNDLE=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) # in memory: there are secrets in it
     trap 'rm -rf "$BUNDLE"' EXIT
     trap 'exit 1' HUP INT TERM
     [ -n "$CONFIG" ] || [ ! -f "$ROOT/aisha.env" ] || CONFIG=$ROOT/aisha.env
@@ -262,7 +262,7 @@ send_and_install() # options
     fi
     step "send to $HOST"
     tar -C "$BUNDLE" -cf - . | there "umask 077
-        place=\$(mktemp -d)
+        place=\$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
         trap 'rm -rf \"\$place\"' EXIT
         tar -C \"\$place\" -xf - || exit
         as=; [ \"\$(id -u)\" = 0 ] || as=sudo
@@ -364,6 +364,7 @@ unpack_release()
     SOURCE=$HOME_DIR/releases/$RELEASE
     step "release $RELEASE"
     [ ! -d "$SOURCE" ] || return 0
+    rm -rf "$HOME_DIR/releases/.new" # of one that was cut off
     mkdir -p "$HOME_DIR/releases/.new"
     chmod 755 "$HOME_DIR" "$HOME_DIR/releases"
     tar -C "$HOME_DIR/releases/.new" --strip-components=1 --no-same-owner -xzf "$BUNDLE/release.tar.gz"
@@ -400,11 +401,28 @@ last_of_each()
 fill_in() { grep -q "^$1=" "$WORK/merged" || echo "$1=$2" >>"$WORK/merged"; } # name value
 random_hex() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
+# A release refuses names that it does not know, and what is stored may have been
+# given to another one: to one that had not dropped a setting yet, or, on the way
+# back, to one that has more of them.
+drop_unknown() # file
+{
+    [ -x "$SOURCE/bin/aisha" ] || return 0
+    env DATABASE_URL="$OWNER_URL" "$SOURCE/bin/aisha" --env "$1" config check 2>&1 |
+        sed -n 's/^.*:[0-9]*: \([A-Z0-9_]*\) is no setting.*/\1/p' >"$WORK/unknown"
+    [ -s "$WORK/unknown" ] || return 0
+    say "   left out, for this release does not know them: $(paste -sd' ' "$WORK/unknown")"
+    sed 's/.*/^&=/' "$WORK/unknown" >"$WORK/patterns"
+    grep -v -f "$WORK/patterns" "$1" >"$WORK/known" || true
+    mv "$WORK/known" "$1"
+}
+
 # What was stored, over it what is given now, and below both what the server itself knows.
 merge_settings()
 {
+    stored_settings >"$WORK/before"
+    drop_unknown "$WORK/before"
     {
-        stored_settings
+        cat "$WORK/before"
         [ ! -f "$BUNDLE/settings" ] || cat "$BUNDLE/settings"
     } | grep -v '^DATABASE_URL=\|^export DATABASE_URL=' | last_of_each >"$WORK/merged"
     [ -s "$WORK/merged" ] || fail 'there are no settings yet; --config names a file of them, "aisha config defaults" prints all'
@@ -455,20 +473,25 @@ store_settings()
     [ -n "$DRY_RUN" ] || env DATABASE_URL="$OWNER_URL" "$SOURCE/bin/aisha" --env "$WORK/aisha.env" config check >/dev/null ||
         fail 'the settings are wrong; what runs goes on as it is'
     stored_settings >"$WORK/stored" 2>/dev/null || true
-    cmp -s "$WORK/aisha.env" "$WORK/stored" || SETTINGS_CHANGED=yes
-    [ -n "$SETTINGS_CHANGED" ] || return 0
+    cmp -s "$WORK/aisha.env" "$WORK/stored" || keep_settings "$WORK/aisha.env"
+}
+
+keep_settings() # file
+{
+    SETTINGS_CHANGED=yes
     if [ -n "$DRY_RUN" ]; then
         say "   would write: $ETC/aisha.env, encrypted where systemd-creds can"
     elif can_encrypt; then
         mkdir -p "$ETC"
-        systemd-creds encrypt --name=aisha.env "$WORK/aisha.env" "$ETC/aisha.env.cred"
+        systemd-creds encrypt --name=aisha.env "$1" "$ETC/aisha.env.cred"
         rm -f "$ETC/aisha.env"
         say "   wrote $ETC/aisha.env.cred"
     else
-        write "$ETC/aisha.env" 600 <"$WORK/aisha.env"
+        write "$ETC/aisha.env" 600 <"$1"
         rm -f "$ETC/aisha.env.cred"
     fi
 }
+
 
 # -- the stores -----------------------------------------------------------------
 
@@ -586,14 +609,18 @@ make_database()
         createdb -h /run/postgresql -U postgres aisha
     fi
     operate "$SUPERUSER_URL" db status >"$WORK/status" 2>&1 || true
-    if grep -q 'Nothing to deploy' "$WORK/status"; then return 0; fi
+    grep -q 'Nothing to deploy' "$WORK/status" || migrate_database
+    fill_styles
+}
+
+migrate_database()
+{
     save_database
     operate "$SUPERUSER_URL" db migrate >"$WORK/migrate" 2>&1 || {
         cat "$WORK/migrate" >&2
         fail 'the migrations failed; what runs goes on as it is'
     }
     grep '^  + ' "$WORK/migrate" || true
-    fill_styles
 }
 
 # A database begins with the styles that come with the product; from then on they are the operator's.
@@ -629,6 +656,31 @@ LoadCredentialEncrypted=aisha.env:/etc/aisha/aisha.env.cred
 UNIT
 }
 
+# The one folder outside its cage that it may write to.
+backup_dropin() # folder
+{
+    cat <<UNIT
+[Service]
+ReadWritePaths="-$1"
+UNIT
+}
+
+open_backup_folder()
+{
+    backups=$(setting_of BACKUP_DIR "$WORK/merged")
+    dropin=/etc/systemd/system/aisha-backup.service.d/20-folder.conf
+    if [ -z "$backups" ]; then
+        [ -f "$dropin" ] || return 0
+        run rm -f "$dropin"
+        : >"$WORK/changed"
+        return 0
+    fi
+    backup_dropin "$backups" | write "$dropin" 644
+    [ -d "$backups" ] || run install -d -o aisha-backup -g aisha -m 700 "$backups"
+    [ -n "$DRY_RUN" ] || setpriv --reuid=aisha-backup --regid=aisha --clear-groups test -w "$backups" ||
+        say "   the user aisha-backup may not write to $backups"
+}
+
 # From the release that is to run, also on the way back.
 install_units()
 {
@@ -651,6 +703,7 @@ install_units()
             : >"$WORK/changed"
         fi
     done
+    open_backup_folder
     write /usr/local/sbin/aisha 755 <"$SOURCE/fcgi/operator.sh"
     if changed; then
         UNITS_CHANGED=yes
@@ -669,10 +722,16 @@ self_sign()
     run mkdir -p "$ETC/tls"
     run openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha256 -days 397 \
         -subj "/CN=$DOMAIN" -addext "subjectAltName=$names,IP:127.0.0.1,DNS:localhost" \
-        -keyout "$ETC/tls/key.pem" -out "$ETC/tls/cert.pem" 2>/dev/null
-    run chmod 600 "$ETC/tls/key.pem"
-    run chmod 644 "$ETC/tls/cert.pem"
+        -keyout "$ETC/tls/key.new" -out "$ETC/tls/cert.new" 2>/dev/null
+    run chmod 600 "$ETC/tls/key.new"
+    run chmod 644 "$ETC/tls/cert.new"
+    # In the place of what is there, and not through a link of certbot's.
+    run mv -T "$ETC/tls/key.new" "$ETC/tls/key.pem"
+    run mv -T "$ETC/tls/cert.new" "$ETC/tls/cert.pem"
 }
+
+# What was made here before, and not one that the operator or certbot brought.
+is_ours() { [ "$(cat "$ETC/tls/mode" 2>/dev/null)" = self-signed ]; }
 
 # A certificate is good when it lasts for another month and is for this name.
 is_signed()
@@ -692,7 +751,7 @@ make_certificate()
             write "$ETC/tls/key.pem" 600 <"$BUNDLE/key.pem"
         fi
     elif [ "$TLS_MODE" = self-signed ] || [ ! -e "$ETC/tls/cert.pem" ]; then
-        is_signed || self_sign
+        if ! is_ours || ! is_signed; then self_sign; fi
     fi
     echo "$TLS_MODE" | write "$ETC/tls/mode" 644
 }
@@ -789,12 +848,21 @@ start_processes()
     elif [ -n "$RELEASE_CHANGED" ]; then
         run systemctl reload aisha-bot
     fi
-    # One after the other: the one that stays sends while the other drains.
     if [ -n "$UNITS_CHANGED$SETTINGS_CHANGED$RELEASE_CHANGED" ]; then
-        run systemctl restart aisha-worker@1
-        run systemctl restart aisha-worker@2
+        restart_workers
     fi
     run systemctl start aisha.target
+}
+
+# One after the other: those that stay send while it drains. The target has two,
+# and whoever wants more has started them by hand.
+restart_workers()
+{
+    others=$(systemctl list-units --plain --no-legend 'aisha-worker@*.service' 2>/dev/null |
+        sed -n 's/^\(aisha-worker@[^ ]*\)\.service .*/\1/p') || true
+    for worker in $(printf '%s\n' aisha-worker@1 aisha-worker@2 "$others" | sort -u); do
+        run systemctl restart "$worker"
+    done
 }
 
 ask_site() # path
@@ -821,38 +889,64 @@ await_release()
     say "   $version answers"
 }
 
+# What the release that runs was given, without what the one of before does not know.
+fit_settings()
+{
+    [ -z "$DRY_RUN" ] || return 0
+    stored_settings >"$WORK/stored_now"
+    cp "$WORK/stored_now" "$WORK/fitting"
+    drop_unknown "$WORK/fitting"
+    cmp -s "$WORK/fitting" "$WORK/stored_now" || keep_settings "$WORK/fitting"
+}
+
 go_back_to() # release
 {
     SOURCE=$HOME_DIR/releases/$1
+    fit_settings
     install_units
     configure_nginx
     switch_to "$1"
-    start_processes
+    start_processes || true # whether it answers is what counts
     await_release || fail "release $1 does not answer either; journalctl -u 'aisha-*' tells why"
+}
+
+# What came with the release that does not answer may be why it does not.
+bring_settings_back()
+{
+    [ -n "$SETTINGS_CHANGED" ] && [ -s "$WORK/stored" ] || return 0
+    say '   the settings are those of before again'
+    keep_settings "$WORK/stored"
 }
 
 switch_or_go_back()
 {
-    old=$(release_at current)
+    old=$(release_at current) before=$(release_at previous)
     switch_to "$RELEASE"
     # A command that fails here is not the end: the release is asked whether it answers.
     if start_processes && await_release; then return 0; fi
     journalctl -q -n 20 --no-pager -u 'aisha-*' >&2 || true
-    if [ -z "$old" ] || [ "$old" = "$RELEASE" ]; then
-        fail "release $RELEASE does not answer, and there is none to go back to"
+    if [ -z "$old" ] || { [ "$old" = "$RELEASE" ] && [ -z "$SETTINGS_CHANGED" ]; }; then
+        fail "release $RELEASE does not answer, and there is nothing to go back to"
     fi
+    bring_settings_back
     go_back_to "$old"
-    fail "release $RELEASE does not answer; $old runs again"
+    # What a rollback leads to is still what ran before that.
+    if [ -n "$before" ]; then point previous "$before"; else rm -f "$HOME_DIR/previous"; fi
+    fail "release $RELEASE does not answer; $old runs again as it did"
 }
 
 set_webhook()
 {
     [ -n "$PUBLIC_URL" ] || return 0
     step 'webhook'
+    set --
+    # One that nobody vouches for is shown to Telegram.
+    [ "$TLS_MODE" != self-signed ] || set -- --certificate "$ETC/tls/cert.pem"
     if [ -n "$DRY_RUN" ]; then
-        say '   would run: aisha webhook set'
+        say "   would run: aisha webhook set $*"
     else
-        operate "$OWNER_URL" webhook set || say '   Telegram could not be told; later: aisha webhook set'
+        operate "$OWNER_URL" webhook set "$@" ||
+            say "   Telegram could not be told; later: aisha webhook set $*"
     fi
 }
 
@@ -954,7 +1048,8 @@ renew()
         self_sign
         store_settings
         run systemctl reload nginx
-        run systemctl restart aisha-worker@1 aisha-worker@2
+        restart_workers
+        set_webhook
         ;;
     given) say 'the certificate is the operator'"'"'s own; nothing to renew' ;;
     esac

@@ -48,6 +48,6 @@ await_replacement() # old before
 
 for old in $(pgrep -P "$PARENT"); do
     before=" $(ready | tr '\n' ' ')"
-    kill -TERM "$old"
+    kill -TERM "$old" 2>/dev/null || continue # it has ended by itself, and is replaced already
     await_replacement "$old" "$before"
 done

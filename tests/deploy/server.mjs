@@ -79,12 +79,18 @@ function writeSettings(env) {
         "OPENAI_API_KEY", "OPENAI_BASE_URL", "MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MINIO_SECURE", "TELEGRAM_WEBHOOK_SECRET"];
     const lines = names.map((name) => `${name}='${there(env[name])}'`);
     lines.push(`PUBLIC_URL=https://${address}`, "TELEGRAM_ADMIN_IDS=1001", "WELCOME_COINS=100", "FLOOD_LIMIT_PER_MINUTE=100000",
-        "BACKUP_DIR=/var/lib/aisha-backup/vault", `CA_FILE=${join(outside, "tls/cert.pem")}`);
+        "BACKUP_DIR=/srv/backup", `CA_FILE=${join(outside, "trusted.pem")}`);
     writeFileSync(join(folder, "aisha.env"), `${lines.join("\n")}\n`, { mode: 0o600 });
 }
 
 // deploy.sh, with its ssh leading into the container.
 async function deploy(release, ...words) {
+    const { status, said } = await tryDeploy(release, ...words);
+    assert.equal(status, 0, said);
+    return said;
+}
+
+async function tryDeploy(release, ...words) {
     const shim = join(folder, "shim");
     mkdirSync(shim, { recursive: true });
     writeFileSync(join(shim, "ssh"), `#!/bin/sh\nfor last; do :; done\nexec ${container} in ${folder} sh -c "$last"\n`);
@@ -96,8 +102,7 @@ async function deploy(release, ...words) {
     child.stderr.on("data", (piece) => (said += piece));
     const status = await new Promise((done) => child.on("exit", done));
     writeFileSync(join(root, "build/container", `${release}.log`), said);
-    assert.equal(status, 0, said);
-    return said;
+    return { status, said };
 }
 
 // The bot in the container, as tests know a ground.
@@ -233,8 +238,55 @@ test("every update of the load had its effect once, and the ledger is right", as
     assert.match(await inside("/usr/local/sbin/aisha", "ledger", "check"), /sums to zero/);
 });
 
+const release = async () => JSON.parse((await server.reach("/health")).text).release;
+const stored = () => inside("systemd-creds", "decrypt", "--name=aisha.env", "/etc/aisha/aisha.env.cred", "-");
+
+test("settings with which nothing answers are taken back, with the release that they came with", async () => {
+    const settingsBefore = await stored();
+    writeFileSync(join(folder, "wrong.env"), "REDIS_URL=unix:///run/nowhere.sock\n", { mode: 0o600 });
+    const { status, said } = await tryDeploy("third", "--config", join(folder, "wrong.env"));
+    assert.notEqual(status, 0);
+    assert.match(said, /third does not answer; first runs again as it did/);
+    assert.equal(await release(), "first");
+    assert.equal((await server.reach("/ready")).status, 200);
+    assert.equal(await stored(), settingsBefore);
+    assert.match(await inside("readlink", "/opt/aisha/previous"), /second$/);
+});
+
+test("the way back leaves out what only the newer release knows", async () => {
+    const cred = "/etc/aisha/aisha.env.cred";
+    await inside("sh", "-c", `systemd-creds decrypt --name=aisha.env ${cred} - >/run/known && cp /run/known /run/newer && echo BRAND_NEW=1 >>/run/newer && systemd-creds encrypt --name=aisha.env /run/newer ${cred}`);
+    const said = await deploy("rollback", "--rollback");
+    assert.match(said, /left out, for this release does not know them: BRAND_NEW/);
+    assert.equal(await release(), "second");
+    assert.equal(await stored(), await inside("cat", "/run/known"));
+    await inside("rm", "/run/known", "/run/newer");
+});
+
+test("a third worker is replaced with the others", async () => {
+    await inside("systemctl", "start", "aisha-worker@3");
+    await deploy("fourth");
+    for (const n of [1, 2, 3]) {
+        const pid = (await inside("systemctl", "show", "-P", "MainPID", `aisha-worker@${n}`)).trim();
+        assert.match(await inside("readlink", `/proc/${pid}/exe`), /releases\/fourth\//);
+    }
+});
+
+// The sandbox trusts the certificate that was given, and no other but what it is shown.
+test("a certificate that nobody vouches for is shown to Telegram", async () => {
+    const given = await inside("cat", "/etc/aisha/tls/cert.pem");
+    await deploy("fourth", "--skip-build", "--self-signed");
+    assert.notEqual(await inside("cat", "/etc/aisha/tls/cert.pem"), given);
+    server.bot = new SecureAgent({ keepAlive: true, maxSockets: atATime, ca: await inside("cat", "/etc/aisha/tls/cert.pem") });
+    const person = await Person.meet(server);
+    await person.say("/start");
+    await until(() => server.row("select id from users where telegram_id = :id", { id: person.id }), "a person");
+});
+
 test("the nightly backup works in its cage, and can be restored", async () => {
+    await inside("/usr/local/sbin/aisha", "backup"); // by hand, as root: the next one has to live with it
     await inside("systemctl", "start", "aisha-backup");
+    assert.equal((await inside("find", "/srv/backup", "!", "-user", "aisha-backup")).trim(), "");
     const superuser = ["env", "DATABASE_URL=postgresql://postgres@/aisha?host=/run/postgresql", "/usr/local/sbin/aisha"];
     assert.match(await inside(...superuser, "restore", "--verify"), /can be restored: \d+ rows of \d+ tables and [1-9]\d* objects/);
 });
