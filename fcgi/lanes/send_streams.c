@@ -5,7 +5,7 @@
 
 enum {
     ENTRIES_HELD_MAX = 4096,
-    ENTRIES_PER_READ = 64, /* of each stream */
+    ENTRIES_PER_READ = 16, /* of each of 128 streams; a reply is held as a whole */
     READ_BLOCK_MS = 1000,
     READ_PAUSE_MS = 200,
 };
@@ -222,6 +222,7 @@ static err *read_once(struct arena *a, bool caught_up, bool *has_streams)
 {
     const redisReply *reply = NULL;
     size_t stream_count;
+    arena_reset(a); /* one reply at a time: a long backlog is read in many */
     begin_looks();
     TRY(read_streams(a, caught_up, &stream_count, &reply));
     *has_streams = stream_count > 0;
