@@ -151,28 +151,41 @@ err *promo_stop(struct db *db, struct arena *a, str code, bool *was_active, int6
     return NULL;
 }
 
-err *promo_list(struct db *db, struct arena *a, str code, struct promo_row **out, size_t *count)
+static struct promo_row promo_row_of(const struct rows *rows, int i)
+{
+    return (struct promo_row){
+        .id = rows_i64(rows, i, "id"),
+        .terms.code = rows_str(rows, i, "code"),
+        .terms.kind = kind_at(rows, i, "type"),
+        .terms.amount = rows_i64(rows, i, "amount"),
+        .terms.limit = rows_i64(rows, i, "max_uses"),
+        .terms.limit_per_user = rows_i64(rows, i, "max_uses_per_user"),
+        .terms.from_ms = rows_i64(rows, i, "valid_from_ms"),
+        .terms.until_ms = rows_i64(rows, i, "valid_until_ms"),
+        .uses = rows_i64(rows, i, "current_uses"),
+        .state = rows_str(rows, i, "state"),
+    };
+}
+
+err *promo_find(struct db *db, struct arena *a, str code, struct promo_row *out)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_promo_list, &rows, V(code.ptr ? code : S(""))));
-    if (!rows.count && !str_empty(code))
+    TRY(db_query(db, &Q_promo_list, &rows, V(code), V(0), V(1)));
+    if (!rows.count || str_empty(code))
         return no_such_code(a, code);
+    *out = promo_row_of(&rows, 0);
+    return NULL;
+}
 
+err *promo_list(struct db *db, struct arena *a, int64_t before, int64_t limit,
+                struct promo_row **out, size_t *count)
+{
+    struct rows rows;
+    TRY(db_query(db, &Q_promo_list, &rows, V(S("")), V(before), V(limit)));
     *out = NEW_ARRAY(a, struct promo_row, rows.count);
     *count = (size_t)rows.count;
-    for (int i = 0; i < rows.count; i++) {
-        (*out)[i] = (struct promo_row){
-            .terms.code = rows_str(&rows, i, "code"),
-            .terms.kind = kind_at(&rows, i, "type"),
-            .terms.amount = rows_i64(&rows, i, "amount"),
-            .terms.limit = rows_i64(&rows, i, "max_uses"),
-            .terms.limit_per_user = rows_i64(&rows, i, "max_uses_per_user"),
-            .terms.from_ms = rows_i64(&rows, i, "valid_from_ms"),
-            .terms.until_ms = rows_i64(&rows, i, "valid_until_ms"),
-            .uses = rows_i64(&rows, i, "current_uses"),
-            .state = rows_str(&rows, i, "state"),
-        };
-    }
+    for (int i = 0; i < rows.count; i++)
+        (*out)[i] = promo_row_of(&rows, i);
     return NULL;
 }
 

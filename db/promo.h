@@ -79,6 +79,7 @@ struct promo_terms {
 };
 
 struct promo_row {
+    int64_t id; /* its place in the list */
     struct promo_terms terms;
     int64_t uses; /* waiting ones too */
     str state;    /* open, early, late, used_up, stopped */
@@ -100,8 +101,11 @@ bool is_promo_code(str code);
 err *promo_make(struct db *db, struct arena *a, const struct promo_terms *terms, str made_by);
 /* Nobody can take it any more, and what waits is given back. ERR_NOT_FOUND without such a code. */
 err *promo_stop(struct db *db, struct arena *a, str code, bool *was_active, int64_t *given_back);
-/* Newest first; code: only that one, or empty for all. */
-err *promo_list(struct db *db, struct arena *a, str code, struct promo_row **out, size_t *count);
+/* ERR_NOT_FOUND without such a code. */
+err *promo_find(struct db *db, struct arena *a, str code, struct promo_row *out);
+/* Newest first: at most `limit` of those before `before`; 0 for all, and from the newest on. */
+err *promo_list(struct db *db, struct arena *a, int64_t before, int64_t limit,
+                struct promo_row **out, size_t *count);
 err *promo_stats(struct db *db, str code, struct promo_figures *out);
 /* What has waited too long. */
 err *promo_sweep(struct db *db, int64_t *given_back);

@@ -116,6 +116,19 @@ err *user_find_by_telegram(struct db *db, struct arena *a, int64_t telegram_id, 
     return NULL;
 }
 
+err *user_find(struct db *db, str words, int64_t limit, struct rows *rows)
+{
+    int64_t number = 0;
+    str name = str_trim(words);
+    if (!str_to_i64(name, &number))
+        number = 0;
+    if (str_starts(name, S("@")))
+        name = str_sub(name, 1, name.len);
+    if (str_empty(name))
+        return db_query(db, &Q_user_newest, rows, V(limit));
+    return db_query(db, &Q_user_find, rows, V(name), V(number), V(limit));
+}
+
 err *user_set_language(struct db *db, int64_t user_id, str language)
 {
     return db_query(db, &Q_user_set_language, NULL, V(user_id), V(language));

@@ -55,6 +55,9 @@ err *user_touch(struct db *db, struct arena *a, const struct sender *sender, int
                 struct user *out);
 /* ERR_NOT_FOUND when there is no such person. */
 err *user_find_by_telegram(struct db *db, struct arena *a, int64_t telegram_id, struct user *out);
+/* For admins: people by Telegram's number, by a username with or without @, or by how one of their
+ * names begins, in any case; no words find the newest. rows: those of user_find in db/sql/user.sql. */
+err *user_find(struct db *db, str words, int64_t limit, struct rows *rows);
 
 err *user_set_language(struct db *db, int64_t user_id, str language);
 

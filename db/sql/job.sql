@@ -82,7 +82,7 @@ from jobs
 where lane = $1 and state = 'queued'
 
 -- :job_dead_list
-select id, lane, kind, key, user_id, subject, attempt, failures, last_error,
+select id, lane, kind, state, key, user_id, subject, attempt, failures, last_error,
        (extract(epoch from finished_at) * 1000)::bigint as finished_at_ms
 from jobs
 where state = 'dead'

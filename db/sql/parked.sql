@@ -15,7 +15,7 @@ returning id, xmax = 0 as is_new
 select id, bot_id, update_id, user_id, encode(body_sha256, 'hex') as body_sha256, reason, attempts,
        (extract(epoch from created_at) * 1000)::bigint as created_at_ms
 from parked_updates
-where $1::bigint = 0 or id < $1
+where id < coalesce(nullif($1::bigint, 0), 9223372036854775807)
 order by id desc
 limit $2
 

@@ -31,9 +31,9 @@ returning id
 -- :promo_stop writes
 select was_active, given_back from promo_stop($1)
 
--- Newest first; an empty code stands for all.
+-- Newest first, those before $2, at most $3; 0 leaves either out, an empty code stands for all.
 -- :promo_list
-select c.code, c.type, coalesce(c.balance_amount, c.bonus_amount, c.discount_percent) as amount,
+select c.id, c.code, c.type, coalesce(c.balance_amount, c.bonus_amount, c.discount_percent) as amount,
        c.current_uses, coalesce(c.max_uses, 0) as max_uses,
        coalesce(c.max_uses_per_user, 0) as max_uses_per_user,
        coalesce((extract(epoch from c.valid_from) * 1000)::bigint, 0) as valid_from_ms,
@@ -44,8 +44,10 @@ select c.code, c.type, coalesce(c.balance_amount, c.bonus_amount, c.discount_per
             when c.current_uses >= c.max_uses then 'used_up'
             else 'open' end as state
 from promo_codes c
-where $1 = '' or c.code = upper(btrim($1) collate "C")
-order by c.created_at desc, c.id desc
+where ($1 = '' or c.code = upper(btrim($1) collate "C"))
+  and c.id < coalesce(nullif($2::bigint, 0), 9223372036854775807)
+order by c.id desc
+limit nullif($3::bigint, 0)
 
 -- :promo_stats
 select count(*) filter (where u.state = 'used') as used,

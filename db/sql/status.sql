@@ -113,6 +113,9 @@ insert into summaries (name, value)
 values ($1, $2::jsonb)
 on conflict (name) do update set value = excluded.value, made_at = excluded.made_at
 
+-- :summary_drop writes
+delete from summaries where name = $1 returning name
+
 -- :summary_totals
 select t.kind, t.accounts, t.balance,
        (extract(epoch from clock_timestamp() - s.made_at) * 1000)::bigint as made_ms_ago
@@ -156,29 +159,6 @@ where t.status in ('pending', 'processing')
 order by t.created_at, t.id
 limit $1
 
--- People by Telegram's number, or by how their name begins. Each arm has an index.
--- :status_users_find
-select id, telegram_id, first_name, last_name, username, is_blocked,
-       unreachable_at is not null as is_unreachable,
-       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
-from users
-where id in (
-    (select id from users where telegram_id = $2)
-    union all
-    (select id from users where lower(username) like lower($1) limit $3)
-    union all
-    (select id from users where lower(first_name) like lower($1) limit $3))
-order by created_at desc, id desc
-limit $3
-
--- :status_users_newest
-select id, telegram_id, first_name, last_name, username, is_blocked,
-       unreachable_at is not null as is_unreachable,
-       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
-from users
-order by created_at desc, id desc
-limit $1
-
 -- :status_user_orders
 select id, generation_type, status, num_images, price, original_prompt, failure,
        (extract(epoch from created_at) * 1000)::bigint as created_at_ms
@@ -192,7 +172,7 @@ limit $2
 select id, telegram_id, action, subject, details,
        (extract(epoch from created_at) * 1000)::bigint as created_at_ms
 from admin_audit
-where $1 = 0 or id < $1
+where id < coalesce(nullif($1::bigint, 0), 9223372036854775807)
 order by id desc
 limit $2
 
@@ -211,7 +191,7 @@ from users
 where id = $1
 
 -- :status_user_jobs
-select id, lane, kind, state, failures, last_error
+select id, lane, kind, state, user_id, failures, last_error
 from jobs
 where user_id = $1 and state in ('queued', 'running', 'dead')
 order by id desc

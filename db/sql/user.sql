@@ -74,22 +74,49 @@ where telegram_id = $1 and unreachable_at is null
 update users set unreachable_at = null, updated_at = now()
 where telegram_id = $1 and unreachable_at is not null
 
--- What an admin finds people by: their number, or letters of their names.
--- :user_search
-select telegram_id, first_name, last_name, username, is_blocked,
+-- What admins find people by: Telegram's number, or how their username, their name or their last name
+-- begins. What begins with words stands between them and them with the last character of all, which
+-- leads to an index also where a plan is made for any words; whole names come first.
+-- :user_find
+with found as (
+    (select * from users where telegram_id = $2)
+    union
+    (select * from users
+     where lower(username) ~>=~ lower($1) and lower(username) ~<~ (lower($1) || chr(1114111))
+     order by lower(username) using ~<~
+     limit $3)
+    union
+    (select * from users
+     where lower(first_name || ' ' || coalesce(last_name, '')) ~>=~ lower($1)
+       and lower(first_name || ' ' || coalesce(last_name, '')) ~<~ (lower($1) || chr(1114111))
+     order by lower(first_name || ' ' || coalesce(last_name, '')) using ~<~
+     limit $3)
+    union
+    (select * from users
+     where lower(last_name) ~>=~ lower($1) and lower(last_name) ~<~ (lower($1) || chr(1114111))
+     order by lower(last_name) using ~<~
+     limit $3)
+)
+select id, telegram_id, first_name, last_name, username, is_blocked,
+       unreachable_at is not null as is_unreachable,
+       (extract(epoch from created_at) * 1000)::bigint as created_at_ms
+from found
+order by telegram_id = $2 desc, created_at desc, id desc
+limit $3
+
+-- :user_newest
+select id, telegram_id, first_name, last_name, username, is_blocked,
        unreachable_at is not null as is_unreachable,
        (extract(epoch from created_at) * 1000)::bigint as created_at_ms
 from users
-where telegram_id::text = $1
-   or position(lower($1) in lower(concat_ws(' ', first_name, last_name))) > 0
-   or position(lower(ltrim($1, '@')) in lower(username)) > 0
-order by telegram_id::text = $1 desc, created_at desc, id desc
-limit $2
+order by created_at desc, id desc
+limit $1
 
 -- :user_work_counts
 select (select count(*) from avatars where user_id = $1) as avatars,
-       (select count(*) from images where user_id = $1) as images,
-       (select count(*) from user_transcripts where user_id = $1) as transcripts,
+       (select coalesce(sum(images), 0)::bigint from image_facets where user_id = $1) as images,
+       (select count(*) from user_transcripts
+        where user_id = $1 and status = 'completed') as transcripts,
        (select count(*) from jobs where user_id = $1 and state in ('queued', 'running')) as open_jobs,
        (select count(*) from jobs where user_id = $1 and state = 'dead') as dead_jobs
 

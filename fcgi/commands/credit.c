@@ -89,7 +89,7 @@ err *cli_credit(struct cli *cli)
 {
     struct credit credit = {0};
     TRY(read_order(cli, &credit));
-    struct db *db = db_new(db_pool_new(cli->conf.database_url, 1), cli->arena);
+    struct db *db = cli_open_db(cli);
     err *e = write_credit(db, cli->arena, &credit);
     if (e) {
         db_rollback(db);

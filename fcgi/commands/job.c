@@ -160,7 +160,7 @@ err *cli_job_retry(struct cli *cli)
 err *cli_job_give_up(struct cli *cli)
 {
     static const struct change give_up = {
-        "job.give_up", job_give_up, "was dead, with its coins given back; it is off the list",
+        "job.giveup", job_give_up, "was dead, with its coins given back; it is off the list",
         "will be buried by the next free worker, which gives its coins back and tells the user"};
     return make_change(cli, &give_up);
 }

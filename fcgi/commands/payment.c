@@ -5,7 +5,6 @@
 #include "core/numbers.h"
 #include "db/payment.h"
 #include "db/queries.h"
-#include "db/session.h"
 #include "handlers/money/stars.h"
 
 enum { MOST_LISTED = 100 };
@@ -129,20 +128,6 @@ static err *write_refund(struct cli *cli, struct db *db, const struct payment *p
     return db_commit(db);
 }
 
-/* The bot shows a user from a cache that lives ten minutes at most. */
-static void forget_cached(struct cli *cli, int64_t telegram_id)
-{
-    struct cache *cache = cache_new(cli->conf.redis_url, CACHE_TIMEOUT_MS);
-    const err *e = session_forget_user(cache, cli->arena, telegram_id);
-    if (e)
-        fprintf(
-            stderr,
-            "aisha payment refund: Redis did not answer; menus may show the old balance for ten "
-            "minutes: " STR_FMT "\n",
-            STR_ARG(e->message));
-    cache_close(cache);
-}
-
 static err *refuse_refund(struct cli *cli, const struct refund *refund)
 {
     struct arena *a = cli->arena;
@@ -186,7 +171,7 @@ err *cli_payment_refund(struct cli *cli)
         return e;
     }
     TRY(refuse_refund(cli, &refund));
-    forget_cached(cli, p.telegram_id);
+    cli_forget_cached(cli, p.telegram_id);
     if (cli->wants_json)
         printf(STR_FMT "\n",
                STR_ARG(json_make(cli->arena, KV("payment", p.id), KV("stars", refund.stars),

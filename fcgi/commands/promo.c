@@ -12,20 +12,6 @@ enum { MOST_USES = 1000000000, DAY_S = 24 * 3600, TIME_BYTES = 32 };
 
 /* ---------------------------------------------------------------- what was typed */
 
-static err *read_number(struct cli *cli, const char *option, int64_t least, int64_t most,
-                        int64_t usual, int64_t *out)
-{
-    str typed = cli_option(cli, option);
-    *out = usual;
-    if (str_empty(typed))
-        return NULL;
-    if (!str_to_i64(typed, out) || *out < least || *out > most)
-        return fail(cli->arena, ERR_INPUT,
-                    "%s \"" STR_FMT "\" is no number from %" PRId64 " to %" PRId64, option,
-                    STR_ARG(typed), least, most);
-    return NULL;
-}
-
 /* UTC. A day that ends something is a part of it. False for a day that no calendar has. */
 static bool parse_moment(const char *typed, bool is_end, int64_t *out_ms)
 {
@@ -81,8 +67,8 @@ static err *read_amount(struct cli *cli, struct promo_terms *terms)
     if (!str_empty(cli_option(cli, other)))
         return fail(cli->arena, ERR_INPUT, "a code of the kind %s takes %s, not %s",
                     promo_kind_name(terms->kind), wanted, other);
-    TRY(read_number(cli, wanted, 1, is_percent ? PROMO_MOST_PERCENT : PROMO_MOST_COINS, 0,
-                    &terms->amount));
+    TRY(cli_read_number(cli, wanted, 1, is_percent ? PROMO_MOST_PERCENT : PROMO_MOST_COINS, 0,
+                        &terms->amount));
     if (!terms->amount)
         return fail(cli->arena, ERR_INPUT, "%s says what the code gives, and is missing", wanted);
     return NULL;
@@ -97,8 +83,8 @@ static err *read_terms(struct cli *cli, struct promo_terms *terms)
         return fail(cli->arena, ERR_INPUT,
                     "--kind \"" STR_FMT "\" is not balance, bonus or percent", STR_ARG(kind));
     TRY(read_amount(cli, terms));
-    TRY(read_number(cli, "--limit", 0, MOST_USES, 0, &terms->limit));
-    TRY(read_number(cli, "--per-user", 0, MOST_USES, 1, &terms->limit_per_user));
+    TRY(cli_read_number(cli, "--limit", 0, MOST_USES, 0, &terms->limit));
+    TRY(cli_read_number(cli, "--per-user", 0, MOST_USES, 1, &terms->limit_per_user));
     TRY(read_moment(cli, "--from", false, &terms->from_ms));
     TRY(read_moment(cli, "--until", true, &terms->until_ms));
     if (terms->from_ms && terms->until_ms && terms->from_ms >= terms->until_ms)
@@ -185,11 +171,6 @@ static str link_words(struct cli *cli, struct db *db, str code)
 
 /* ---------------------------------------------------------------- the commands */
 
-static struct db *open_db(struct cli *cli)
-{
-    return db_new(db_pool_new(cli->conf.database_url, 1), cli->arena);
-}
-
 static err *write_down(struct db *db, struct arena *a, const char *action, str code, str details)
 {
     str subject = str_printf(a, "promo:" STR_FMT, STR_ARG(code));
@@ -231,7 +212,7 @@ err *cli_promo_make(struct cli *cli)
     struct arena *a = cli->arena;
     struct promo_terms terms = {0};
     TRY(read_terms(cli, &terms));
-    struct db *db = open_db(cli);
+    struct db *db = cli_open_db(cli);
     TRY(advise(cli, db, make(cli, db, &terms)));
 
     str link = link_words(cli, db, terms.code);
@@ -265,7 +246,7 @@ err *cli_promo_stop(struct cli *cli)
     bool was_active = false;
     int64_t given_back = 0;
     TRY(read_code(cli, cli->arguments[0], &code));
-    struct db *db = open_db(cli);
+    struct db *db = cli_open_db(cli);
     TRY(advise(cli, db, stop(cli, db, code, &was_active, &given_back)));
 
     if (cli->wants_json) {
@@ -285,8 +266,8 @@ err *cli_promo_list(struct cli *cli)
 {
     struct promo_row *rows;
     size_t count;
-    struct db *db = open_db(cli);
-    TRY(advise(cli, db, promo_list(db, cli->arena, S(""), &rows, &count)));
+    struct db *db = cli_open_db(cli);
+    TRY(advise(cli, db, promo_list(db, cli->arena, 0, 0, &rows, &count)));
     if (!cli->wants_json) {
         print_rows(cli, rows, count);
         return NULL;
@@ -317,20 +298,19 @@ static void print_figures(const struct promo_figures *f)
 err *cli_promo_stats(struct cli *cli)
 {
     str code;
-    struct promo_row *rows;
-    size_t count;
+    struct promo_row promo;
     struct promo_figures f = {0};
     TRY(read_code(cli, cli->arguments[0], &code));
-    struct db *db = open_db(cli);
-    TRY(advise(cli, db, promo_list(db, cli->arena, code, &rows, &count)));
+    struct db *db = cli_open_db(cli);
+    TRY(advise(cli, db, promo_find(db, cli->arena, code, &promo)));
     TRY(advise(cli, db, promo_stats(db, code, &f)));
     if (!cli->wants_json) {
-        print_rows(cli, rows, count);
+        print_rows(cli, &promo, 1);
         print_figures(&f);
         return NULL;
     }
     struct buf row = buf_new(cli->arena);
-    put_row(&row, &rows[0]);
+    put_row(&row, &promo);
     str text = json_make(cli->arena, KV("promo", JSON(buf_str(&row))), KV("used", f.used),
                          KV("waiting", f.waiting), KV("given_back", f.returned),
                          KV("people", f.people), KV("coins_given", f.coins_given),

@@ -30,8 +30,7 @@ err *cli_user_find(struct cli *cli)
     struct rows rows;
     int64_t limit;
     TRY(cli_read_number(cli, "--limit", 1, FOUND_MOST, FOUND_SHOWN, &limit));
-    TRY(cli_advise_db(cli, db_query(cli_open_db(cli), &Q_user_search, &rows,
-                                    V(str_trim(cli->arguments[0])), V(limit))));
+    TRY(cli_advise_db(cli, user_find(cli_open_db(cli), cli->arguments[0], limit, &rows)));
     if (cli->wants_json)
         print_json_line(rows_json(cli->arena, &rows).text);
     else if (rows.count)

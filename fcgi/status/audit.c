@@ -37,8 +37,7 @@ err *page_audit(struct visit *v, str *html)
         table_end(&t);
     }
     if (rows.count == ENTRIES_SHOWN)
-        buf_addf(&p.body, "<p><a href=\"/status/audit?before=" STR_FMT "\">Older entries</a></p>\n",
-                 STR_ARG(rows_str(&rows, rows.count - 1, "id")));
+        page_older(&p, "/status/audit", rows_i64(&rows, rows.count - 1, "id"), "Older entries");
     page_section_end(&p);
     *html = page_end(&p, &v->reader, "Audit log", "/status/audit");
     return NULL;

@@ -154,6 +154,21 @@ void table_end(struct table *t)
     page_put(t->page, S("</tbody>\n</table>\n"));
 }
 
+void page_rows(struct page *p, const char *id, const char *title, const struct column *columns,
+               size_t count, const struct rows *rows, put_row *put)
+{
+    page_section(p, id, title);
+    if (!rows->count)
+        page_none(p, "None.");
+    else {
+        struct table t = table_begin(p, columns, count);
+        for (int i = 0; i < rows->count; i++)
+            put(&t, rows, i);
+        table_end(&t);
+    }
+    page_section_end(p);
+}
+
 void page_tile(struct page *p, const char *title, str value, str note)
 {
     buf_addf(&p->body, "<div class=\"tile\"><dt>%s</dt><dd>", title);
@@ -200,6 +215,11 @@ void page_bars(struct page *p, const struct bar *bars, size_t count, str words)
     page_put(p, S("</svg>\n"));
 }
 
+void page_older(struct page *p, const char *where, int64_t before, const char *words)
+{
+    buf_addf(&p->body, "<p><a href=\"%s?before=%" PRId64 "\">%s</a></p>\n", where, before, words);
+}
+
 /* ---------------------------------------------------------------- forms */
 
 static void put_hidden(struct page *p, const char *name, str value)
@@ -243,4 +263,24 @@ void page_field(struct page *p, const char *label, const char *name, const char 
 {
     buf_addf(&p->body, "<label>%s <input name=\"%s\" value=\"" STR_FMT "\" %s></label>\n", label,
              name, STR_ARG(str_html(p->arena, value)), attributes);
+}
+
+/* The coins of one that is dead are back already: it was given up together with what it promised. */
+void cell_job_forms(struct table *t, const struct rows *jobs, int i, int64_t user_id)
+{
+    struct page *p = t->page;
+    str id = rows_str(jobs, i, "id"), state = rows_str(jobs, i, "state");
+    str about = str_printf(p->arena, "job " STR_FMT, STR_ARG(id));
+    if (str_is(state, "running")) {
+        cell_text(t, S(""));
+        return;
+    }
+    struct kv user = user_id ? KV("user", user_id) : (struct kv){0};
+    cell_begin(t);
+    page_put(p, S("<div class=\"actions\">"));
+    page_form(p, "/status/jobs/retry", "Retry", about, KVS(KV("id", id), user));
+    page_form(p, "/status/jobs/giveup", str_is(state, "dead") ? "Give up" : "Give up and refund",
+              about, KVS(KV("id", id), user));
+    page_put(p, S("</div>"));
+    cell_end(t);
 }

@@ -43,6 +43,9 @@ struct bar {
 /* words: what is drawn, for those who do not see it. */
 void page_bars(struct page *p, const struct bar *bars, size_t count, str words);
 
+/* The way to the next page of a list: what is behind `before`. */
+void page_older(struct page *p, const char *where, int64_t before, const char *words);
+
 /* A POST with the token of the session: fields that are not seen, and a button. about: what the
  * button is for where several say the same; may be empty. Nothing while nothing can be changed. */
 void page_form(struct page *p, const char *action, const char *button, str about,
@@ -74,6 +77,13 @@ struct table {
 struct table table_begin(struct page *p, const struct column *columns, size_t count);
 void table_end(struct table *t);
 
+/* A whole section: a table with what `put` makes of each row, or that there is none. */
+typedef void put_row(struct table *t, const struct rows *rows, int i);
+#define ROWS_SECTION(page, id, title, columns, rows, put)                                          \
+    page_rows((page), (id), (title), (columns), ARRAY_LEN(columns), (rows), (put))
+void page_rows(struct page *p, const char *id, const char *title, const struct column *columns,
+               size_t count, const struct rows *rows, put_row *put);
+
 void cell_begin(struct table *t); /* what is put between these two is the cell */
 void cell_end(struct table *t);
 void cell_text(struct table *t, str text);
@@ -83,3 +93,6 @@ void cell_ago(struct table *t, int64_t unix_ms);
 void cell_level(struct table *t, enum level level);
 void cell_id(struct table *t, str uuid);
 void cell_user(struct table *t, int64_t user_id); /* leads to the page of the user; 0: nobody's */
+/* What can be done about a job in the columns id and state; user_id: the page that it is done from is
+ * that user's, 0: it is the overview. */
+void cell_job_forms(struct table *t, const struct rows *jobs, int i, int64_t user_id);

@@ -90,9 +90,10 @@ static const struct {
 } sayings[] = {
     {"retried",      "The job is queued again.",                                             true },
     {"given_up",     "The job is given up; what was held for it goes back.",                 true },
-    {"no_job",       "There is no such job any more.",                                       false},
+    {"no_job",       "That job is running just now, or is over. Nothing was changed.",       false},
     {"credited",     "The coins are credited.",                                              true },
     {"credited_yet", "These coins were credited before, and were not credited again.",       true },
+    {"spent_form",   "This form has credited other coins before. Nothing was credited now.", false},
     {"bad_coins",    "That is no number of coins from 1 to 1 000 000.",                      false},
     {"blocked",      "The user is blocked.",                                                 true },
     {"unblocked",    "The user is not blocked any more.",                                    true },

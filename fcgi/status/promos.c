@@ -5,7 +5,12 @@
 #include "db/promo.h"
 #include "status/visit.h"
 
-enum { MOST_USES = 1000000000, DAY_MS = 24 * 3600 * 1000, DAY_TEXT_BYTES = 16 };
+enum {
+    PROMOS_SHOWN = 100,
+    MOST_USES = 1000000000,
+    DAY_MS = 24 * 3600 * 1000,
+    DAY_TEXT_BYTES = 16,
+};
 
 /* ---------------------------------------------------------------- the page */
 
@@ -52,7 +57,7 @@ static void promo_table(struct page *p, const struct promo_row *rows, size_t cou
         {"Limit",    NUMBER},
         {"Per user", NUMBER},
         {"From",     WORDS },
-        {"Until",    WORDS },
+        {"Last day", WORDS },
         {"State",    WORDS },
         {"What now", WORDS }
     };
@@ -66,7 +71,7 @@ static void promo_table(struct page *p, const struct promo_row *rows, size_t cou
         cell_text(&t, limit_text(a, terms->limit));
         cell_text(&t, limit_text(a, terms->limit_per_user));
         cell_text(&t, day_text(a, terms->from_ms));
-        cell_text(&t, day_text(a, terms->until_ms));
+        cell_text(&t, day_text(a, terms->until_ms ? terms->until_ms - 1 : 0));
         cell_text(&t, rows[i].state);
         stop_cell(&t, &rows[i]);
     }
@@ -97,25 +102,7 @@ static void make_form(struct page *p)
     page_section_end(p);
 }
 
-err *page_promos(struct visit *v, str *html)
-{
-    struct promo_row *rows;
-    size_t count;
-    TRY(promo_list(db_new(v->bot->status_pool, v->arena), v->arena, S(""), &rows, &count));
-    struct page p = page_begin(v->arena, &v->reader);
-    page_section(&p, "promos", "All codes, newest first");
-    if (!count)
-        page_none(&p, "None.");
-    else
-        promo_table(&p, rows, count);
-    page_section_end(&p);
-    make_form(&p);
-    *html = page_end(&p, &v->reader, "Promo codes", "/status/promos");
-    return NULL;
-}
-
-/* ---------------------------------------------------------------- changing */
-
+/* Letters in either case name the same code. */
 static str upper(struct arena *a, str s)
 {
     struct buf b = buf_new(a);
@@ -125,6 +112,54 @@ static str upper(struct arena *a, str s)
     }
     return buf_str(&b);
 }
+
+static err *read_promos(struct visit *v, str code, struct promo_row **rows, size_t *count)
+{
+    struct db *db = db_new(v->bot->status_pool, v->arena);
+    if (str_empty(code))
+        return promo_list(db, v->arena, visit_number(request_query(v->request, "before")),
+                          PROMOS_SHOWN, rows, count);
+    *rows = NEW(v->arena, struct promo_row);
+    *count = 0;
+    if (!is_promo_code(code))
+        return NULL;
+    err *e = promo_find(db, v->arena, code, *rows);
+    *count = !e;
+    return err_is_not_found(e) ? NULL : e;
+}
+
+static void find_form(struct page *p, str code)
+{
+    page_put(p,
+             S("<form method=\"get\" action=\"/status/promos\" class=\"fields\" role=\"search\">"));
+    page_field(p, "Code", "q", "type=\"search\" maxlength=\"40\"", code);
+    page_form_end(p, "Find");
+}
+
+err *page_promos(struct visit *v, str *html)
+{
+    struct promo_row *rows;
+    size_t count;
+    str code = upper(v->arena, str_trim(request_query(v->request, "q")));
+    if (!str_is_utf8(code))
+        code = S("");
+    TRY(read_promos(v, code, &rows, &count));
+    struct page p = page_begin(v->arena, &v->reader);
+    page_section(&p, "promos", str_empty(code) ? "Codes, newest first" : "Found");
+    find_form(&p, code);
+    if (!count)
+        page_none(&p, "None.");
+    else
+        promo_table(&p, rows, count);
+    if (count == PROMOS_SHOWN)
+        page_older(&p, "/status/promos", rows[count - 1].id, "Older codes");
+    page_section_end(&p);
+    make_form(&p);
+    *html = page_end(&p, &v->reader, "Promo codes", "/status/promos");
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- changing */
 
 static bool read_count(struct visit *v, const char *name, int64_t *out)
 {

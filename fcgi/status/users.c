@@ -17,30 +17,6 @@ enum {
 
 /* ---------------------------------------------------------------- finding */
 
-/* What the words begin with, as `like` wants it. */
-static str pattern_of(struct arena *a, str words)
-{
-    struct buf b = buf_new(a);
-    for (size_t i = 0; i < words.len; i++) {
-        char c = words.ptr[i];
-        if (c == '%' || c == '_' || c == '\\')
-            buf_add_char(&b, '\\');
-        buf_add_char(&b, c);
-    }
-    buf_add_char(&b, '%');
-    return buf_str(&b);
-}
-
-static err *find_users(struct visit *v, str words, struct rows *out)
-{
-    struct db *db = db_new(v->bot->status_pool, v->arena);
-    if (str_empty(words))
-        return db_query(db, &Q_status_users_newest, out, V(USERS_SHOWN));
-    str name = str_starts(words, S("@")) ? str_sub(words, 1, words.len) : words;
-    return db_query(db, &Q_status_users_find, out, V(pattern_of(v->arena, name)),
-                    V(visit_number(words)), V(USERS_SHOWN));
-}
-
 static str full_name(struct arena *a, const struct rows *rows, int i)
 {
     str last = rows_str(rows, i, "last_name");
@@ -94,13 +70,13 @@ err *page_users(struct visit *v, str *html)
                      !str_has_controls(words);
     if (!is_usable)
         words = S("");
-    TRY(find_users(v, words, &rows));
+    TRY(user_find(db_new(v->bot->status_pool, v->arena), words, USERS_SHOWN, &rows));
 
     struct page p = page_begin(v->arena, &v->reader);
     page_section(&p, "users", str_empty(words) ? "The newest" : "Found");
     page_put(&p,
              S("<form method=\"get\" action=\"/status/users\" class=\"fields\" role=\"search\">"));
-    page_field(&p, "Telegram id, or the beginning of a name", "q",
+    page_field(&p, "Telegram id, or the beginning of a name or username", "q",
                "type=\"search\" maxlength=\"100\"", words);
     page_form_end(&p, "Find");
     if (!rows.count)
@@ -213,6 +189,17 @@ static void user_lines(struct page *p, const struct seen_user *u)
     page_section_end(p);
 }
 
+static void order_row(struct table *t, const struct rows *orders, int i)
+{
+    cell_text(t, number_time(t->page->arena, rows_i64(orders, i, "created_at_ms")));
+    cell_id(t, rows_str(orders, i, "id"));
+    cell_text(t, rows_str(orders, i, "generation_type"));
+    cell_text(t, rows_str(orders, i, "status"));
+    cell_number(t, rows_i64(orders, i, "price"));
+    cell_text(t, rows_str(orders, i, "failure"));
+    cell_text(t, rows_str(orders, i, "original_prompt"));
+}
+
 static void user_orders(struct page *p, const struct seen_user *u)
 {
     static const struct column columns[] = {
@@ -224,37 +211,18 @@ static void user_orders(struct page *p, const struct seen_user *u)
         {"Why",    WORDS },
         {"Words",  LONG  }
     };
-    const struct rows *orders = &u->orders;
-    page_section(p, "orders", "Orders of images, newest first");
-    if (!orders->count)
-        page_none(p, "None.");
-    else {
-        struct table t = TABLE(p, columns);
-        for (int i = 0; i < orders->count; i++) {
-            cell_text(&t, number_time(p->arena, rows_i64(orders, i, "created_at_ms")));
-            cell_id(&t, rows_str(orders, i, "id"));
-            cell_text(&t, rows_str(orders, i, "generation_type"));
-            cell_text(&t, rows_str(orders, i, "status"));
-            cell_number(&t, rows_i64(orders, i, "price"));
-            cell_text(&t, rows_str(orders, i, "failure"));
-            cell_text(&t, rows_str(orders, i, "original_prompt"));
-        }
-        table_end(&t);
-    }
-    page_section_end(p);
+    ROWS_SECTION(p, "orders", "Orders of images, newest first", columns, &u->orders, order_row);
 }
 
-static void job_forms(struct table *t, const struct rows *jobs, int i, int64_t user_id)
+static void job_row(struct table *t, const struct rows *jobs, int i)
 {
-    str id = rows_str(jobs, i, "id");
-    str about = str_printf(t->page->arena, "job " STR_FMT, STR_ARG(id));
-    const struct kv *fields = KVS(KV("id", id), KV("user", user_id));
-    cell_begin(t);
-    page_put(t->page, S("<div class=\"actions\">"));
-    page_form(t->page, "/status/jobs/retry", "Retry", about, fields);
-    page_form(t->page, "/status/jobs/giveup", "Give up and refund", about, fields);
-    page_put(t->page, S("</div>"));
-    cell_end(t);
+    cell_text(t, rows_str(jobs, i, "id"));
+    cell_text(t, rows_str(jobs, i, "lane"));
+    cell_text(t, rows_str(jobs, i, "kind"));
+    cell_text(t, rows_str(jobs, i, "state"));
+    cell_number(t, rows_i64(jobs, i, "failures"));
+    cell_text(t, rows_str(jobs, i, "last_error"));
+    cell_job_forms(t, jobs, i, rows_i64(jobs, i, "user_id"));
 }
 
 static void user_jobs(struct page *p, const struct seen_user *u)
@@ -268,24 +236,7 @@ static void user_jobs(struct page *p, const struct seen_user *u)
         {"Why",      LONG  },
         {"What now", WORDS }
     };
-    const struct rows *jobs = &u->jobs;
-    page_section(p, "jobs", "Jobs that are not done");
-    if (!jobs->count)
-        page_none(p, "None.");
-    else {
-        struct table t = TABLE(p, columns);
-        for (int i = 0; i < jobs->count; i++) {
-            cell_text(&t, rows_str(jobs, i, "id"));
-            cell_text(&t, rows_str(jobs, i, "lane"));
-            cell_text(&t, rows_str(jobs, i, "kind"));
-            cell_text(&t, rows_str(jobs, i, "state"));
-            cell_number(&t, rows_i64(jobs, i, "failures"));
-            cell_text(&t, rows_str(jobs, i, "last_error"));
-            job_forms(&t, jobs, i, rows_i64(&u->user, 0, "id"));
-        }
-        table_end(&t);
-    }
-    page_section_end(p);
+    ROWS_SECTION(p, "jobs", "Jobs that are not done", columns, &u->jobs, job_row);
 }
 
 err *page_user(struct visit *v, str *html)
@@ -340,7 +291,13 @@ err *action_user_credit(struct visit *v, struct db *db, struct outcome *out)
 
     bool is_new;
     str name = str_printf(a, "admin:" STR_FMT, STR_ARG(key));
-    TRY(ledger_credit(db, id, name, coins, LEDGER_ADJUSTMENT, S("operator"), S(""), &is_new));
+    err *e = ledger_credit(db, id, name, coins, LEDGER_ADJUSTMENT, S("operator"), S(""), &is_new);
+    if (db_refused_by(e, "AI003")) { /* the form was sent before, with another number of coins */
+        db_rollback(db);
+        out->said = "spent_form";
+        return NULL;
+    }
+    TRY(e);
     out->said = is_new ? "credited" : "credited_yet";
     out->forget_telegram = rows_i64(&user, 0, "telegram_id");
     if (!is_new)

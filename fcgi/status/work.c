@@ -63,6 +63,16 @@ void panel_outbox(struct page *p)
     page_section_end(p);
 }
 
+static void running_row(struct table *t, const struct rows *jobs, int i)
+{
+    cell_text(t, rows_str(jobs, i, "id"));
+    cell_text(t, rows_str(jobs, i, "lane"));
+    cell_text(t, rows_str(jobs, i, "kind"));
+    cell_text(t, rows_str(jobs, i, "worker"));
+    cell_number(t, rows_i64(jobs, i, "attempt"));
+    cell_duration(t, rows_i64(jobs, i, "running_ms"));
+}
+
 void panel_running_jobs(struct page *p)
 {
     static const struct column columns[] = {
@@ -73,36 +83,20 @@ void panel_running_jobs(struct page *p)
         {"Attempt",     NUMBER},
         {"Running for", NUMBER}
     };
-    const struct rows *jobs = &p->figures->running;
-    page_section(p, "running", "Jobs in flight");
-    if (!jobs->count)
-        page_none(p, "None.");
-    else {
-        struct table t = TABLE(p, columns);
-        for (int i = 0; i < jobs->count; i++) {
-            cell_text(&t, rows_str(jobs, i, "id"));
-            cell_text(&t, rows_str(jobs, i, "lane"));
-            cell_text(&t, rows_str(jobs, i, "kind"));
-            cell_text(&t, rows_str(jobs, i, "worker"));
-            cell_number(&t, rows_i64(jobs, i, "attempt"));
-            cell_duration(&t, rows_i64(jobs, i, "running_ms"));
-        }
-        table_end(&t);
-    }
-    page_section_end(p);
+    ROWS_SECTION(p, "running", "Jobs in flight", columns, &p->figures->running, running_row);
 }
 
-/* Its coins are back already: it was given up together with what it promised. */
-static void dead_job_forms(struct table *t, const struct rows *jobs, int i)
+static void dead_row(struct table *t, const struct rows *jobs, int i)
 {
-    str id = rows_str(jobs, i, "id"),
-        about = str_printf(t->page->arena, "job " STR_FMT, STR_ARG(id));
-    cell_begin(t);
-    page_put(t->page, S("<div class=\"actions\">"));
-    page_form(t->page, "/status/jobs/retry", "Retry", about, KVS(KV("id", id)));
-    page_form(t->page, "/status/jobs/giveup", "Give up", about, KVS(KV("id", id)));
-    page_put(t->page, S("</div>"));
-    cell_end(t);
+    cell_text(t, rows_str(jobs, i, "id"));
+    cell_text(t, rows_str(jobs, i, "lane"));
+    cell_text(t, rows_str(jobs, i, "kind"));
+    cell_id(t, rows_str(jobs, i, "subject"));
+    cell_user(t, rows_i64(jobs, i, "user_id"));
+    cell_number(t, rows_i64(jobs, i, "failures"));
+    cell_text(t, rows_str(jobs, i, "last_error"));
+    cell_ago(t, rows_i64(jobs, i, "finished_at_ms"));
+    cell_job_forms(t, jobs, i, 0);
 }
 
 void panel_dead_jobs(struct page *p)
@@ -118,26 +112,20 @@ void panel_dead_jobs(struct page *p)
         {"When",     WORDS },
         {"What now", WORDS }
     };
-    const struct rows *jobs = &p->figures->dead;
-    page_section(p, "dead", "Jobs given up");
-    if (!jobs->count)
-        page_none(p, "None.");
-    else {
-        struct table t = TABLE(p, columns);
-        for (int i = 0; i < jobs->count; i++) {
-            cell_text(&t, rows_str(jobs, i, "id"));
-            cell_text(&t, rows_str(jobs, i, "lane"));
-            cell_text(&t, rows_str(jobs, i, "kind"));
-            cell_id(&t, rows_str(jobs, i, "subject"));
-            cell_user(&t, rows_i64(jobs, i, "user_id"));
-            cell_number(&t, rows_i64(jobs, i, "failures"));
-            cell_text(&t, rows_str(jobs, i, "last_error"));
-            cell_ago(&t, rows_i64(jobs, i, "finished_at_ms"));
-            dead_job_forms(&t, jobs, i);
-        }
-        table_end(&t);
-    }
-    page_section_end(p);
+    ROWS_SECTION(p, "dead", "Jobs given up", columns, &p->figures->dead, dead_row);
+}
+
+static void training_row(struct table *t, const struct rows *trainings, int i)
+{
+    cell_id(t, rows_str(trainings, i, "id"));
+    cell_user(t, rows_i64(trainings, i, "user_id"));
+    cell_text(t, rows_str(trainings, i, "training_type"));
+    cell_text(t, rows_str(trainings, i, "preset"));
+    cell_text(t, rows_str(trainings, i, "status"));
+    cell_text(t, str_printf(t->page->arena, "%" PRId64 " %%", rows_i64(trainings, i, "progress")));
+    cell_number(t, rows_i64(trainings, i, "attempt"));
+    cell_duration(t, rows_i64(trainings, i, "age_ms"));
+    cell_duration(t, rows_i64(trainings, i, "silent_ms"));
 }
 
 void panel_open_trainings(struct page *p)
@@ -153,27 +141,20 @@ void panel_open_trainings(struct page *p)
         {"Age",         NUMBER},
         {"Silent for",  NUMBER}
     };
-    const struct rows *trainings = &p->figures->open_trainings;
-    page_section(p, "trainings", "Open trainings");
-    if (!trainings->count)
-        page_none(p, "None.");
-    else {
-        struct table t = TABLE(p, columns);
-        for (int i = 0; i < trainings->count; i++) {
-            cell_id(&t, rows_str(trainings, i, "id"));
-            cell_user(&t, rows_i64(trainings, i, "user_id"));
-            cell_text(&t, rows_str(trainings, i, "training_type"));
-            cell_text(&t, rows_str(trainings, i, "preset"));
-            cell_text(&t, rows_str(trainings, i, "status"));
-            cell_text(&t,
-                      str_printf(p->arena, "%" PRId64 " %%", rows_i64(trainings, i, "progress")));
-            cell_number(&t, rows_i64(trainings, i, "attempt"));
-            cell_duration(&t, rows_i64(trainings, i, "age_ms"));
-            cell_duration(&t, rows_i64(trainings, i, "silent_ms"));
-        }
-        table_end(&t);
-    }
-    page_section_end(p);
+    ROWS_SECTION(p, "trainings", "Open trainings", columns, &p->figures->open_trainings,
+                 training_row);
+}
+
+static void order_row(struct table *t, const struct rows *orders, int i)
+{
+    cell_id(t, rows_str(orders, i, "id"));
+    cell_user(t, rows_i64(orders, i, "user_id"));
+    cell_text(t, rows_str(orders, i, "source_model"));
+    cell_number(t, rows_i64(orders, i, "num_images"));
+    cell_text(t, rows_str(orders, i, "status"));
+    cell_number(t, rows_i64(orders, i, "attempt"));
+    cell_duration(t, rows_i64(orders, i, "age_ms"));
+    cell_duration(t, rows_i64(orders, i, "silent_ms"));
 }
 
 void panel_open_orders(struct page *p)
@@ -189,29 +170,12 @@ void panel_open_orders(struct page *p)
         {"Silent for",  NUMBER}
     };
     const struct rows *orders = &p->figures->open;
-    page_section(p, "orders", "Open orders");
-    if (!orders->count)
-        page_none(p, "None.");
-    else {
-        struct table t = TABLE(p, columns);
-        for (int i = 0; i < orders->count; i++) {
-            cell_id(&t, rows_str(orders, i, "id"));
-            cell_user(&t, rows_i64(orders, i, "user_id"));
-            cell_text(&t, rows_str(orders, i, "source_model"));
-            cell_number(&t, rows_i64(orders, i, "num_images"));
-            cell_text(&t, rows_str(orders, i, "status"));
-            cell_number(&t, rows_i64(orders, i, "attempt"));
-            cell_duration(&t, rows_i64(orders, i, "age_ms"));
-            cell_duration(&t, rows_i64(orders, i, "silent_ms"));
-        }
-        table_end(&t);
-        if (rows_i64(orders, 0, "age_ms") >= ORDER_LATE_MS)
-            page_concern(
-                p, LEVEL_LATE, "orders",
-                str_printf(p->arena, "The oldest open order is " STR_FMT " old",
-                           STR_ARG(number_duration(p->arena, rows_i64(orders, 0, "age_ms")))));
-    }
-    page_section_end(p);
+    ROWS_SECTION(p, "orders", "Open orders", columns, orders, order_row);
+    int64_t oldest_ms = orders->count ? rows_i64(orders, 0, "age_ms") : 0;
+    if (oldest_ms >= ORDER_LATE_MS)
+        page_concern(p, LEVEL_LATE, "orders",
+                     str_printf(p->arena, "The oldest open order is " STR_FMT " old",
+                                STR_ARG(number_duration(p->arena, oldest_ms))));
 }
 
 void panel_parked(struct page *p)
@@ -237,7 +201,7 @@ void panel_parked(struct page *p)
         for (int i = 0; i < updates->count; i++) {
             cell_text(&t, rows_str(updates, i, "id"));
             cell_text(&t, rows_str(updates, i, "update_id"));
-            cell_text(&t, rows_str(updates, i, "user_id"));
+            cell_user(&t, rows_i64(updates, i, "user_id"));
             cell_text(&t, rows_str(updates, i, "reason"));
             cell_number(&t, rows_i64(updates, i, "attempts"));
             cell_ago(&t, rows_i64(updates, i, "created_at_ms"));

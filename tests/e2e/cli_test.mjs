@@ -214,6 +214,7 @@ test("people are found, seen and locked out", async () => {
     const { first_name: name } = await ground.row("select first_name from users where telegram_id = :id", { id: person.id });
     assert.ok(aisha(["user", "find", person.id, "--json"]).json().some((row) => row.telegram_id === person.id));
     assert.ok(aisha(["user", "find", name.toUpperCase(), "--limit", 1000, "--json"]).json().some((row) => row.telegram_id === person.id));
+    assert.deepEqual(aisha(["user", "find", name.slice(2), "--json"]).json().filter((row) => row.telegram_id === person.id), [], "only beginnings are found, as on the status page");
     assert.match(aisha(["user", "find", "no%body_like this"]).out, /Nobody is called like that/);
 
     const seen = aisha(["user", "show", person.id, "--json"]).json();
@@ -265,7 +266,7 @@ test("jobs are listed, shown, tried again and given up", async () => {
     assert.match(aisha(["job", "giveup", id]).out, /it is off the list/);
     assert.equal((await state()).state, "cancelled");
     const audit = await ground.sql("select action from admin_audit where subject = 'job:' || :'id' order by id", { id });
-    assert.deepEqual(audit.map(({ action }) => action), ["job.give_up", "job.retry", "job.give_up"]);
+    assert.deepEqual(audit.map(({ action }) => action), ["job.giveup", "job.retry", "job.giveup"]);
     for (const [words, wanted] of [[["show", "x"], /no number of a job/], [["show", 999999999], /there is no job/], [["retry", id], /is cancelled\nOnly what waits or is dead/], [["ls", "--state", "lost"], /--state "lost"/]]) {
         const answer = aisha(["job", ...words]);
         assert.equal(answer.status, 1);

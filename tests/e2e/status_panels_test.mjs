@@ -181,7 +181,7 @@ test("a figure that changes in the store changes on the page", async () => {
 
 test("a user is found, and everything of him is his", async () => {
     assert.equal(rowsOf(await html("/status/users"), "users").length, 3);
-    for (const [wanted, ids] of [["bel", ["70002"]], ["@first_o", ["70001"]], ["70003", ["70003"]], ["Carl", ["70003"]], ["%", []], ["ne", []], [evil.slice(0, 9), ["70001"]]])
+    for (const [wanted, ids] of [["bel", ["70002"]], ["@first_o", ["70001"]], ["70003", ["70003"]], ["Carl", ["70003"]], ["%", []], ["ne", []], ["ONE", ["70001"]], [`${evil} On`, ["70001"]], ["_", []], ["@", ["70003", "70002", "70001"]], [evil.slice(0, 9), ["70001"]]])
         assert.deepEqual(/class="none"/.test(section(await html(`/status/users?q=${encodeURIComponent(wanted)}`), "users")) ? []
             : rowsOf(await html(`/status/users?q=${encodeURIComponent(wanted)}`), "users").map((cells) => cells[2]), ids, wanted);
 
@@ -204,6 +204,8 @@ test("coins are credited once for each form, and written down", async () => {
     assert.equal(first.headers.location, `/status/user?id=${user}&said=credited`);
     assert.match(await html(first.headers.location), /The coins are credited\./);
     assert.match((await post("/status/user/credit", { id: user, key, coins: "66" })).headers.location, /said=credited_yet$/);
+    assert.deepEqual(await ground.row(`select balance::int from ledger_balance(${user})`), { balance: 1300 });
+    assert.match((await post("/status/user/credit", { id: user, key, coins: "67" })).headers.location, /said=spent_form$/, "the same form, with other coins");
     assert.deepEqual(await ground.row(`select balance::int from ledger_balance(${user})`), { balance: 1300 });
     for (const coins of ["0", "-5", "1000001", "x", "", "1.5"])
         assert.match((await post("/status/user/credit", { id: user, key: uuid(), coins })).headers.location, /said=bad_coins$/, coins);
@@ -239,7 +241,15 @@ test("a promo code is made within its limits, and stopped", async () => {
     assert.match((await post("/status/promos/make", terms)).headers.location, /said=promo_known$/);
     for (const wrong of [{ code: "ab" }, { code: "<b>x</b>" }, { kind: "gift" }, { amount: "0" }, { amount: "1001" }, { limit: "-1" }, { per_user: "x" }, { from: "2026-06-31" }, { from: "2031-01-01" }, { until: "soon" }])
         assert.match((await post("/status/promos/make", { ...terms, code: "OTHER", ...wrong })).headers.location, /said=bad_promo$/, JSON.stringify(wrong));
-    assert.deepEqual(rowsOf(await html("/status/promos"), "promos").map((cells) => cells.slice(0, 8)), [["PLANTED-1", "+25 %", "0", "10", "2", "2026-01-01", "2031-01-01", "open"]]);
+    assert.deepEqual(rowsOf(await html("/status/promos"), "promos").map((cells) => cells.slice(0, 8)), [["PLANTED-1", "+25 %", "0", "10", "2", "2026-01-01", "2030-12-31", "open"]]);
+    await ground.sql("insert into promo_codes (code, type, balance_amount, created_by) select 'MANY-' || n, 'balance', 5, 'operator' from generate_series(1, 101) n;");
+    const newest = await html("/status/promos");
+    assert.deepEqual([rowsOf(newest, "promos").length, rowsOf(newest, "promos")[0][0]], [100, "MANY-101"]);
+    const older = /href="(\/status\/promos\?before=\d+)">Older codes</.exec(newest)[1];
+    assert.deepEqual(rowsOf(await html(older), "promos").map(([code]) => code), ["MANY-1", "PLANTED-1"]);
+    assert.deepEqual(rowsOf(await html("/status/promos?q=planted-1"), "promos").map(([code]) => code), ["PLANTED-1"]);
+    for (const none of ["NOBODY", "x", "<b>", "%"]) assert.match(section(await html(`/status/promos?q=${encodeURIComponent(none)}`), "promos"), /class="none"/, none);
+    await ground.sql("delete from promo_codes where code like 'MANY-%';");
     assert.match((await post("/status/promos/stop", { code: "PLANTED-1" })).headers.location, /said=stopped$/);
     assert.match((await post("/status/promos/stop", { code: "PLANTED-1" })).headers.location, /said=unchanged$/);
     assert.match((await post("/status/promos/stop", { code: "NOBODY" })).headers.location, /said=no_promo$/);
