@@ -88,4 +88,5 @@ local oldest = redis.call('HGET', KEYS[2], slot)
 if oldest then redis.call('HDEL', KEYS[2], 'u' .. oldest) end
 redis.call('HDEL', KEYS[2], 'm' .. id)
 redis.call('HSET', KEYS[2], slot, id, 'u' .. id, answer)
+redis.call('EXPIRE', KEYS[2], 90000) -- turn_begin said so of a hash that may have been wiped since
 return {'ok', answer}

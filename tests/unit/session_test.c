@@ -93,6 +93,20 @@ static err *look_later(void)
     return NULL;
 }
 
+/* Redis is wiped between the two trips of a turn: what is left then does not stay for ever. */
+static err *end_after_a_wipe(void)
+{
+    struct session session;
+    redisReply *reply;
+    str done = session_key(arena, "done", CHAT);
+    TRY(begin(1, &session));
+    TRY(cache_call(cache, arena, NULL, S("DEL"), done, session_key(arena, "session", CHAT)));
+    TRY(end_with_user(1, &session, S("7 coins"), &ended[0]));
+    TRY(cache_call(cache, arena, &reply, S("PTTL"), done));
+    lives_ms = reply_i64(reply);
+    return NULL;
+}
+
 /* The answer to the first try was lost; the second message is another one. */
 static err *tell_again(void)
 {
@@ -168,6 +182,15 @@ static void a_session_lives_a_week_from_the_last_turn_on(void **state)
     leave();
 }
 
+static void marks_of_a_turn_that_met_a_wipe_go_too(void **state)
+{
+    (void)state;
+    in_loop(end_after_a_wipe);
+    assert_int_equal(ended[0], ENDED_OK);
+    assert_true(lives_ms > 0);
+    leave();
+}
+
 static void a_call_that_is_told_again_is_queued_once(void **state)
 {
     (void)state;
@@ -189,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_turn_does_not_bring_back_a_user_that_was_forgotten),
         cmocka_unit_test(who_is_not_there_is_not_made_by_being_forgotten),
         cmocka_unit_test(a_session_lives_a_week_from_the_last_turn_on),
+        cmocka_unit_test(marks_of_a_turn_that_met_a_wipe_go_too),
         cmocka_unit_test(a_call_that_is_told_again_is_queued_once),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);
