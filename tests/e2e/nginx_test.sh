@@ -106,6 +106,9 @@ ok 'the log holds the request id' grep -q "request=$(sed -n 's/.*"request_id":"\
     "$AISHA_DIR/log/access.log"
 absent() { ! grep -q "$1" "$2"; }
 ok 'and no query' absent secret-of-a-link "$AISHA_DIR/log/access.log"
+ask --data-binary "@$work/large" "$address/status/login?token=unused-and-not-to-be-logged"
+ok 'a login with a large body is 413' refused 413 too_large
+ok 'and its link stands in no log' lacks_in_logs unused-and-not-to-be-logged
 
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13; do
     ask "$address/status/login?token=wrong-and-not-to-be-logged"
