@@ -16,7 +16,6 @@ enum {
     STACK_KIB = 256,
     MOST_WORDS = 16,
     MOST_OPTIONS = 16,
-    MOST_NAME_BYTES = 31
 };
 
 /* ---------------------------------------------------------------- the commands */
@@ -38,68 +37,25 @@ struct command {
     size_t optional_count;        /* arguments that may follow the others */
 };
 
-static const struct option key_option[] = {
-    {"--key", "KEY"},
-    {NULL,    NULL }
-};
-static const struct option force_option[] = {
-    {"--force", NULL},
-    {NULL,      NULL}
-};
-static const struct option restore_options[] = {
-    {"--verify", NULL   },
-    {"--backup", "STAMP"},
-    {"--force",  NULL   },
-    {NULL,       NULL   },
-};
-static const struct option dry_option[] = {
-    {"--dry-run", NULL},
-    {NULL,        NULL}
-};
-static const struct option limit_option[] = {
-    {"--limit", "N" },
-    {NULL,      NULL}
-};
-static const struct option job_options[] = {
-    {"--state", "queued|running|done|dead|cancelled"},
-    {"--lane",  "LANE"                              },
-    {"--limit", "N"                                 },
-    {NULL,      NULL                                },
-};
-static const struct option drop_option[] = {
-    {"--drop", NULL},
-    {NULL,     NULL}
-};
-static const struct option all_option[] = {
-    {"--all", NULL},
-    {NULL,    NULL}
-};
-static const struct option compare_options[] = {
-    {"--now", NULL},
-    {"--all", NULL},
-    {NULL,    NULL}
-};
-static const struct option certificate_option[] = {
-    {"--certificate", "FILE"},
-    {NULL,            NULL  }
-};
-static const struct option log_option[] = {
-    {"--log", "FOLDER"},
-    {NULL,    NULL    }
-};
-static const struct option promo_options[] = {
-    {"--code",     "CODE"                 },
-    {"--kind",     "balance|bonus|percent"},
-    {"--coins",    "N"                    },
-    {"--percent",  "N"                    },
-    {"--limit",    "N"                    },
-    {"--per-user", "N"                    },
-    {"--from",     "DAY"                  },
-    {"--until",    "DAY"                  },
-    {NULL,         NULL                   },
-};
-
 /* clang-format off */
+static const struct option key_option[] = {{"--key", "KEY"}, {NULL, NULL}};
+static const struct option force_option[] = {{"--force", NULL}, {NULL, NULL}};
+static const struct option dry_option[] = {{"--dry-run", NULL}, {NULL, NULL}};
+static const struct option limit_option[] = {{"--limit", "N"}, {NULL, NULL}};
+static const struct option drop_option[] = {{"--drop", NULL}, {NULL, NULL}};
+static const struct option all_option[] = {{"--all", NULL}, {NULL, NULL}};
+static const struct option certificate_option[] = {{"--certificate", "FILE"}, {NULL, NULL}};
+static const struct option log_option[] = {{"--log", "FOLDER"}, {NULL, NULL}};
+static const struct option compare_options[] = {{"--now", NULL}, {"--all", NULL}, {NULL, NULL}};
+static const struct option restore_options[] = {
+    {"--verify", NULL}, {"--backup", "STAMP"}, {"--force", NULL}, {NULL, NULL}};
+static const struct option job_options[] = {
+    {"--state", "queued|running|done|dead|cancelled"}, {"--lane", "LANE"}, {"--limit", "N"},
+    {NULL, NULL}};
+static const struct option promo_options[] = {
+    {"--code", "CODE"}, {"--kind", "balance|bonus|percent"}, {"--coins", "N"}, {"--percent", "N"},
+    {"--limit", "N"}, {"--per-user", "N"}, {"--from", "DAY"}, {"--until", "DAY"}, {NULL, NULL}};
+
 static const struct command commands[] = {
     {"backup", "", 0, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_backup,
      "save PostgreSQL and every object where BACKUP_DIR or BACKUP_ENDPOINT says",
@@ -216,8 +172,9 @@ static const struct command commands[] = {
      "A number is an update of Telegram, as the logs call it (turn=), or else a job; job:7 is a job.\n"
      "Logs come from the journal, or from --log FOLDER, in which each program has a file.", log_option},
     {"user find", " <words>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_user_find,
-     "find people by their Telegram id, or letters of their names",
-     "--limit says how many are printed, 50 when left out.", limit_option},
+     "find people by their Telegram id, or by how a name or username of theirs begins",
+     "The status page finds them in the same way. --limit says how many are printed, 50 when left\n"
+     "out.", limit_option},
     {"user show", " <telegram id>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_user_show,
      "print what is known of a person, without what they made", NULL},
     {"user block", " <telegram id>", 1, NEEDS_CONF | IN_LOOP | GIVES_JSON, cli_user_block,
@@ -351,39 +308,15 @@ static const struct command *find_command(struct arena *a, const struct typed *t
     return NULL;
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Letters to insert, drop or change until one name is the other. */
-static size_t distance(str a, str b)
-{
-    size_t row[MOST_NAME_BYTES + 1];
-    if (a.len > MOST_NAME_BYTES || b.len > MOST_NAME_BYTES)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            size_t changed = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-            diagonal = row[j];
-            row[j] = least(changed, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[b.len];
-}
-
 static const char *nearest_command(struct arena *a, const struct typed *typed)
 {
     const char *nearest = NULL;
     size_t best = typed_name(a, typed, 2).len / 2 + 1; /* farther away it is another word */
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         str known = str_from(commands[i].name);
-        size_t away = least(distance(typed_name(a, typed, 1), known),
-                            distance(typed_name(a, typed, 2), known));
+        size_t one = str_distance(typed_name(a, typed, 1), known);
+        size_t two = str_distance(typed_name(a, typed, 2), known);
+        size_t away = one < two ? one : two;
         if (away < best) {
             best = away;
             nearest = commands[i].name;

@@ -243,45 +243,14 @@ static const struct setting *find(str name)
     return NULL;
 }
 
-enum { MOST_NAME_BYTES = 48 };
-
-static size_t least_of(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Letters that were added, left out, mistyped or swapped with their neighbour
- * (Damerau and Levenshtein). */
-static size_t distance(str a, str b)
-{
-    size_t cost[MOST_NAME_BYTES + 1][MOST_NAME_BYTES + 1];
-    for (size_t i = 0; i <= a.len; i++)
-        cost[i][0] = i;
-    for (size_t j = 0; j <= b.len; j++)
-        cost[0][j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        for (size_t j = 1; j <= b.len; j++) {
-            bool is_same = str_eq_nocase(str_sub(a, i - 1, 1), str_sub(b, j - 1, 1));
-            size_t changed = cost[i - 1][j - 1] + !is_same;
-            size_t moved = least_of(cost[i - 1][j], cost[i][j - 1]) + 1;
-            cost[i][j] = least_of(changed, moved);
-            if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1])
-                cost[i][j] = least_of(cost[i][j], cost[i - 2][j - 2] + 1);
-        }
-    }
-    return cost[a.len][b.len];
-}
-
 const char *conf_nearest(str name)
 {
-    if (name.len > MOST_NAME_BYTES)
-        return NULL;
     const char *nearest = NULL;
     size_t best = name.len / 3 + 1; /* farther away it is another word, not a slip */
     for (size_t i = 0; i < ARRAY_LEN(settings) * 2; i++) {
         const struct setting *row = &settings[i / 2];
         const char *known = i % 2 ? row->alias : row->name;
-        size_t away = known ? distance(name, str_from(known)) : best;
+        size_t away = known ? str_distance(name, str_from(known)) : best;
         if (away < best) {
             best = away;
             nearest = known;
@@ -304,6 +273,15 @@ static void begin_mistake(struct buf *mistakes, const char *name)
     buf_addf(mistakes, "%s%s: ", mistakes->len ? "\n" : "", name);
 }
 
+/* What stands before the last @ may be a password, also where the address as a whole makes no sense. */
+static str mask_before_at(struct arena *a, str value)
+{
+    size_t at = value.len;
+    while (at > 0 && value.ptr[at - 1] != '@')
+        at--;
+    return at ? str_printf(a, "***@" STR_FMT, STR_ARG(str_sub(value, at, value.len))) : value;
+}
+
 static void add_wrong_value(struct buf *mistakes, const struct setting *row, const char *name,
                             str value)
 {
@@ -311,7 +289,8 @@ static void add_wrong_value(struct buf *mistakes, const struct setting *row, con
     if (row->flags & SECRET)
         buf_addf(mistakes, "the value does not fit; ");
     else
-        buf_addf(mistakes, "\"" STR_FMT "\" does not fit; ", STR_ARG(value));
+        buf_addf(mistakes, "\"" STR_FMT "\" does not fit; ",
+                 STR_ARG(mask_before_at(mistakes->arena, value)));
     form_add_expected(mistakes, row);
 }
 
@@ -535,11 +514,14 @@ static void add_quoted(struct buf *b, str value)
 /* An address may carry a password although its setting is no secret. */
 static str mask_account(struct arena *a, str value)
 {
-    size_t scheme, at;
-    if (!str_find(value, S("://"), &scheme) || !str_find(value, S("@"), &at) || at < scheme)
+    size_t scheme;
+    str authority, path;
+    if (!str_find(value, S("://"), &scheme))
         return value;
-    return str_printf(a, STR_FMT "***" STR_FMT, (int)scheme + 3, value.ptr,
-                      STR_ARG(str_sub(value, at, value.len)));
+    str head = str_sub(value, 0, scheme + 3);
+    bool has_path = str_cut(str_sub(value, head.len, value.len), '/', &authority, &path);
+    return str_printf(a, STR_FMT STR_FMT "%s" STR_FMT, STR_ARG(head),
+                      STR_ARG(mask_before_at(a, authority)), has_path ? "/" : "", STR_ARG(path));
 }
 
 void conf_print(struct buf *b, const struct conf *conf)

@@ -268,24 +268,37 @@ static bool read_postgres(struct arena *a, const struct setting *row, str value,
     return true;
 }
 
+static bool is_redis_database(str digits)
+{
+    enum { DATABASE_MOST = 1 << 16 };
+    int64_t number;
+    return str_to_i64(digits, &number) && number >= 0 && number <= DATABASE_MOST;
+}
+
+/* :password or user:password. */
+static bool is_redis_account(str account)
+{
+    str user, password;
+    return str_cut(account, ':', &user, &password) && (!user.len || password.len);
+}
+
+/* Those that db/cache.c takes, so that what is said to be in order is. */
 static bool is_redis_address(str value)
 {
     str rest = without_prefix(value, S("redis://"));
-    str path, authority, database;
     if (!rest.len) {
-        path = without_prefix(value, S("redis+unix://"));
-        if (!path.len)
-            path = without_prefix(value, S("unix://"));
-        return str_starts(path, S("/")) && path.len > 1;
+        str path, query;
+        bool has_query = str_cut(without_prefix(value, S("unix://")), '?', &path, &query);
+        return str_starts(path, S("/")) && path.len > 1 &&
+               (!has_query || is_redis_database(without_prefix(query, S("db="))));
     }
-    int64_t number;
-    if (str_cut(rest, '/', &authority, &database) && database.len &&
-        !(str_to_i64(database, &number) && number >= 0))
+    str authority, database, account, host;
+    str_cut(rest, '/', &authority, &database);
+    if (database.len && !is_redis_database(database))
         return false;
-    str account, host;
     if (!str_cut(authority, '@', &account, &host))
-        host = authority;
-    return is_host_and_port(host);
+        return is_host_and_port(authority);
+    return is_redis_account(account) && is_host_and_port(host);
 }
 
 static bool read_redis(struct arena *a, const struct setting *row, str value, void *field)

@@ -158,6 +158,35 @@ bool str_find(str s, str needle, size_t *position)
     return true;
 }
 
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Damerau and Levenshtein. */
+size_t str_distance(str a, str b)
+{
+    enum { NAME_BYTES_MOST = 48 };
+    size_t cost[NAME_BYTES_MOST + 1][NAME_BYTES_MOST + 1];
+    if (a.len > NAME_BYTES_MOST || b.len > NAME_BYTES_MOST)
+        return SIZE_MAX;
+    for (size_t i = 0; i <= a.len; i++)
+        cost[i][0] = i;
+    for (size_t j = 0; j <= b.len; j++)
+        cost[0][j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        for (size_t j = 1; j <= b.len; j++) {
+            bool is_same = str_eq_nocase(str_sub(a, i - 1, 1), str_sub(b, j - 1, 1));
+            size_t changed = cost[i - 1][j - 1] + !is_same;
+            size_t moved = least_of(cost[i - 1][j], cost[i][j - 1]) + 1;
+            cost[i][j] = least_of(changed, moved);
+            if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1])
+                cost[i][j] = least_of(cost[i][j], cost[i - 2][j - 2] + 1);
+        }
+    }
+    return cost[a.len][b.len];
+}
+
 /* The sum is kept negative, where one more number has room than above zero. */
 bool str_to_i64(str s, int64_t *out)
 {

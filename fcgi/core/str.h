@@ -57,6 +57,9 @@ str str_sub(str s, size_t from, size_t len); /* clipped to s */
 /* Splits s at the first `at`; without one, head is all of s, tail is empty and the answer false. */
 bool str_cut(str s, char at, str *head, str *tail);
 bool str_find(str s, str needle, size_t *position);
+/* Letters to add, leave out, change or swap with their neighbour until one name is the other, in any
+ * case; SIZE_MAX where one is longer than a name. */
+size_t str_distance(str a, str b);
 
 bool str_to_i64(str s, int64_t *out); /* whole, decimal, in range, or false */
 /* The other way round, written into `digits`, which the answer points into. */

@@ -120,7 +120,7 @@ static void values_that_fit_are_taken(void **state)
         {"PUBLIC_URL",              "https://bot.example:8443/path/"},
         {"PUBLIC_URL",              "http://[::1]:80"               },
         {"REDIS_URL",               "unix:///run/redis.sock"        },
-        {"REDIS_URL",               "redis+unix:///run/redis.sock"  },
+        {"REDIS_URL",               "unix:///run/redis.sock?db=7"   },
         {"REDIS_URL",               "redis://:password@localhost/3" },
         {"REDIS_URL",               "redis://localhost"             },
         {"DATABASE_URL",            "postgres:///aisha?host=/run/pg"},
@@ -238,6 +238,11 @@ static void values_that_do_not_fit_are_named(void **state)
         {"REDIS_URL",                  "redis://host/one"               },
         {"REDIS_URL",                  "unix://relative"                },
         {"REDIS_URL",                  "unix:///"                       },
+        {"REDIS_URL",                  "redis+unix:///run/redis.sock"   },
+        {"REDIS_URL",                  "unix:///run/redis.sock?x"       },
+        {"REDIS_URL",                  "redis://host/65537"             },
+        {"REDIS_URL",                  "redis://password@host"          },
+        {"REDIS_URL",                  "redis://user:@host"             },
         {"MINIO_ENDPOINT",             "https://host:9000"              },
         {"MINIO_BUCKET_IMAGES",        "Images"                         },
         {"MINIO_BUCKET_IMAGES",        "ab"                             },
@@ -290,10 +295,14 @@ static void a_secret_is_not_shown_in_its_mistake(void **state)
     struct conf conf;
     setenv("JWT_SECRET", "tooshort", 1);
     setenv("DATABASE_URL", "nonsense", 1);
+    setenv("REDIS_URL", "redis://user:hush1@hush2@localhost:x", 1);
+    setenv("OPENAI_BASE_URL", "https:/me:mine@proxy", 1);
     err *e = conf_load(a, &conf);
     assert_non_null(e);
-    assert_false(holds(e->message, "tooshort"));
-    assert_false(holds(e->message, "nonsense"));
+    static const char *const hidden[] = {"tooshort", "nonsense", "hush", "mine"};
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+        assert_false(holds(e->message, hidden[i]));
+    assert_true(holds(e->message, "REDIS_URL: \"***@localhost:x\" does not fit"));
 }
 
 static void an_alias_will_do(void **state)
@@ -483,6 +492,7 @@ static void printing_masks_secrets(void **state)
     struct conf conf;
     setenv("REDIS_URL", "redis://:hidden@localhost/0", 1);
     setenv("MINIO_REGION", "it's $here", 1);
+    setenv("SUPPORT_URL", "https://t.me/@aisha", 1);
     assert_null(conf_load(a, &conf));
     struct buf b = buf_new(a);
     conf_print(&b, &conf);
@@ -495,6 +505,7 @@ static void printing_masks_secrets(void **state)
         "MINIO_SECURE=false\n",
         "FAL_FILE_HOSTS=fal.media\n",
         "REDIS_URL='redis://***@localhost/0'\n",
+        "SUPPORT_URL=https://t.me/@aisha\n",
         "MINIO_REGION='it'\\''s $here'\n",
     };
     for (size_t i = 0; i < ARRAY_LEN(shown); i++)
