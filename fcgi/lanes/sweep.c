@@ -171,12 +171,23 @@ static err *count_totals(struct worker *w, struct arena *a)
 
 /* -- the webhook -- */
 
+/* What was told of one before updates are fetched is true no longer. */
+static err *forget_webhook(struct worker *w, struct arena *a)
+{
+    struct rows rows;
+    struct db *db = db_new(w->bot->pool, a);
+    TRY(db_query_commit(db, &Q_summary_drop, &rows, V("webhook")));
+    if (rows.count)
+        metric_set(METRIC_webhook_pending, 0, KVS());
+    return NULL;
+}
+
 static err *ask_for_webhook(struct worker *w, struct arena *a)
 {
     struct json_object *info;
     int64_t pending = 0;
     if (str_empty(w->bot->conf->public_url))
-        return NULL;
+        return forget_webhook(w, a);
     err *e = telegram_call(a, &w->bot->telegram, S("getWebhookInfo"), S("{}"), NULL, &info);
     worker_met(w, "telegram", e);
     TRY(e);
@@ -305,43 +316,60 @@ static struct duty {
     bool is_done;
 } duties[] = {
     {"jobs",        sweep_jobs,       5 * SECOND_MS },
-    {"keys",        fetch_keys,       2 * SECOND_MS },
     {"generations", wake_generations, 15 * SECOND_MS},
     {"trainings",   wake_trainings,   15 * SECOND_MS},
     {"promos",      give_promos_back, 15 * SECOND_MS},
-    {"stars",       compare_stars,    10 * MINUTE_MS},
-    {"name",        keep_name,        HOUR_MS       },
     {"erasures",    wake_erasures,    MINUTE_MS     },
+    {"totals",      count_totals,     30 * SECOND_MS},
+    {"ledger",      check_ledger,     5 * MINUTE_MS },
+    {"prune",       prune,            HOUR_MS       },
+ /* These ask somebody outside, who may be long in answering. */
+    {"keys",        fetch_keys,       2 * SECOND_MS },
+    {"stars",       compare_stars,    10 * MINUTE_MS},
+    {"webhook",     ask_for_webhook,  MINUTE_MS     },
+    {"name",        keep_name,        HOUR_MS       },
     {"buckets",     make_buckets,     0             },
     {"commands",    publish_commands, 0             },
-    {"ledger",      check_ledger,     5 * MINUTE_MS },
-    {"totals",      count_totals,     30 * SECOND_MS},
-    {"webhook",     ask_for_webhook,  MINUTE_MS     },
-    {"prune",       prune,            HOUR_MS       },
 };
+
+/* The one that has been due for longest, so that none stands behind another that fails again and
+ * again. NULL: none is due. */
+static struct duty *next_duty(void)
+{
+    int64_t now_ms = clock_steady_ms();
+    struct duty *next = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(duties); i++) {
+        struct duty *duty = &duties[i];
+        if (!duty->is_done && duty->next_ms <= now_ms && (!next || duty->next_ms < next->next_ms))
+            next = duty;
+    }
+    return next;
+}
 
 static void run_duty(struct worker *w, struct arena *a, struct duty *duty)
 {
-    int64_t now = clock_steady_ms();
-    if (duty->is_done || now < duty->next_ms)
-        return;
+    int64_t began_ms = clock_steady_ms();
     err *e = duty->run(w, a);
     if (e) {
         log_err("sweep.failed", e, KVS(KV("duty", duty->name)));
-        duty->next_ms = now + RETRY_MS;
+        duty->next_ms = clock_steady_ms() + RETRY_MS;
         return;
     }
     duty->is_done = duty->every_ms == 0;
-    duty->next_ms = now + duty->every_ms;
+    duty->next_ms = began_ms + duty->every_ms;
 }
 
+/* Who does not answer is waited for longer than the lease lives, so it is held anew for each. */
 static void sweep_once(struct worker *w, struct arena *a, struct lease *lease)
 {
-    err *e = lease_hold(w, a, lease);
-    if (e)
-        log_debug("sweep.lease_unknown", KV("message", e->message));
-    for (size_t i = 0; i < ARRAY_LEN(duties) && lease_is_held(lease) && !w->is_draining; i++) {
-        run_duty(w, a, &duties[i]);
+    struct duty *duty;
+    while (!w->is_draining && (duty = next_duty())) {
+        err *e = lease_hold(w, a, lease);
+        if (e)
+            log_debug("sweep.lease_unknown", KV("message", e->message));
+        if (!lease_is_held(lease))
+            return;
+        run_duty(w, a, duty);
         arena_reset(a);
     }
 }
