@@ -238,7 +238,7 @@ async function beBusy(language) {
     const isTrue = async (what) => (await wire.sql(`select exists (${what} u.telegram_id = ${id}) as is_true`))[0].is_true;
     await until(() => isTrue("select from avatars a join users u on u.id = a.user_id where a.training_started_at is not null and"), "a training that runs", 150);
     busy.waitsFor = { jobs: false, orders: false };
-    busy.inputs = { ...busy.inputs, unexpected: [words("?")], idle: [words("?")] }; // what comes of files comes later
+    busy.inputs = { ...busy.inputs, unexpected: [words("?")], idle: [words("?")], avatar_photos: [words("?")] }; // what comes of files comes later
     await busy.sendFile("voice", voice(3)(busy), { duration: 3 });
     await until(() => isTrue("select from jobs j join users u on u.id = j.user_id where j.kind = 'speech_piece' and j.last_error is not null and"), "a recording under way");
     await busy.explore(60);
