@@ -44,9 +44,15 @@ select throws_ok(format('select job_finish(%s, 2)', :job), 'AI002', null, 'the s
 select throws_ok(format($$select job_wait(%s, 2, 0, 'x')$$, :job), 'AI002', null, 'also to wait');
 select throws_ok(format($$select job_fail(%s, 2, 0, 'x')$$, :job), 'AI002', null, 'or to fail');
 select throws_ok(format($$select job_die(%s, 2, 'x')$$, :job), 'AI002', null, 'or to die');
-select lives_ok(format('select job_finish(%s, 3)', :job), 'the third finishes it');
-select is(pg_temp.seen(:job), 'done 3 1', 'done');
-select throws_ok(format('select job_finish(%s, 3)', :job), 'AI002', null, 'and only once');
+select lives_ok(format($$select job_wait(%s, 3, 0, '429')$$, :job), 'waiting');
+select is(pg_temp.seen(:job), 'queued 3 1 429', 'forgives nothing');
+select isnt(pg_temp.take(), null, 'taken a fourth time');
+select lives_ok(format('select job_wait(%s, 4, 0, null)', :job), 'a step that went well and comes again');
+select is(pg_temp.seen(:job), 'queued 4 0', 'begins to count anew');
+select isnt(pg_temp.take(), null, 'taken a fifth time');
+select lives_ok(format('select job_finish(%s, 5)', :job), 'the fifth finishes it');
+select is(pg_temp.seen(:job), 'done 5 0', 'done');
+select throws_ok(format('select job_finish(%s, 5)', :job), 'AI002', null, 'and only once');
 
 insert into jobs (lane, kind) values ('fal', 'x');
 select pg_temp.take() as job \gset
