@@ -165,7 +165,7 @@ static err *submission_parse(struct arena *a, const struct fal *fal, str body,
     if (!same_place(made.status_url, fal->queue_url) ||
         !same_place(made.response_url, fal->queue_url) ||
         !same_place(made.cancel_url, fal->queue_url))
-        return fail_with(a, ERR_UPSTREAM, 200, body,
+        return fail_with(a, ERR_UNKNOWN, 200, body,
                          "fal: submit: an address is not on the queue's own host");
     *out = made;
     return NULL;

@@ -19,8 +19,9 @@
  *   ERR_UNREACHABLE  nothing was sent: again later
  *   ERR_BUSY         429, 503, and other 5xx where repeating is harmless
  *   ERR_UNKNOWN      of a submit: no answer, 500, 502 or 504, or an answer that
- *                    cannot be read. FAL has no idempotency key, so the request
- *                    may be running: wait for its callback before asking again
+ *                    cannot be read or leads elsewhere. FAL has no idempotency
+ *                    key, so the request may be running: wait for its callback
+ *                    before asking again
  *   ERR_NOT_FOUND    no such request, file or key document
  *   ERR_INPUT        an address that is not allowed, an answer too large
  *   ERR_REFUSED      of a submit: the model refused these words or fields; see
