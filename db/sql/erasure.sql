@@ -12,15 +12,17 @@ select person_leave($1, $2, $3) as has_left
 -- :person_erase writes
 select person_erase($1, $2, $3) as step
 
--- What is still to be done elsewhere. What FAL does not let us delete does not hold up the rest.
+-- What is still to be done elsewhere. What FAL does not let us delete, or is away for when the day is
+-- nearly over, does not hold up the rest.
 -- :erasure_find
 select e.id, e.user_id, e.telegram_id, e.language, e.ended_at is not null as has_ended,
        (extract(epoch from now() - e.asked_at) * 1000)::bigint as age_ms,
        exists (select from users u where u.telegram_id = e.telegram_id) as has_returned,
        (select count(*) from jobs j
-        where j.subject = e.id and (j.kind in ('object_delete', 'erasure_drop', 'fal_forget')
-                                    and j.state in ('queued', 'running')
-                                    or j.kind = 'object_delete' and j.state = 'dead')) as left_jobs
+        where j.subject = e.id
+          and (j.kind = 'object_delete' and j.state in ('queued', 'running', 'dead')
+               or j.kind in ('erasure_drop', 'fal_forget') and j.state in ('queued', 'running')
+                  and e.asked_at > now() - interval '20 hours')) as left_jobs
 from erasures e
 where e.id = $1
 
