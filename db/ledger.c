@@ -37,10 +37,10 @@ err *ledger_capture(struct db *db, str hold_key, int64_t coins, bool *settled)
     return answer_flag(&rows, "settled", settled);
 }
 
-err *ledger_release(struct db *db, str hold_key, bool *settled)
+err *ledger_release(struct db *db, str hold_key, str failure, bool *settled)
 {
     struct rows rows;
-    TRY(db_query(db, &Q_ledger_release, &rows, V(hold_key)));
+    TRY(db_query(db, &Q_ledger_release, &rows, V(hold_key), or_null(failure)));
     return answer_flag(&rows, "settled", settled);
 }
 

@@ -31,7 +31,8 @@ err *ledger_hold(struct db *db, int64_t user_id, str key, int64_t coins, str sub
                  bool *posted);
 /* coins: what is spent of the hold, the rest goes back; LEDGER_ALL for the whole. */
 err *ledger_capture(struct db *db, str hold_key, int64_t coins, bool *settled);
-err *ledger_release(struct db *db, str hold_key, bool *settled);
+/* failure: the machine word for why they go back, which the line keeps; may be empty. */
+err *ledger_release(struct db *db, str hold_key, str failure, bool *settled);
 
 err *ledger_credit(struct db *db, int64_t user_id, str key, int64_t coins,
                    enum ledger_source source, str reason, str subject, bool *posted);

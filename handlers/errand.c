@@ -107,7 +107,7 @@ err *errand_fail(struct db *db, struct arena *a, const struct errand_kind *kind,
     if (errand->price_coins && is_paid)
         TRY(ledger_capture(db, hold, LEDGER_ALL, NULL));
     else if (errand->price_coins)
-        TRY(ledger_release(db, hold, NULL));
+        TRY(ledger_release(db, hold, str_from(failure), NULL));
     TRY(errand_queue(db, a, errand, "send", kind->explain_job, 0, errand_chat(a, errand), 0));
     log_info(event(a, kind, "ended"), KV(kind->name, errand->id), KV("status", status),
              KV("failure", failure));

@@ -7,7 +7,7 @@ select ledger_hold($1, $2, $3, $4, $5) as posted
 select ledger_capture($1, $2) as settled
 
 -- :ledger_release writes
-select ledger_release($1) as settled
+select ledger_release_for($1, $2) as settled
 
 -- :ledger_credit writes
 select ledger_credit($1, $2, $3, $4, $5, $6) as posted

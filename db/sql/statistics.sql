@@ -16,9 +16,10 @@ select l.id, (extract(epoch from l.created_at) * 1000)::bigint as created_at_ms,
        l.amount, l.balance_after, l.settled, g.generation_type, coalesce(g.num_images, 0) as num_images,
        t.training_type, coalesce(a.name, b.name) as avatar_name, coalesce(p.stars, 0) as stars, c.code,
        s.name as transcript_name,
-       coalesce(g.failure, t.failure, s.failure, case when s.status = 'cancelled' then 'cancelled' end)
-           as failure
+       coalesce(f.failure, g.failure, t.failure, s.failure,
+                case when s.status = 'cancelled' then 'cancelled' end) as failure
 from ledger_statement($1, $2, nullif($3::bigint, 0)) l
+left join ledger_failures f on f.transfer_id = l.id
 left join image_generations g on g.id = l.subject and g.user_id = $1
 left join avatars a on a.id = g.avatar_id
 left join avatar_trainings t on t.id = l.subject and t.user_id = $1

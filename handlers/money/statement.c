@@ -67,24 +67,25 @@ static str about(struct turn *t, const struct statement_line *line)
                           KV("name", line->transcript_name)));
 }
 
-/* Why coins came back, in the words of the machine; see errand_fail(). */
+/* Why coins came back, in the words of the machine; see errand_fail() and speech_fail(). */
 static enum text why_text(const struct statement_line *line)
 {
     static const struct {
         const char *failure;
         enum text text;
     } rows[] = {
-        {"cancelled",   T_line_why_cancelled },
-        {"safety",      T_line_why_safety    },
-        {"nsfw",        T_line_why_safety    },
-        {"timeout",     T_line_why_timeout   },
-        {"photos",      T_line_why_photos    },
-        {"avatar",      T_line_why_avatar    },
-        {"no_words",    T_line_why_no_words  },
-        {"silent",      T_line_why_no_words  },
-        {"unreadable",  T_line_why_unreadable},
-        {"cut_off",     T_line_why_unreadable},
-        {"not_fetched", T_line_why_unreadable},
+        {"cancelled",   T_line_why_cancelled  },
+        {"safety",      T_line_why_safety     },
+        {"nsfw",        T_line_why_safety     },
+        {"timeout",     T_line_why_timeout    },
+        {"photos",      T_line_why_photos     },
+        {"avatar",      T_line_why_avatar     },
+        {"no_words",    T_line_why_no_words   },
+        {"silent",      T_line_why_no_words   },
+        {"unreadable",  T_line_why_unreadable },
+        {"cut_off",     T_line_why_unreadable },
+        {"not_fetched", T_line_why_unreadable },
+        {"cut_short",   T_line_why_part_speech},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (str_eq(line->failure, str_from(rows[i].failure)))
@@ -94,7 +95,8 @@ static enum text why_text(const struct statement_line *line)
     return T_line_why_fault;
 }
 
-/* What is not there any more cannot say why; of an order, images can be missing, of a recording words. */
+/* Lines of before reasons were kept with them ask the work, which may be gone. Of an order, images can be
+ * missing, of a recording words. */
 static str why(struct turn *t, const struct statement_line *line)
 {
     bool is_speech = is_reason(line, "speech");

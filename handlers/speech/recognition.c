@@ -562,7 +562,7 @@ static err *settle(struct work *w, const struct transcript *t)
     if (!t->price_coins)
         return NULL;
     return t->charged_coins ? ledger_capture(w->db, hold, t->charged_coins, NULL)
-                            : ledger_release(w->db, hold, NULL);
+                            : ledger_release(w->db, hold, S("cut_short"), NULL);
 }
 
 static err *complete(struct work *w, struct transcript *t)

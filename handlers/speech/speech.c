@@ -400,7 +400,7 @@ err *speech_fail(struct db *db, struct arena *a, const struct transcript *t, con
     ended.status = str_from(status);
     TRY(transcript_end(db, t->id, status, failure));
     if (is_paid)
-        TRY(ledger_release(db, speech_key(a, t->id), NULL));
+        TRY(ledger_release(db, speech_key(a, t->id), str_from(failure), NULL));
     log_info("speech.ended", KV("transcript", t->id), KV("status", status), KV("failure", failure));
     return speech_queue_tell(db, a, &ended);
 }
@@ -607,7 +607,7 @@ err *on_speech_cancel(struct turn *t)
         TRY(job_cancel_by_subject(t->db, t->user->id, s.id, NULL));
     TRY(transcript_end(t->db, s.id, "cancelled", ""));
     if (s.price_coins && is_running)
-        TRY(ledger_release(t->db, speech_key(t->arena, s.id), NULL));
+        TRY(ledger_release(t->db, speech_key(t->arena, s.id), S("cancelled"), NULL));
     t->is_user_stale = true;
     s.status = S("cancelled");
     log_info("speech.cancelled", KV("transcript", s.id));

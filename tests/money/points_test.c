@@ -153,7 +153,7 @@ static const char *const steps[] = {
     "ledger_capture('order:2', 10)",
     "ledger_release('order:2')",
     "ledger_hold(ASYA, 'order:3', 30, null, 'image')",
-    "ledger_release('order:3')",
+    "ledger_release_for('order:3', 'timeout')",
     "ledger_debit(ASYA, 'correction:1', 10, 'adjustment', 'operator')",
     "promo_apply(ASYA, 'gift', now())", /* 50 + 50 */
     "promo_apply(ASYA, 'gift', now())",

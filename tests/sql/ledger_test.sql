@@ -69,6 +69,19 @@ select ok(ledger_release('h2'), 'again: nothing happens');
 select ok(not ledger_capture('h2'), 'capturing it then says no');
 select is(pg_temp.coins(:asya), '70+0', 'released once');
 
+-- Why it went back stands beside it.
+select ok(ledger_hold(:asya, 'h2f', 70, null, 'avatar'), 'held once more');
+select ok(ledger_release_for('h2f', 'timeout'), 'and released for a reason');
+select ok(ledger_release_for('h2f', 'storage'), 'again: nothing happens');
+select is((select string_agg(f.failure, ' ') from ledger_failures f
+           join ledger_transfers t on t.id = f.transfer_id
+           where t.idempotency_key = 'h2f:settled'), 'timeout', 'the first reason stays');
+select ok(not ledger_release_for('h1', 'timeout'), 'what is captured is not released');
+select is((select count(*) from ledger_failures f join ledger_transfers t on t.id = f.transfer_id
+           where t.idempotency_key = 'h1:settled'), 0::bigint, 'and has no reason for it');
+select throws_ok($$update ledger_failures set failure = 'x'$$, '42501', null, 'a reason is never changed');
+select throws_ok($$delete from ledger_failures$$, '42501', null, 'or taken away');
+
 -- Part of a hold.
 select ok(ledger_hold(:asya, 'h3', 40, null, 'transcript'), 'forty are held');
 select throws_ok($$select ledger_capture('h3', 41)$$, '22023', null, 'no more than was held');
@@ -104,7 +117,7 @@ select results_eq(format($$select kind, reason, amount, balance_after, settled f
              ('release', 'image', 55, 55, null),
              ('hold', 'image', -55, 0, 'release'),
              ('capture', 'transcript', 25, 55, null)$$, 'newest first, with the balance after each');
-select is((select count(*) from ledger_statement(:asya, 100)), 9::bigint, 'a full capture is no line of its own');
+select is((select count(*) from ledger_statement(:asya, 100)), 11::bigint, 'a full capture is no line of its own');
 select results_eq(
     format($$select amount, balance_after from ledger_statement(%s, 100)$$, :asya),
     format($$with recursive pages as (

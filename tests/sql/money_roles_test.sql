@@ -20,6 +20,7 @@ insert into allowed values
     ('ledger_hold', 'bot'),
     ('ledger_newer', 'bot'),
     ('ledger_release', 'bot worker'),
+    ('ledger_release_for', 'bot worker'),
     ('ledger_spending', 'bot worker'),
     ('ledger_spent', 'bot worker'),
     ('ledger_statement', 'bot status'),

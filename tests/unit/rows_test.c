@@ -104,7 +104,7 @@ static void move_coins(void)
     CHECK(!posted);
     CHECK_OK(ledger_capture(db, S("rows_test:1"), 10, &settled));
     CHECK(settled);
-    CHECK_OK(ledger_release(db, S("rows_test:1"), &settled));
+    CHECK_OK(ledger_release(db, S("rows_test:1"), S("timeout"), &settled));
     CHECK(!settled);
     CHECK_OK(ledger_hold(db, user.id, S("rows_test:2"), 90, (str){0}, S("avatar"), NULL));
     CHECK_OK(ledger_capture(db, S("rows_test:2"), LEDGER_ALL, NULL));
