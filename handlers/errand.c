@@ -384,8 +384,14 @@ static bool must_wait_for_callback(struct work *w, const struct errand_kind *kin
     return true;
 }
 
-/* FAL takes it, or not, and never says so: that cannot be tried for ever, for each try may be one more
- * that FAL works on. A FAL that is certainly out of reach is waited for. */
+bool errand_is_unreached(const struct errand_kind *kind, const struct errand *errand, const err *e)
+{
+    return err_is_waiting(e) && kind->unreached_most_ms &&
+           errand->silent_ms > kind->unreached_most_ms;
+}
+
+/* FAL takes it, or not, and never says so: that cannot be tried for long, for each try may be one more
+ * that FAL works on. A FAL that is certainly out of reach is waited for longer. */
 static bool is_never_answered(struct work *w, const struct errand_kind *kind,
                               const struct errand *errand)
 {
@@ -426,6 +432,8 @@ static err *submission_failed(struct work *w, const struct errand_kind *kind, st
     }
     /* FAL has not got it, for certain: the next try need not wait for a callback. */
     TRY(errand_not_submitted(w->db, kind->statements, id));
+    if (errand_is_unreached(kind, errand, e))
+        return fail_step(w, kind, errand, "failed", "timeout", S("FAL is out of reach"));
     TRY(db_commit(w->db));
     return e;
 }

@@ -29,7 +29,8 @@ struct errand_kind {
     /* The jobs that run the steps, all in the lane fal, and the one that says why there is no result. */
     const char *submit_job, *check_job, *result_job, *cancel_job, *drop_job, *explain_job;
     const struct errand_statements *statements;
-    int64_t unknown_wait_ms; /* how long a submission whose answer was lost may still call back */
+    int64_t unknown_wait_ms;   /* how long a submission whose answer was lost may still call back */
+    int64_t unreached_most_ms; /* how long a FAL out of reach is waited for; 0: as a silent one */
     int64_t first_check_ms, check_most_ms; /* pauses between checks grow from one to the other */
     int64_t (*most_age_ms)(const struct conf *conf);     /* then it is cancelled; may be NULL */
     int64_t (*most_silence_ms)(const struct conf *conf); /* the same without a word from FAL */
@@ -92,6 +93,8 @@ bool errand_is_silent(const struct errand_kind *kind, const struct conf *conf,
 /* The same for one that FAL has, or has the result of: longer without a word than it may take. */
 bool errand_is_overdue(const struct errand_kind *kind, const struct conf *conf,
                        const struct errand *errand);
+/* e, met on the way to FAL, is worth waiting for, but it has been for as long as anybody waits. */
+bool errand_is_unreached(const struct errand_kind *kind, const struct errand *errand, const err *e);
 /* Progress may be lost: it goes out after the commit and is never waited for. */
 void errand_tell(struct work *w, const struct errand_kind *kind, const struct errand *errand,
                  str html, struct keyboard *k);

@@ -626,6 +626,14 @@ static int64_t most_silence_ms(const struct conf *conf)
     return conf->fal_training_timeout_seconds * 1000;
 }
 
+/* FAL's word that it is at work is a sign of life, however often it says so; work that takes many times
+ * as long as a silence is no work. */
+static int64_t most_age_ms(const struct conf *conf)
+{
+    enum { SILENCES_MOST = 8 };
+    return SILENCES_MOST * most_silence_ms(conf);
+}
+
 static bool is_cancel_paid(const struct errand *errand)
 {
     return ((const struct training *)errand)->is_cancel_asked;
@@ -643,6 +651,7 @@ const struct errand_kind training_errands = {
     .unknown_wait_ms = 600 * 1000,
     .first_check_ms = 5000,
     .check_most_ms = 15 * 1000,
+    .most_age_ms = most_age_ms,
     .most_silence_ms = most_silence_ms,
     .lock = lock_errand,
     .entrance = entrance,

@@ -251,6 +251,7 @@ const struct errand_kind generation_errands = {
     .explain_job = "generation_explain",
     .statements = &generation_statements,
     .unknown_wait_ms = 120 * 1000,
+    .unreached_most_ms = 3600 * 1000, /* by then the picture is hardly wanted any more */
     .first_check_ms = 3000,
     .check_most_ms = 30 * 1000,
     .most_age_ms = most_age_ms,

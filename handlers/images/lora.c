@@ -86,12 +86,23 @@ static err *fetch_copy(struct work *w, const struct generation *g, struct s3_obj
     return *is_gone ? NULL : e;
 }
 
-static err *give_up_copy(struct work *w, struct generation *g)
+static err *bring_copy(struct work *w, const struct generation *g, str *url, bool *is_gone)
+{
+    struct s3_object object;
+    TRY(fetch_copy(w, g, &object, is_gone));
+    return *is_gone ? NULL
+                    : fal_upload(w->arena, &w->bot->fal, S("lora.safetensors"),
+                                 S("application/octet-stream"), object.bytes, url);
+}
+
+static err *give_up_copy(struct work *w, struct generation *g, bool is_gone)
 {
     TRY(generation_lock(w->db, w->arena, g->errand.id, g));
     if (errand_stage(&g->errand) == ERRAND_OVER)
         return NULL;
     w->forget_user_chat_id = g->errand.chat_id;
+    if (!is_gone)
+        return end_without_lora(w->db, w->arena, g, "timeout", S("the LoRA could not be sent"));
     return end_without_lora(w->db, w->arena, g, str_empty(g->avatar_id) ? "avatar" : "lora",
                             S("there is no copy of the LoRA"));
 }
@@ -105,14 +116,12 @@ err *job_generation_lora(struct work *w)
     if (errand_stage(&g.errand) == ERRAND_OVER)
         return NULL;
 
-    struct s3_object object;
-    bool is_gone;
-    TRY(fetch_copy(w, &g, &object, &is_gone));
-    if (is_gone)
-        return give_up_copy(w, &g);
-    str url;
-    TRY(fal_upload(w->arena, &w->bot->fal, S("lora.safetensors"), S("application/octet-stream"),
-                   object.bytes, &url));
+    str url = {0};
+    bool is_gone = false;
+    err *e = bring_copy(w, &g, &url, &is_gone);
+    if (is_gone || errand_is_unreached(&generation_errands, &g.errand, e))
+        return give_up_copy(w, &g, is_gone);
+    TRY(e);
 
     str avatar_id = g.avatar_id;
     TRY(generation_lock(w->db, w->arena, g.errand.id, &g));
