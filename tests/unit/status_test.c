@@ -349,8 +349,9 @@ static void what_others_wrote_is_escaped(void **state)
     f.release = S(EVIL);
     f.workers = rows_of(WORKER_COLUMNS, EVIL "|h|1|" EVIL "|" EVIL "|1000|45000");
     f.parties = rows_of(PARTY_COLUMNS, EVIL "|f|1000|2000|" EVIL);
-    f.dead = rows_of("id|lane|kind|key|user_id|subject|attempt|failures|last_error|finished_at_ms",
-                     "1|fal|" EVIL "||3|" EVIL "|5|5|" EVIL "|1000");
+    f.dead = rows_of(
+        "id|lane|kind|state|key|user_id|subject|attempt|failures|last_error|finished_at_ms",
+        "1|fal|" EVIL "|dead||3|" EVIL "|5|5|" EVIL "|1000");
     f.parked = rows_of("id|bot_id|update_id|user_id|body_sha256|reason|attempts|created_at_ms",
                        "1|1|2|3||" EVIL "|4|1000");
     f.parked_count = rows_of("parked|parked_today", "1|1");
