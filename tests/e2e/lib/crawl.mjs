@@ -268,7 +268,7 @@ export class Crawler {
         const actions = new Map();
         for (const button of buttonsOf(message)) {
             const data = button.callback_data;
-            if (data && !actions.has(kindOf(data))) actions.set(kindOf(data), { name: nameOf(data), run: () => this.tap(message, data) });
+            if (data && !actions.has(kindOf(data))) actions.set(kindOf(data), { name: nameOf(data), row: rowOf(this.tables, this.state, "a tap", data), run: () => this.tap(message, data) });
         }
         if (message.kind === "invoice") actions.set("pay", { name: "pay", run: () => this.act("pay", "pay", { message_id: message.message_id }) });
         for (const input of this.inputsOf(this.state))
@@ -283,10 +283,11 @@ export class Crawler {
         return [...taken, ...this.inputs.unexpected];
     }
 
+    // A button that means something else in another state is one more.
     leftOn(message) {
         const screen = this.nameOfScreen(message), times = (key) => this.pressed.get(key) ?? 0;
-        return this.actionsOf(message).filter(({ key, name, contexts = standardContexts }) =>
-            !times(`${screen} ${key}`) && times(key) < contexts && this.hasRoom(name));
+        return this.actionsOf(message).filter(({ key, name, row, contexts = standardContexts }) =>
+            !times(`${screen} ${key}`) && (times(key) < contexts || (row && !this.fresh.has(row))) && this.hasRoom(name));
     }
 
     async run(message, action) {
@@ -393,14 +394,15 @@ export class Crawler {
 
     // ------------------------------------------------------------ stale taps
 
-    // A button of each row, pressed when its screen shows other things by now. Whatever comes of it is
+    // A button of each row, pressed when its screen shows other things by now, or below another screen when its own
+    // is gone. Whatever comes of it is
     // judged like anything else; that it is called out of date is right.
     async pressStale(names) {
         for (const name of names) {
-            const samples = (this.samples.get(name) ?? []).filter((one) => this.known.has(one.message_id));
-            const sample = samples.find((one) => !this.known.get(one.message_id).includes(JSON.stringify(one.data))) ?? samples[0];
-            if (!sample) continue;
-            if (this.state !== "idle" || this.known.get(sample.message_id)?.includes(JSON.stringify(sample.data))) await this.say("/menu");
+            const all = this.samples.get(name), samples = all.filter((one) => this.known.has(one.message_id));
+            let sample = samples.find((one) => !this.known.get(one.message_id).includes(JSON.stringify(one.data))) ?? samples[0];
+            if (!sample || this.state !== "idle" || this.known.get(sample.message_id)?.includes(JSON.stringify(sample.data))) await this.say("/menu");
+            sample ??= { ...all.at(-1), message_id: this.current.message_id };
             this.stale.add(rowOf(this.tables, this.state, "a tap", sample.data) ?? `old ${name}`);
             await this.act(`stale ${kindOf(sample.data)}`, "tap", { message_id: sample.message_id, data: sample.data, forged: true }, { from: sample.message_id, isStale: true });
             await this.speakOwnLanguage();
