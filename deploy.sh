@@ -780,6 +780,11 @@ site_part() # file of the release
         -e "s|@FASTCGI@|$ETC/nginx/fastcgi.conf|g" -e "s|@PAGES@|$ETC/nginx/pages.conf|g" "$1"
 }
 
+what_nginx_reads()
+{
+    cat "$ETC"/nginx/*.conf /etc/nginx/sites-available/aisha "$ETC/tls/cert.pem" "$ETC/tls/key.pem" 2>/dev/null | sha256sum
+}
+
 configure_nginx()
 {
     step 'nginx'
@@ -794,11 +799,13 @@ configure_nginx()
     run ln -sfn ../sites-available/aisha /etc/nginx/sites-enabled/aisha
     run nginx -t -q
     run systemctl enable -q nginx
-    if [ -n "$DRY_RUN" ] || systemctl is-active -q nginx; then
-        run systemctl reload nginx
-    else
+    # A reload closes connections that somebody may be about to use: not without need.
+    if [ -z "$DRY_RUN" ] && ! systemctl is-active -q nginx; then
         run systemctl start nginx
+    elif [ "$(what_nginx_reads)" != "$(cat "$ETC/nginx/loaded" 2>/dev/null)" ]; then
+        run systemctl reload nginx
     fi
+    [ -n "$DRY_RUN" ] || what_nginx_reads >"$ETC/nginx/loaded"
 }
 
 # -- switching ----------------------------------------------------------------------
@@ -846,7 +853,7 @@ start_processes()
     elif [ -n "$BOT_CHANGED$SETTINGS_CHANGED" ]; then
         run systemctl restart aisha-bot
     elif [ -n "$RELEASE_CHANGED" ]; then
-        run systemctl reload aisha-bot
+        run "$SOURCE/fcgi/roll.sh" "$(systemctl show -P MainPID aisha-bot 2>/dev/null)" /run/aisha-bot
     fi
     if [ -n "$UNITS_CHANGED$SETTINGS_CHANGED$RELEASE_CHANGED" ]; then
         restart_workers

@@ -46,7 +46,12 @@ await_replacement() # old before
     done
 }
 
-for old in $(pgrep -P "$PARENT"); do
+children=$(pgrep -P "$PARENT" || true)
+if [ -z "$children" ]; then
+    echo "roll.sh: process $PARENT has no children that could be seen" >&2
+    exit 1
+fi
+for old in $children; do
     before=" $(ready | tr '\n' ' ')"
     kill -TERM "$old" 2>/dev/null || continue # it has ended by itself, and is replaced already
     await_replacement "$old" "$before"

@@ -128,6 +128,8 @@ down()
         done
         kill -KILL "$(cat "$DIR/pid")" 2>/dev/null || true
     fi
+    # It goes with its other end, unless that end was killed.
+    ip link delete "ve-$NAME" 2>/dev/null || true
     ! mountpoint -q "$DIR/root" || umount "$DIR/root"
     rm -rf "$DIR"
 }
