@@ -176,6 +176,22 @@ async function drawQuickly(crawler) {
     await crawler.press("settings:quick:0");
 }
 
+// What takes several choices one after the other: another avatar before there are words, another composition
+// behind them, and filters that leave nothing.
+async function chooseAgain(crawler) {
+    const say = spoken[crawler.language];
+    await crawler.say("/create");
+    for (const tap of ["flux:open", "flux:avatars", "flux:use"]) await crawler.press(tap);
+    await crawler.press("flux:edit");
+    await crawler.say(say.self);
+    await crawler.press("flux:seed");
+    await crawler.say("/gallery");
+    for (const tap of ["filter:open", "filter:words"]) await crawler.press(tap);
+    await crawler.say(say.nothing);
+    await crawler.say("/gallery");
+    await crawler.press("gallery:all");
+}
+
 // An avatar that is ready, pictures, a recording, a draft.
 async function furnish(crawler) {
     const say = spoken[crawler.language];
@@ -300,6 +316,7 @@ test("people with nothing, with much and without coins press everything", async 
             await furnish(rich);
             await everyCommand(rich);
             await drawQuickly(rich);
+            await chooseAgain(rich);
             await rich.explore();
         }),
         together(async (language) => {
