@@ -180,11 +180,11 @@ test("files, notes, history, search, a new name, and an end", async () => {
 });
 
 test("a film and a video note are heard, an English one by the language that its user has set", async () => {
-    const person = await meet(100);
-    await person.say("/transcribe");
-    await person.tap("speech:language:en");
     const { wav, words } = recording(12, { language: "en" });
     for (const kind of ["video", "video_note"]) {
+        const person = await meet(100);
+        await person.say("/transcribe");
+        await person.tap("speech:language:en");
         await send(person, film(wav), kind, { mime_type: "video/mp4", duration: 12 });
         const row = await arrived(person, "completed");
         assert.equal(row.source, kind);
