@@ -16,7 +16,10 @@ set -eu
 ROOT=$(cd "$(dirname "$0")/../.." && pwd -P)
 BASE=$ROOT/build/container/base
 SUITE=bookworm
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+# Debian's packages come from where this machine has them.
+# shellcheck disable=SC2016 # words for apt, not for the shell
+MIRROR=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
+    awk -v suite="$SUITE" '$2 == suite { print $1; exit }')}
 BOOT_SECONDS=180
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -56,8 +59,8 @@ Address=$NETWORK.2/24
 Gateway=$NETWORK.1
 NET
     cat >"$DIR/root/etc/apt/sources.list" <<APT
-deb http://deb.debian.org/debian $SUITE main
-deb http://deb.debian.org/debian $SUITE-updates main
+deb $MIRROR $SUITE main
+deb $MIRROR $SUITE-updates main
 APT
     echo "Acquire::http::Proxy \"http://$NETWORK.1:3142\";" >"$DIR/root/etc/apt/apt.conf.d/proxy"
     # What is thrown away afterwards need not wait for the disk.
