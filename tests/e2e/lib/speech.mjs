@@ -108,18 +108,20 @@ export function shareHeard(words, text) {
     return found / words.length;
 }
 
-// Making a long recording stops this process for a while, and nginx closes what it keeps open meanwhile.
-export const send = (person, bytes, kind, more = {}) =>
-    person.ground.control("update", { user: person.id, kind, bytes: bytes.toString("base64"), ...more }, { isFresh: true });
-
 export const newest = (person) => person.ground.row("select * from user_transcripts where user_id = :id order by number desc limit 1", { id: person.rowId });
 
-// The newest transcript of a person has come to this, and nothing is left to do for it.
+// Making a long recording stops this process for a while, and nginx closes what it keeps open meanwhile.
+export async function send(person, bytes, kind, more = {}) {
+    person.earlier = person.rowId ? (await newest(person))?.number ?? 0 : 0;
+    return person.ground.control("update", { user: person.id, kind, bytes: bytes.toString("base64"), ...more }, { isFresh: true });
+}
+
+// What a person sent last, and nothing from before it, has come to this, and nothing is left to do for it.
 export function arrived(person, status, seconds = 120) {
     return until(async () => {
         const row = await person.ground.row(
             `select t.*, (select count(*)::int from jobs j where j.subject = t.id and j.state in ('queued', 'running')) as open_jobs
-             from user_transcripts t where user_id = :id order by number desc limit 1`, { id: person.rowId });
+             from user_transcripts t where user_id = :id and number > :earlier order by number desc limit 1`, { id: person.rowId, earlier: person.earlier ?? 0 });
         if (row && row.status !== status && ["completed", "failed", "cancelled"].includes(row.status)) assert.fail(`${row.name} is ${row.status}: ${row.failure}`);
         return row?.status === status && row.open_jobs === 0 && row;
     }, `a transcript being ${status}`, seconds);
