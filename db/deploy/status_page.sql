@@ -24,9 +24,8 @@ commit;
 
 -- Apart from the transaction above, which waits for nobody and makes nobody wait.
 set role aisha_owner;
--- Of ranges and not of rows: an order in them would tempt the planner to look for a user's images by it.
-create index concurrently if not exists image_generations_created_at on image_generations using brin (created_at);
-create index concurrently if not exists images_created_at on images using brin (created_at);
+create index concurrently if not exists image_generations_created_at on image_generations (created_at);
+create index concurrently if not exists images_created_at on images (created_at);
 create index concurrently if not exists users_username_begins on users (lower(username) text_pattern_ops);
 create index concurrently if not exists users_first_name_begins on users (lower(first_name) text_pattern_ops);
 reset role;

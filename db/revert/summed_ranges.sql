@@ -1,11 +1,8 @@
 -- Revert aisha:summed_ranges from pg
 
-begin;
-
-set local lock_timeout = '2s';
-set local role aisha_owner;
-
-alter index image_generations_created_at reset (autosummarize);
-alter index images_created_at reset (autosummarize);
-
-commit;
+set role aisha_owner;
+drop index concurrently if exists image_generations_created_at;
+drop index concurrently if exists images_created_at;
+create index concurrently image_generations_created_at on image_generations (created_at);
+create index concurrently images_created_at on images (created_at);
+reset role;
