@@ -1,9 +1,9 @@
-// crawl_test.mjs - everything that can be pressed is pressed, by people with nothing, with much and with no
+// crawl.mjs - everything that can be pressed is pressed, by people with nothing, with much and with no
 // coins left, in both languages, and nothing that comes of it may be wrong: lib/judge.mjs says what that is,
 // lib/crawl.mjs how it goes. Every row of the program's tables has to be met; the tables are read from the
 // program.
 //
-//     tests/check debug tests/e2e/crawl_test.mjs        CRAWL_SEED=… walks in another order
+//     tests/check debug tests/e2e/crawl.mjs        CRAWL_SEED=… walks in another order
 //
 // What people send is below, by state: a new state is given words or a photo by what its rows take,
 // and wants a row here when those would not do.
